@@ -1,0 +1,21 @@
+"""The exceptions and warnings that this library raises."""
+
+
+class ShrinkageError(Exception):
+    """Root of every exception that shrinkage raises on purpose."""
+
+
+class ArgumentError(ShrinkageError, ValueError):
+    """An argument has a value that cannot be used; the message names it, the value met and what would be right."""
+
+
+class DataError(ShrinkageError, ValueError):
+    """The data cannot be used as they are; the message names the column or row at fault."""
+
+
+class MissingExtraError(ShrinkageError, ImportError):
+    """An optional package is needed; the message names the extra that installs it."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A strength was returned whose certified relative gap is above the tolerance."""

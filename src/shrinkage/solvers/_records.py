@@ -1,0 +1,90 @@
+"""What a solve returns: an answer, its certificate, and a status that can speak."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from scipy import sparse
+
+
+class Status(Enum):
+    """How a solve ended; the value is a sentence."""
+
+    CONVERGED = "the relative duality gap is at most tol"
+    GAP_ABOVE_TOL = "the relative duality gap is above tol: raise tol, or bring the columns of X to one scale"
+    STATIONARY = "the penalty is not convex: optimality conditions hold, a duality gap does not exist"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The minimizer of a `Problem` for one strength.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features,)
+    intercept : float
+    gap : float
+        Duality gap, in the objective's unit.
+    kkt : float
+        Largest violation of the optimality conditions, in the gradient's unit.
+    n_iter : int
+        Restricted solves (linear systems factored or updated) spent on it.
+    status : Status
+    """
+
+    coef: np.ndarray
+    intercept: float
+    gap: float
+    kkt: float
+    n_iter: int
+    status: Status
+
+
+@dataclass(frozen=True)
+class PathColumns:
+    """The minimizers for many strengths, one column each, in the order of `alphas`.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas)
+        In the raw units of X.
+    intercepts, gaps, kkt : ndarray of shape (n_alphas,)
+    n_iter : ndarray of shape (n_alphas,), integer
+    status : tuple of Status
+    n_passes : int
+        Products of all of X with a block of vectors.
+    """
+
+    alphas: np.ndarray
+    coefs: sparse.csc_array
+    intercepts: np.ndarray
+    gaps: np.ndarray
+    kkt: np.ndarray
+    n_iter: np.ndarray
+    status: tuple[Status, ...]
+    n_passes: int
+
+
+@dataclass(frozen=True)
+class FoldColumns:
+    """A whole path on all rows and on the training rows of every fold.
+
+    Attributes
+    ----------
+    path : PathColumns
+        The fit on all rows.
+    scores : ndarray of shape (n_alphas, n_folds)
+        Mean held-out deviance (weighted by `sample_weight`), of the fit on that fold's training rows.
+    gaps : ndarray of shape (n_alphas, n_folds)
+        Relative duality gap of each fold's fit, in units of that fold's null objective.
+    """
+
+    path: PathColumns
+    scores: np.ndarray
+    gaps: np.ndarray
+
+
+def statuses(relative_gaps: np.ndarray, tol: float) -> tuple[Status, ...]:
+    """One status per strength."""
+    return tuple(Status.CONVERGED if gap <= tol else Status.GAP_ABOVE_TOL for gap in relative_gaps)
