@@ -1,0 +1,89 @@
+# `make test` and `make demo` do everything from a bare clone: check what the machine lacks and say the fix, create
+# .venv, build, install, run. Running them again repeats only what changed.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= 2
+# Versions that the checks were last seen to pass with; CONSTRAINTS= takes the newest of everything.
+CONSTRAINTS ?= tools/constraints.txt
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip --disable-pip-version-check --quiet
+constrain := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+# One thread per process for BLAS: the tests run side by side.
+single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+pytest := $(single) MPLBACKEND=Agg $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
+core_sources := $(shell find native cmake -type f) CMakeLists.txt
+sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-all test-core check lint types stub contract format bench demo clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+demo: $(VENV)/done-cli ## fits and compares ridge, lasso and elastic net on real data; says where the reports are
+	$(bin)/shrinkage demo --out demo-reports
+
+test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed package, and the examples in docstrings
+	$(pytest) ./tests --doctest-modules --pyargs shrinkage
+
+test-all: $(VENV)/done-all test-core ## the same with everything slow, and every array library
+	$(pytest) -m "" ./tests --doctest-modules --pyargs shrinkage
+
+check: lint types stub contract test ## what continuous integration runs
+
+test-core: build/core-tests/CTestTestfile.cmake
+	$(bin)/cmake --build build/core-tests
+	$(bin)/ctest --test-dir build/core-tests --output-on-failure --no-tests=error
+
+lint: $(VENV)/done-tools ## ruff and codespell
+	$(bin)/ruff check .
+	$(bin)/codespell
+
+types: $(VENV)/done-test $(VENV)/done-tools
+	$(bin)/basedpyright src
+
+stub: $(VENV)/done-test
+	$(bin)/python tools/stub.py --check
+
+contract: $(VENV)/done-tools
+	$(bin)/python -m pytest -c pyproject.toml -q tests/test_architecture.py
+
+format: $(VENV)/done-tools ## sorts imports and mends what ruff can mend
+	$(bin)/ruff check --fix .
+
+bench: $(VENV)/done-test ## speed, accuracy and memory beside other libraries, as ratios (most of an hour)
+	$(bin)/python benchmarks/run.py all
+
+clean: ## forgets everything that was built
+	rm -rf $(VENV) build dist demo-reports benchmarks/.envs .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/pyvenv.cfg:
+	@sh tools/preflight.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/done-build: $(VENV)/pyvenv.cfg $(CONSTRAINTS)
+	$(pip) install $(constrain) cmake ninja nanobind scikit-build-core
+	@touch $@
+
+$(VENV)/done-tools: $(VENV)/done-build
+	$(pip) install $(constrain) basedpyright codespell pytest pytest-xdist ruff
+	@touch $@
+
+# Not editable: what is tested is what users get.
+$(VENV)/done-cli: $(VENV)/done-build $(sources)
+	$(pip) install $(constrain) --no-build-isolation '.[cli]'
+	@touch $@
+
+$(VENV)/done-test: $(VENV)/done-build $(sources)
+	$(pip) install $(constrain) --no-build-isolation '.[test]'
+	@touch $@ $(VENV)/done-cli
+
+$(VENV)/done-all: $(VENV)/done-test tools/constraints-all.txt
+	$(pip) install $(constrain) -r tools/constraints-all.txt
+	@touch $@
+
+build/core-tests/CTestTestfile.cmake: $(VENV)/done-build CMakeLists.txt native/tests/CMakeLists.txt
+	$(bin)/cmake -S . -B build/core-tests -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(bin)/ninja) -DCMAKE_BUILD_TYPE=Release -DSHRINKAGE_CORE_TESTS=ON
+	@touch $@
