@@ -1,0 +1,192 @@
+"""Elastic net: least squares with a mix of L1 and squared L2 penalty."""
+
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from shrinkage.estimators._fitting import LinearRegressor, Routed, check_data, fit_folds, fit_strength
+from shrinkage.losses import Squared
+from shrinkage.penalties import L1L2
+
+
+class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
+    """Least squares with an L1 and a squared L2 penalty: exact zeros, and correlated columns kept together.
+
+    Minimizes over w and b
+
+        (1/2S) Σᵢ sᵢ (yᵢ - oᵢ - xᵢ·w - b)² + α Σⱼ fⱼ (ρ|wⱼ| + ½(1-ρ)wⱼ²),    S = Σ sᵢ
+
+    with weights s (`sample_weight`), offset o and factors f (`penalty_factor`). b is never penalized.
+
+    Parameters
+    ----------
+    alpha : float >= 0, default 1.0
+        Strength α. The same as in scikit-learn's `ElasticNet`.
+    l1_ratio : float in [0, 1], default 0.5
+        Mixing ρ; 1 is `Lasso`, 0 is `Ridge`.
+    fit_intercept : bool, default True
+    standardize : bool, default False
+        The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
+        Coefficients are in the raw unit of X either way.
+    penalty_factor : array-like of shape (n_features,), optional
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free.
+    tol : float > 0, default 1e-6
+        Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+    intercept_ : float
+    dual_gap_ : float
+        Duality gap: an upper bound on how far the objective is from its minimum, in the objective's unit.
+    n_iter_ : int
+        Restricted solves spent.
+    status_ : shrinkage.solvers.Status
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,), where X has column names
+
+    Raises
+    ------
+    ValueError
+        Where X, y or an argument cannot be used; the message says which and what would be right.
+
+    References
+    ----------
+    Zou & Hastie (2005), Regularization and variable selection via the elastic net, J. R. Stat. Soc. B 67(2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from shrinkage import ElasticNet
+    >>> X = np.array([[1.0, 1.0], [-1.0, -1.0]])
+    >>> model = ElasticNet(alpha=1.0, l1_ratio=0.5).fit(X, [3.0, -3.0])
+    >>> model.coef_.round(6)  # twins share the weight equally; alone, `Lasso` may give it to either
+    array([1., 1.])
+    """
+
+    def __init__(
+        self, alpha=1.0, *, l1_ratio=0.5, fit_intercept=True, standardize=False, penalty_factor=None, tol=1e-6
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.tol = tol
+
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Fit to rows of X and y.
+
+        Parameters
+        ----------
+        X : array-like, table or sparse matrix of shape (n_samples, n_features)
+            float64 and float32 are not copied (sparse: CSC).
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; an integer weight means that many copies of the row.
+        offset : array-like of shape (n_samples,), optional
+            Known part of the linear predictor.
+
+        Returns
+        -------
+        self
+        """
+        X, y = check_data(self, X, y)
+        return fit_strength(self, X, y, Squared(), L1L2(self.alpha, self.l1_ratio), sample_weight, offset)
+
+
+class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
+    """`ElasticNet` with its strength, and if wanted its mixing, chosen by cross-validation.
+
+    For each strength of a grid, m_k is the weighted mean squared error on fold k of the fit to the other folds, n_k
+    that fold's weight; the curve is Σ n_k m_k / Σ n_k. The fit on all rows at the chosen
+    strength and the path are stored.
+
+    Parameters
+    ----------
+    l1_ratio : float in [0, 1] or list of them, default 0.5
+        Of a list, the mixing with the smallest mean score is taken; `rule` then chooses along its strengths.
+    alphas : array-like of float, optional
+        Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all coefficients zero,
+        for each mixing its own.
+    n_alphas : int, default 100
+    alpha_min_ratio : float in (0, 1), default 1e-3
+        Smallest strength of the grid, as a part of its largest.
+    cv : int, splitter or iterable of (train, test) index pairs, default 10
+        An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows.
+    rule : {"min", "1se"}, default "min"
+        "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
+    fit_intercept, standardize, penalty_factor, tol
+        As in `ElasticNet`. `standardize` is redone on the training rows of each fold.
+
+    Attributes
+    ----------
+    coef_, intercept_, dual_gap_, status_, n_features_in_, feature_names_in_
+        As in `ElasticNet`, of the fit on all rows at `alpha_`.
+    n_iter_ : int
+        Passes over X that the path took.
+    alpha_, alpha_min_, alpha_1se_ : float
+        The chosen strength, and the one that each rule chooses.
+    l1_ratio_ : float
+        The chosen mixing.
+    alphas_ : ndarray of shape (n_alphas,)
+    cv_scores_ : ndarray of shape (n_alphas, n_folds)
+        Mean held-out squared error; lower is better.
+    path_ : Path
+        The fits on all rows.
+    cv_ : CrossValidation
+        The whole record: mean, standard error, both rules.
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1), section 2.5 and `cv.glmnet`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from shrinkage import ElasticNetCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = ElasticNetCV(l1_ratio=[0.2, 0.8]).fit(X, y)
+    >>> model.l1_ratio_ in (0.2, 0.8)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        alphas=None,
+        n_alphas=100,
+        alpha_min_ratio=1e-3,
+        cv=10,
+        rule="min",
+        fit_intercept=True,
+        standardize=False,
+        penalty_factor=None,
+        tol=1e-6,
+    ):
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.n_alphas = n_alphas
+        self.alpha_min_ratio = alpha_min_ratio
+        self.cv = cv
+        self.rule = rule
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.tol = tol
+
+    def fit(self, X, y, sample_weight=None, offset=None, **metadata):
+        """Choose the strength and fit to all rows.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As in `ElasticNet.fit`; the held-out scores are weighted too.
+        **metadata
+            `groups` of rows for a splitter that takes them; with scikit-learn's metadata routing, whatever it requests.
+
+        Returns
+        -------
+        self
+        """
+        X, y = check_data(self, X, y)
+        return fit_folds(self, X, y, "squared", self.l1_ratio, sample_weight, offset, metadata)

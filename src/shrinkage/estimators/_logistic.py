@@ -1,0 +1,306 @@
+"""Logistic regression of two classes with an elastic-net penalty."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from shrinkage._errors import ArgumentError, DataError
+from shrinkage.estimators._fitting import (
+    Routed,
+    check_data,
+    fit_folds,
+    fit_strength,
+    linear_predictor,
+    row_weights,
+)
+from shrinkage.losses import Logistic
+from shrinkage.penalties import L1L2
+
+
+class TwoClasses:
+    """Mixin: labels and probabilities from the linear predictor."""
+
+    def decision_function(self, X, offset=None):
+        """Log-odds of `classes_[1]`: Xw + b + offset.
+
+        Parameters
+        ----------
+        X : array-like, table or sparse matrix of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,), optional
+            Known part of the log-odds of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+        """
+        return linear_predictor(self, X, offset)
+
+    def predict(self, X, offset=None):
+        """The likelier class of each row, shape (n_samples,); X and offset as in `decision_function`."""
+        eta = linear_predictor(self, X, offset)
+        return self.classes_[(eta > 0).astype(np.intp)]
+
+    def predict_proba(self, X, offset=None):
+        """Probability of each class, shape (n_samples, 2); X and offset as in `decision_function`."""
+        eta = linear_predictor(self, X, offset)
+        return np.column_stack([Logistic().inverse_link(-eta), Logistic().inverse_link(eta)])
+
+    def predict_log_proba(self, X, offset=None):
+        """Logarithm of `predict_proba`, exact where a probability rounds to 0 or 1; shape (n_samples, 2)."""
+        eta = linear_predictor(self, X, offset)
+        return -np.column_stack([Logistic().value(np.zeros_like(eta), eta), Logistic().value(np.ones_like(eta), eta)])
+
+    def __sklearn_tags__(self):
+        """Two classes; sparse X is accepted."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def encode_classes(model, y, sample_weight):
+    """Store `classes_`; return y as 0.0 and 1.0, and the weights times those of the classes (None if all are 1)."""
+    check_classification_targets(y)
+    model.classes_, codes = np.unique(y, return_inverse=True)
+    if len(model.classes_) > 2:
+        kind = type_of_target(y)
+        raise DataError(
+            f"Only binary classification is supported. The type of the target is {kind}: "
+            f"y has {len(model.classes_)} classes"
+        )
+    if len(model.classes_) < 2:
+        raise DataError(f"y must have two classes; got one class, {model.classes_[0]!r}")
+    weights = row_weights(sample_weight, len(y))
+    totals = np.bincount(codes, weights)
+    if not totals.all():
+        missing = model.classes_[int(np.argmin(totals))]
+        raise DataError(f"each class must have a positive sample_weight; those of class {missing!r} sum to zero")
+    if model.class_weight is not None:
+        factors = class_factors(model.class_weight, model.classes_, totals)
+        weights = factors[codes] if weights is None else weights * factors[codes]
+    return codes.astype(np.float64), weights
+
+
+def class_factors(class_weight, classes, totals):
+    """One multiplier per class; "balanced" makes both classes weigh half of the whole."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return totals.sum() / (2.0 * totals)
+    if not isinstance(class_weight, dict):
+        raise ArgumentError(f'class_weight must be None, "balanced" or a dict of class: weight; got {class_weight!r}')
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown:
+        raise ArgumentError(f"class_weight must name classes of y, {list(classes)}; got {unknown[0]!r}")
+    factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
+    if not (np.isfinite(factors) & (factors > 0)).all():
+        raise ArgumentError(f"class_weight must be finite and > 0; got {class_weight!r}")
+    return factors
+
+
+class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
+    """Logistic regression of two classes with an elastic-net penalty; strength `alpha`, not its inverse.
+
+    Minimizes over w and b, with η = o + Xw + b and y = 1 for `classes_[1]`, 0 for `classes_[0]`,
+
+        (1/S) Σᵢ sᵢ (log(1 + exp ηᵢ) - yᵢ ηᵢ) + α Σⱼ fⱼ (ρ|wⱼ| + ½(1-ρ)wⱼ²),    S = Σ sᵢ
+
+    with weights s (`sample_weight` times `class_weight`), offset o and factors f (`penalty_factor`). b is never
+    penalized.
+
+    Parameters
+    ----------
+    alpha : float >= 0, default 0.01
+        Strength α. scikit-learn's `LogisticRegression(C=c)` is alpha = 1 / (c n_samples) (with weights: 1 / (c S)).
+    l1_ratio : float in [0, 1], default 0.0
+        Mixing ρ; 1 is L1 alone, 0 squared L2 alone.
+    class_weight : None, "balanced" or dict of class: weight, default None
+        Multiplies `sample_weight`; classes not named weigh 1. "balanced" makes both classes weigh half of the whole.
+    fit_intercept : bool, default True
+    standardize : bool, default False
+        The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
+        Coefficients are in the raw unit of X either way.
+    penalty_factor : array-like of shape (n_features,), optional
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free.
+    tol : float > 0, default 1e-6
+        Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The labels, sorted.
+    coef_ : ndarray of shape (1, n_features)
+    intercept_ : ndarray of shape (1,)
+    dual_gap_ : float
+        Duality gap: an upper bound on how far the objective is from its minimum, in the objective's unit.
+    n_iter_ : int
+        Restricted solves spent.
+    status_ : shrinkage.solvers.Status
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,), where X has column names
+
+    Raises
+    ------
+    ValueError
+        Where X, y or an argument cannot be used (one class or more than two among them); the message says which and
+        what would be right.
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1), section 3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from shrinkage import LogisticRegression
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = LogisticRegression(alpha=0.1, l1_ratio=1.0, standardize=True).fit(X, y)
+    >>> bool(0 < (model.coef_ != 0).sum() < 10)
+    True
+    """
+
+    def __init__(
+        self,
+        alpha=0.01,
+        *,
+        l1_ratio=0.0,
+        class_weight=None,
+        fit_intercept=True,
+        standardize=False,
+        penalty_factor=None,
+        tol=1e-6,
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.tol = tol
+
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Fit to rows of X and y.
+
+        Parameters
+        ----------
+        X : array-like, table or sparse matrix of shape (n_samples, n_features)
+            float64 and float32 are not copied (sparse: CSC).
+        y : array-like of shape (n_samples,)
+            Two classes: numbers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; an integer weight means that many copies of the row.
+        offset : array-like of shape (n_samples,), optional
+            Known part of the log-odds.
+
+        Returns
+        -------
+        self
+        """
+        X, y = check_data(self, X, y)
+        y, weights = encode_classes(self, y, sample_weight)
+        fit_strength(self, X, y, Logistic(), L1L2(self.alpha, self.l1_ratio), weights, offset)
+        self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
+        return self
+
+
+class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
+    """`LogisticRegression` with its strength, and if wanted its mixing, chosen by cross-validation.
+
+    For each strength of a grid, m_k is the weighted mean deviance (twice the negative log-likelihood) on fold k of the
+    fit to the other folds, n_k that fold's weight; the curve is Σ n_k m_k / Σ n_k. The fit on all rows at the
+    chosen strength and the path are stored.
+
+    Parameters
+    ----------
+    l1_ratio : float in [0, 1] or list of them, default 0.0
+        Of a list, the mixing with the smallest mean score is taken; `rule` then chooses along its strengths.
+    alphas : array-like of float, optional
+        Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all coefficients zero,
+        for each mixing its own (for a mixing below 0.001: that of 0.001, as glmnet).
+    n_alphas : int, default 100
+    alpha_min_ratio : float in (0, 1), default 1e-3
+        Smallest strength of the grid, as a part of its largest.
+    cv : int, splitter or iterable of (train, test) index pairs, default 10
+        An int means unshuffled stratified folds, as scikit-learn's `StratifiedKFold`; it is at most the number of rows
+        of the smaller class.
+    rule : {"min", "1se"}, default "min"
+        "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
+    class_weight, fit_intercept, standardize, penalty_factor, tol
+        As in `LogisticRegression`. `standardize` is redone on the training rows of each fold.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, dual_gap_, status_, n_features_in_, feature_names_in_
+        As in `LogisticRegression`, of the fit on all rows at `alpha_`.
+    n_iter_ : int
+        Passes over X that the path took.
+    alpha_, alpha_min_, alpha_1se_ : float
+        The chosen strength, and the one that each rule chooses.
+    l1_ratio_ : float
+        The chosen mixing.
+    alphas_ : ndarray of shape (n_alphas,)
+    cv_scores_ : ndarray of shape (n_alphas, n_folds)
+        Mean held-out deviance; lower is better.
+    path_ : Path
+        The fits on all rows.
+    cv_ : CrossValidation
+        The whole record: mean, standard error, both rules.
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1), section 3 and `cv.glmnet`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from shrinkage import LogisticRegressionCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = LogisticRegressionCV(l1_ratio=1.0, standardize=True, n_alphas=20, cv=3, rule="1se").fit(X, y)
+    >>> bool(model.score(X, y) > 0.9)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.0,
+        alphas=None,
+        n_alphas=100,
+        alpha_min_ratio=1e-3,
+        cv=10,
+        rule="min",
+        class_weight=None,
+        fit_intercept=True,
+        standardize=False,
+        penalty_factor=None,
+        tol=1e-6,
+    ):
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.n_alphas = n_alphas
+        self.alpha_min_ratio = alpha_min_ratio
+        self.cv = cv
+        self.rule = rule
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.tol = tol
+
+    def fit(self, X, y, sample_weight=None, offset=None, **metadata):
+        """Choose the strength and fit to all rows.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As in `LogisticRegression.fit`; the held-out scores are weighted too.
+        **metadata
+            `groups` of rows for a splitter that takes them; with scikit-learn's metadata routing, whatever it requests.
+
+        Returns
+        -------
+        self
+        """
+        X, y = check_data(self, X, y)
+        y, weights = encode_classes(self, y, sample_weight)
+        fit_folds(self, X, y, "logistic", self.l1_ratio, weights, offset, metadata)
+        self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
+        return self
