@@ -27,7 +27,8 @@ def main() -> int:
         STUB.write_text(generated, encoding="utf-8")
         return 0
     stored = STUB.read_text(encoding="utf-8") if STUB.exists() else ""
-    difference = list(difflib.unified_diff(stored.splitlines(), generated.splitlines(), "stored", "generated", lineterm=""))
+    sides = stored.splitlines(), generated.splitlines()
+    difference = list(difflib.unified_diff(*sides, "stored", "generated", lineterm=""))
     if difference:
         print(*difference, sep="\n")
         print(f"{STUB.name} does not describe the compiled module: run python tools/stub.py and commit the result")
