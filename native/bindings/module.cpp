@@ -5,6 +5,7 @@
 namespace nb = nanobind;
 
 // The table of contents of the compiled module; each concept binds itself in its own file.
+void bind_design(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
 
@@ -12,5 +13,6 @@ NB_MODULE(_core, m) {
   m.doc() = "The compiled core of shrinkage. Private: shapes, dtypes and order are checked by its callers.";
   m.def("isa", [] { return shrinkage::kernels().isa; }, "Instruction set of the kernels in use: baseline, avx2 or avx512.");
   bind_linalg(m);
+  bind_design(m);
   bind_restricted(m);
 }

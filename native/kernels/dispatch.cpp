@@ -7,9 +7,13 @@
 #define SHRINKAGE_DECLARE(set)              \
   namespace set {                           \
   void fill_quadratic(Kernels& table);      \
+  void fill_products(Kernels& table);       \
+  void fill_scan(Kernels& table);           \
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
+    fill_products(table);                   \
+    fill_scan(table);                       \
   }                                         \
   }
 

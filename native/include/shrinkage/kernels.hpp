@@ -16,6 +16,22 @@ struct Kernels {
   void (*picked_dots)(const double* G, Index ld, Index rows, const int* columns, Index count, const double* x, double* out);
   // y[i] -= sum_k coefficients[k] * G[i, columns[k]]
   void (*subtract_columns)(const double* G, Index ld, Index rows, const int* columns, Index count, const double* coefficients, double* y);
+
+  // --- k_products.cpp: X'R for a narrow R (k columns), into C which is added to --------------------------------------
+  // C[j + t ldc] += sum_i X[i + j ldx] R[i + t ldr]
+  void (*dots)(const double* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);
+  void (*dots_f32)(const float* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);
+  // C[j + t ldc] += sum_i X[i ldx + j] R[i + t ldr]
+  void (*row_dots)(const double* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);
+  void (*row_dots_f32)(const float* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);
+  // first, second (p x k) += sum_i w[i + t ldw] d, sum_i w[i + t ldw] d^2 with d = X[i + j ldx] - center[j + t p]; w null: ones
+  void (*deviations)(const double* X, Index ldx, Index rows, Index columns, const double* w, Index ldw, Index k, const double* center, double* first,
+                     double* second, Index p);
+
+  // --- k_scan.cpp: what a certificate reads off a block of correlations ----------------------------------------------
+  void (*ratios)(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside);
+  double (*conjugate)(const double* c, const double* l1, const double* inv_l2, double strength, Index columns);
+  void (*violations)(const double* c, const double* inv_outside, Index columns, double limit, double strength, int t, int* first, double* excess);
 };
 
 // The table of the best instruction set of this machine, or of the one named by the environment

@@ -1,0 +1,100 @@
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+// The widest vector of doubles that the instruction set being compiled has, through GCC's and Clang's vector
+// extensions; one lane elsewhere. Only for native/kernels/k_*.cpp: every name lives in the namespace of one
+// instruction set and has internal linkage.
+namespace shrinkage {
+namespace SHRINKAGE_ISA {
+namespace {
+
+#if defined(__GNUC__) || defined(__clang__)
+
+#if defined(__AVX512F__)
+constexpr int lanes = 8;
+#elif defined(__AVX2__)
+constexpr int lanes = 4;
+#else
+constexpr int lanes = 2;
+#endif
+
+typedef double Vec __attribute__((vector_size(lanes * sizeof(double))));
+typedef double Vec4 __attribute__((vector_size(4 * sizeof(double))));
+typedef double Vec2 __attribute__((vector_size(2 * sizeof(double))));
+typedef float Narrow __attribute__((vector_size(lanes * sizeof(float))));
+typedef std::int64_t Mask __attribute__((vector_size(lanes * sizeof(double))));
+
+inline Vec load(const double* p) {
+  Vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline Vec load(const float* p) {
+  Narrow v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, Vec);
+}
+
+inline void store(double* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+
+inline Vec splat(double x) { return Vec{} + x; }
+
+// the last `count` lanes of v, zero in the others
+inline Vec last_lanes(Vec v, int count) {
+  Mask lane;
+  for (int l = 0; l < lanes; l++) lane[l] = l;
+  return lane >= static_cast<std::int64_t>(lanes - count) ? v : Vec{};
+}
+
+inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
+
+// lane by lane; a NaN in `a` is dropped
+inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+inline double sum(Vec v) {
+#if defined(__AVX512F__)
+  Vec4 low, high;
+  std::memcpy(&low, &v, sizeof low);
+  std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+  const Vec4 four = low + high;
+#elif defined(__AVX2__)
+  const Vec4 four = v;
+#endif
+#if defined(__AVX512F__) || defined(__AVX2__)
+  Vec2 a, b;
+  std::memcpy(&a, &four, sizeof a);
+  std::memcpy(&b, reinterpret_cast<const char*>(&four) + sizeof a, sizeof b);
+  const Vec2 two = a + b;
+#else
+  const Vec2 two = v;
+#endif
+  return two[0] + two[1];
+}
+
+inline double largest(Vec v) {
+  double m = v[0];
+  for (int l = 1; l < lanes; l++) m = v[l] > m ? v[l] : m;
+  return m;
+}
+
+#else
+
+constexpr int lanes = 1;
+typedef double Vec;
+inline Vec load(const double* p) { return *p; }
+inline Vec load(const float* p) { return *p; }
+inline void store(double* p, Vec v) { *p = v; }
+inline Vec splat(double x) { return x; }
+inline Vec last_lanes(Vec v, int) { return v; }
+inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
+inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+inline double sum(Vec v) { return v; }
+inline double largest(Vec v) { return v; }
+
+#endif
+
+}  // namespace
+}  // namespace SHRINKAGE_ISA
+}  // namespace shrinkage
