@@ -1,0 +1,57 @@
+"""Which array library an argument belongs to: the one door through which formulas meet NumPy, PyTorch and JAX."""
+
+from typing import Any
+
+import array_api_compat
+import array_api_compat.numpy as numpy_namespace
+
+Array = Any
+"""An array of any library that `namespace_of` knows, or a Python number."""
+
+_NUMBERS = (bool, int, float)
+
+
+def namespace_of(*arrays: Array) -> Any:
+    """Return the array-API namespace that all `arrays` share.
+
+    Python numbers and None belong to every library; if there is nothing else, the answer is NumPy.
+
+    Parameters
+    ----------
+    *arrays : arrays of one library, Python numbers or None
+
+    Raises
+    ------
+    TypeError
+        If two libraries are mixed, or an argument is no array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> namespace_of(np.ones(2), 0.5).sqrt(np.asarray([4.0, 9.0]))
+    array([2., 3.])
+    """
+    of_a_library = [x for x in arrays if x is not None and not isinstance(x, _NUMBERS)]
+    if not of_a_library:
+        return numpy_namespace
+    return array_api_compat.array_namespace(*of_a_library)
+
+
+def floating(x: Array) -> Array:
+    """`x` as an array of a floating type: kept as it is if it has one, else of its library's default type."""
+    xp = namespace_of(x)
+    if isinstance(x, _NUMBERS):
+        return xp.asarray(float(x))
+    if xp.isdtype(x.dtype, "real floating"):
+        return x
+    return xp.astype(x, xp.asarray(0.5).dtype)
+
+
+def matching(x: Array, like: Array) -> Array:
+    """`x` in the library, type and device of the floating array `like`; a Python number stays itself."""
+    if isinstance(x, _NUMBERS):
+        return x
+    xp = namespace_of(like)
+    if namespace_of(x) is xp:
+        return xp.astype(x, like.dtype)
+    return xp.asarray(x, dtype=like.dtype, device=array_api_compat.device(like))

@@ -1,0 +1,107 @@
+"""Checks of arguments that every floor shares; each names the argument, the value met and what would be right."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from shrinkage._arrays import namespace_of
+from shrinkage._errors import ArgumentError
+
+
+def check_nonnegative(name: str, value: Any) -> None:
+    """Refuse what is not a finite number >= 0, or an array of such numbers."""
+    if isinstance(value, Real):
+        if not 0 <= float(value) < float("inf"):
+            raise ArgumentError(f"{name} must be >= 0 and finite; got {value}")
+        return
+    try:
+        xp = namespace_of(value)
+    except TypeError:
+        raise ArgumentError(f"{name} must be a number >= 0, or an array of them; got {value!r}") from None
+    if value.dtype == xp.bool or not xp.isdtype(value.dtype, ("real floating", "integral")):
+        raise ArgumentError(f"{name} must hold real numbers; got an array of {value.dtype}")
+    good = (value >= 0) & (value < float("inf"))
+    if not bool(xp.all(good)):
+        row = int(xp.argmax(xp.astype(xp.reshape(~good, (-1,)), xp.int32)))
+        met = float(xp.reshape(value, (-1,))[row])
+        where = "" if value.ndim == 0 else f" at position {row}"
+        raise ArgumentError(f"{name} must be >= 0 and finite; got {met}{where}")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Refuse what is not a finite number > 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+        raise ArgumentError(f"{name} must be > 0 and finite; got {value!r}")
+
+
+def check_fraction(name: str, value: Any) -> None:
+    """Refuse what is not a number in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        raise ArgumentError(f"{name} must be between 0 and 1; got {value!r}")
+
+
+def check_positive_int(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is not a whole number >= least."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ArgumentError(f"{name} must be a whole number >= {least}; got {value!r}")
+
+
+def check_boolean(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name} must be True or False; got {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is not one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
+def check_factors(factors: Any) -> None:
+    """Refuse penalty factors that are negative, not finite, or all 0; None stands for all 1."""
+    if factors is None:
+        return
+    if isinstance(factors, Real):
+        raise ArgumentError(f"factors must be None or an array, one number per coordinate; got {factors}")
+    check_nonnegative("factors", factors)
+    if not bool(namespace_of(factors).any(factors > 0)):
+        raise ArgumentError("factors must hold at least one number > 0; all are 0, which leaves nothing to penalize")
+
+
+def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
+    """`value` as a float64 NumPy vector; refuses another length and numbers that are not finite.
+
+    Returns
+    -------
+    ndarray of shape (size,), float64
+        The same memory as `value` where that has this type already.
+    """
+    try:
+        vector = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must hold real numbers; got {type(value).__name__}") from None
+    if vector.shape != (size,):
+        raise ArgumentError(f"{name} must have shape ({size},); got {vector.shape}")
+    finite = np.isfinite(vector)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ArgumentError(f"{name} must be finite; position {row} is {vector[row]}")
+    return vector
+
+
+def weight_vector(name: str, value: Any, size: int) -> np.ndarray:
+    """`value` as a float64 NumPy vector of weights: finite, >= 0, not all 0.
+
+    Returns
+    -------
+    ndarray of shape (size,), float64
+    """
+    vector = finite_vector(name, value, size)
+    if vector.size and vector.min() < 0:
+        row = int(np.argmin(vector))
+        raise ArgumentError(f"{name} must be >= 0; position {row} is {vector[row]}")
+    if not vector.sum() > 0:
+        raise ArgumentError(f"{name} must hold at least one number > 0; all are zero")
+    return vector

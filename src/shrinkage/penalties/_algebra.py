@@ -1,0 +1,62 @@
+"""Sums and scalar multiples of penalties: the results are penalties again, or are refused in a sentence."""
+
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
+from shrinkage._arrays import namespace_of
+from shrinkage._errors import ArgumentError
+
+
+def multiply(penalty: Any, scalar: Any) -> Any:
+    """Return `penalty` at `scalar` times its strength; NotImplemented if `scalar` is no number."""
+    if isinstance(scalar, bool) or not isinstance(scalar, Real):
+        return NotImplemented
+    if not 0 <= float(scalar) < float("inf"):
+        raise ArgumentError(f"a penalty can be multiplied by a finite number >= 0; got {scalar}")
+    return replace(penalty, alpha=scalar * penalty.alpha)
+
+
+def add(one: Any, other: Any, elastic_net: type) -> Any:
+    """Return the penalty that is the sum of two from L1, L2, L1L2; NotImplemented if `other` is none of them.
+
+    With equal factors: αρ and α(1-ρ) add. With different factors the sum has this form only if both have one
+    l1_ratio; then its factors are the average (α₁f₁ + α₂f₂) / (α₁ + α₂).
+    """
+    if getattr(other, "kernel", None) != one.kernel:
+        return NotImplemented
+    alpha = one.alpha + other.alpha
+    same_ratio = one.l1_ratio == other.l1_ratio
+    scalar = isinstance(alpha, Real)
+    factors = one.factors
+    if not same_factors(one.factors, other.factors):
+        if not same_ratio or not scalar or not alpha > 0:
+            raise ArgumentError(
+                "a sum of penalties with different factors is one penalty only if both have the same l1_ratio "
+                f"and numbers as strengths; got {one!r} and {other!r}"
+            )
+        f_one = 1.0 if one.factors is None else one.factors
+        f_other = 1.0 if other.factors is None else other.factors
+        factors = (one.alpha * f_one + other.alpha * f_other) / alpha
+    if same_ratio:
+        if type(one) is type(other):
+            return replace(one, alpha=alpha, factors=factors)
+        return elastic_net(alpha, one.l1_ratio, factors)
+    if not scalar:
+        raise ArgumentError(
+            "a sum of penalties with different l1_ratio needs numbers as strengths, since its l1_ratio is one number; "
+            f"got {one!r} and {other!r}"
+        )
+    if alpha == 0:
+        return elastic_net(alpha, one.l1_ratio, factors)
+    l1 = one.alpha * one.l1_ratio + other.alpha * other.l1_ratio
+    return elastic_net(alpha, min(1.0, l1 / alpha), factors)
+
+
+def same_factors(one: Any, other: Any) -> bool:
+    """Say whether two factors are one array, equal arrays, or both None."""
+    if one is other:
+        return True
+    if one is None or other is None:
+        return False
+    return one.shape == other.shape and bool(namespace_of(one, other).all(one == other))

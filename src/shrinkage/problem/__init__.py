@@ -1,0 +1,25 @@
+"""What is minimized, and by how much a candidate misses: `Problem`, and the formulas that its certificates share.
+
+`free_basis`, `balance`, `squared_dual` and `scaled_dual` work on many columns at once, so that an engine can certify a
+whole batch of strengths with the formulas that `Problem` uses for one.
+"""
+
+from shrinkage.problem._dual import balance as balance
+from shrinkage.problem._dual import free_basis as free_basis
+from shrinkage.problem._dual import minimize_free as minimize_free
+from shrinkage.problem._dual import project as project
+from shrinkage.problem._dual import scaled_dual as scaled_dual
+from shrinkage.problem._dual import squared_dual as squared_dual
+from shrinkage.problem._problem import NullModel as NullModel
+from shrinkage.problem._problem import Problem as Problem
+
+__all__ = [
+    "NullModel",
+    "Problem",
+    "balance",
+    "free_basis",
+    "minimize_free",
+    "project",
+    "scaled_dual",
+    "squared_dual",
+]

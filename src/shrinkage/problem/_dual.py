@@ -1,0 +1,251 @@
+"""Dual points and dual objectives, for many columns at once; float64 NumPy.
+
+Shapes: n samples, k columns (strengths, folds), q free columns of which r are independent. `weights` sum to 1.
+"""
+
+import numpy as np
+
+from shrinkage.losses import Loss
+
+_DEPENDENT = 1e-11
+_STEP_LIMIT = 0.9
+
+
+def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Q (n, r) and T (q, r) with Q = Z T and Qᵀ diag(weights) Q = I.
+
+    Columns are brought to unit length first; combinations of them shorter than 1e-11 of the longest are dropped.
+    """
+    n_free = Z.shape[1]
+    root = np.sqrt(weights)[:, None]
+    lengths = np.linalg.norm(root * Z, axis=0)
+    unit = np.where(lengths > 0, lengths, 1.0)
+    if n_free <= 1:
+        keep = lengths > 0
+        return (Z / unit)[:, keep], np.diag(1.0 / unit)[:, keep]
+    _, size, Vt = np.linalg.svd(root * (Z / unit), full_matrices=False)
+    keep = size > _DEPENDENT * size[0]
+    T = (Vt[keep].T / size[keep]) / unit[:, None]
+    # A second pass restores the orthogonality that a small singular value cost the first.
+    triangle = np.linalg.qr(root * (Z @ T), mode="r")
+    T = np.linalg.solve(triangle.T, T.T).T
+    return Z @ T, T
+
+
+def free_basis(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return a weighted-orthonormal basis Q of the columns of Z: Qᵀ diag(weights) Q = I.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, q)
+        The intercept's column of ones, if any, and the columns that no penalty acts on.
+    weights : ndarray of shape (n,), >= 0
+
+    Returns
+    -------
+    ndarray of shape (n, r), r <= q
+        r counts the independent columns, up to a relative length of 1e-11.
+    """
+    return free_map(Z, weights)[0]
+
+
+def project(R: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return R - Q Qᵀ diag(weights) R: the columns of R, made orthogonal to the free ones."""
+    if not Q.shape[1]:
+        return R
+    return R - Q @ (Q.T @ (weights[:, None] * R))
+
+
+def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return slopes u near `slope` with Zᵀ(weights ∘ u) = 0, inside the dual domain that `slope` lies in.
+
+    One Newton step of the free coefficients, taken on the slopes: u = slope - curvature ∘ Zδ, with δ such that
+    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |Zδ| <= 0.9, since
+    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1. Where Zδ is larger, an intercept alone is balanced by
+    scaling the heavier of the positive and the negative slopes down, and other columns of Z by u = 0.
+
+    Parameters
+    ----------
+    slope, curvature : ndarray of shape (n, k)
+        First and second derivative of the loss at the free block's minimizer, or near it.
+    Z : ndarray of shape (n, q)
+        A basis of the free columns, best as `free_basis` gives it.
+    weights : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n, k); 0 in rows of weight 0
+    """
+    used = (weights > 0)[:, None]
+    slope = np.where(used, slope, 0.0)
+    if not Z.shape[1]:
+        return slope
+    weighted = weights[:, None] * np.where(used, curvature, 0.0)
+    wrong = Z.T @ (weights[:, None] * slope)
+    steps = np.stack([_solve(Z.T @ (h[:, None] * Z), b) for h, b in zip(weighted.T, wrong.T, strict=True)], axis=1)
+    moved = np.where(used, Z @ steps, 0.0)
+    balanced = slope - np.where(used, curvature, 0.0) * moved
+    left = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0)
+    small = 1e-13 * (weights @ np.abs(slope)) + 1e-3 * np.abs(wrong).max(axis=0)
+    good = (np.abs(moved).max(axis=0) <= _STEP_LIMIT) & (left <= small)
+    if not good.all():
+        constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
+        balanced[:, ~good] = _scale_heavier(slope[:, ~good], weights) if constant else 0.0
+    return balanced
+
+
+def _solve(H: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """H⁻¹ b for a symmetric positive semidefinite H, of least norm where H is singular."""
+    if H.shape == (1, 1):
+        return b / H[0, 0] if H[0, 0] > 0 else np.full(1, np.inf * (b[0] != 0) if b[0] else 0.0)
+    return np.linalg.lstsq(H, b, rcond=1e-15)[0]
+
+
+def _scale_heavier(slope: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Scale the positive or the negative entries of each column down, so that its weighted sum is 0."""
+    up = weights @ np.maximum(slope, 0.0)
+    down = weights @ np.maximum(-slope, 0.0)
+    lighter = np.minimum(up, down)
+    scale_up = np.divide(lighter, up, out=np.zeros_like(up), where=up > 0)
+    scale_down = np.divide(lighter, down, out=np.zeros_like(down), where=down > 0)
+    return slope * np.where(slope > 0, scale_up, scale_down)
+
+
+def squared_dual(
+    y: np.ndarray, theta: np.ndarray, weights: np.ndarray, cap: np.ndarray, conjugate: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the dual objective of the squared loss, the best over multiples of the dual point.
+
+    max over c in [0, cap] of Σᵢ weightsᵢ (c yᵢ θᵢ - ½ c² θᵢ²); with `conjugate` c = 1 and the conjugate is subtracted.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, 1) or (n, k)
+        Response minus offset. Without its part in the free columns the result is the same and rounds less.
+    theta : ndarray of shape (n, k)
+        Residuals y - η, orthogonal to the free columns.
+    weights : ndarray of shape (n,), sum 1
+    cap : ndarray of shape (k,)
+        Largest c with g*(c Xᵀ(weights ∘ θ)) = 0.
+    conjugate : ndarray of shape (k,) or None
+        g*(Xᵀ(weights ∘ θ)), for a penalty with a finite conjugate.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    linear = weights @ (y * theta)
+    square = weights @ (theta * theta)
+    if conjugate is not None:
+        return linear - 0.5 * square - conjugate
+    best = np.divide(linear, square, out=np.zeros_like(linear), where=square > 0)
+    c = np.clip(best, 0.0, cap)
+    return c * linear - 0.5 * c * c * square
+
+
+def scaled_dual(
+    loss: Loss,
+    y: np.ndarray,
+    slope: np.ndarray,
+    weights: np.ndarray,
+    cap: np.ndarray,
+    conjugate: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the dual objective -Σᵢ weightsᵢ (ℓ*(yᵢ, c uᵢ) - c uᵢ offsetᵢ) - conjugate, c = min(1, cap).
+
+    Parameters
+    ----------
+    loss : Loss
+    y : ndarray of shape (n, 1) or (n, k)
+    slope : ndarray of shape (n, k)
+        u, balanced: orthogonal to the free columns, in the domain of ℓ*.
+    weights : ndarray of shape (n,), sum 1
+    cap : ndarray of shape (k,)
+        Largest c with g*(-c Xᵀ(weights ∘ u)) = 0.
+    conjugate : ndarray of shape (k,) or None
+        g*(-Xᵀ(weights ∘ u)) for a penalty with a finite conjugate; then c = 1.
+    offset : ndarray of shape (n,) or None
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    u = np.where((weights > 0)[:, None], slope, 0.0)
+    if conjugate is None:
+        u = np.minimum(1.0, cap) * u
+    dual = -(weights @ loss.conjugate(y, u))
+    if offset is not None:
+        dual = dual + (weights * offset) @ u
+    return dual if conjugate is None else dual - conjugate
+
+
+def minimize_free(
+    loss: Loss, y: np.ndarray, eta: np.ndarray, Q: np.ndarray, weights: np.ndarray, tol: float = 1e-24
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimize Σ weights ℓ(y, η + Q d) over d by Newton's method with a line search.
+
+    Stops when the promised decrease is at most `tol` times the loss at the start. Where the minimum is not attained
+    (separable classes) that leaves a loss of about `tol`. A Newton step that curvature alone misjudges, as in the
+    flat tails of the logistic loss, is replaced by one with the curvature raised to |ℓ'| / (2 (1 + |η|)).
+
+    Parameters
+    ----------
+    loss : Loss
+    y, eta, weights : ndarray of shape (n,)
+    Q : ndarray of shape (n, r)
+        Weighted-orthonormal basis of the free columns.
+
+    Returns
+    -------
+    d : ndarray of shape (r,)
+    eta : ndarray of shape (n,)
+        η + Q d.
+    """
+    d = np.zeros(Q.shape[1])
+    start = eta
+    if not d.size:
+        return d, eta
+    value = initial = float(weights @ loss.value(y, eta))
+    for _ in range(100):
+        slope = weights * loss.gradient(y, eta)
+        g = Q.T @ slope
+        step, t = _newton_step(loss, y, eta, Q, weights, g, loss.curvature(y, eta), value, initial)
+        if t < 0.1:
+            floor = np.abs(loss.gradient(y, eta)) / (2.0 * (1.0 + np.abs(eta)))
+            curvature = np.maximum(loss.curvature(y, eta), floor)
+            step, t = _newton_step(loss, y, eta, Q, weights, g, curvature, value, initial)
+        decrease = -float(g @ step)
+        d = d + t * step
+        eta = start + Q @ d
+        value = float(weights @ loss.value(y, eta))
+        if t == 0 or decrease <= tol * initial:
+            break
+    return d, eta
+
+
+def _newton_step(
+    loss: Loss,
+    y: np.ndarray,
+    eta: np.ndarray,
+    Q: np.ndarray,
+    weights: np.ndarray,
+    g: np.ndarray,
+    curvature: np.ndarray,
+    value: float,
+    initial: float,
+) -> tuple[np.ndarray, float]:
+    """The Newton direction, and the step along it that decreases the loss enough; 0 if the direction is no use."""
+    H = Q.T @ ((weights * curvature)[:, None] * Q)
+    step = -_solve(H, g)
+    if not np.isfinite(step).all() or np.linalg.norm(H @ step + g) > 1e-3 * np.linalg.norm(g):
+        return np.zeros_like(g), 0.0
+    decrease = -float(g @ step)
+    if decrease <= 1e-11 * initial:
+        return step, 1.0  # below the noise of the objective, where comparing values would only refuse good steps
+    t = 1.0
+    while t > 1e-12:
+        if float(weights @ loss.value(y, eta + Q @ (t * step))) <= value - 1e-4 * t * decrease:
+            return step, t
+        t *= 0.5
+    return step, 0.0

@@ -1,0 +1,359 @@
+"""The problem itself: objective, gradient, optimality conditions, duality gap, null model and alpha_max."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from shrinkage._check import check_boolean, finite_vector, weight_vector
+from shrinkage._errors import ArgumentError
+from shrinkage.losses import Loss, Squared
+from shrinkage.penalties import L1
+from shrinkage.problem._dual import balance, free_map, minimize_free, project, scaled_dual, squared_dual
+
+if TYPE_CHECKING:
+    from shrinkage.design import Design
+
+_BLOCK = 4_000_000
+_RIDGE_GRID_RATIO = 1e-3
+_EXPLAINED = 1e-20
+
+
+@dataclass(frozen=True, eq=False)
+class NullModel:
+    """The fit of the intercept and the columns with factor 0 alone.
+
+    Attributes
+    ----------
+    eta : ndarray of shape (n_samples,)
+        Linear predictor.
+    objective : float
+        Mean loss at it; exactly 0.0 where it explains y up to rounding (1e-20 of the loss at the offset alone).
+    intercept : float
+    coef_free : ndarray, one number per column with factor 0, in the order of `Problem.unpenalized`
+    """
+
+    eta: np.ndarray
+    objective: float
+    intercept: float
+    coef_free: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """F(w, b) = (1/S) Σᵢ sᵢ ℓ(yᵢ, ηᵢ) + g(scale ∘ w), with η = offset + X w + b, S = Σ s; b is never penalized.
+
+    Every number that certifies an answer is computed here, in float64, by none of the solvers. For u with
+    Σ sᵢ uᵢ = 0 (with an intercept) and Σ sᵢ uᵢ X_ij = 0 for every free column j, Fenchel's inequality gives
+
+        F(w, b) >= D(u) = -(1/S) Σᵢ sᵢ (ℓ*(yᵢ, uᵢ) - uᵢ offsetᵢ) - g*(z / scale),   z = -(1/S) Xᵀ(s ∘ u),
+
+    with equality only at the optimum, where uᵢ = ℓ'(yᵢ, ηᵢ). The gap is F(w, b) - D(u), u built from (w, b).
+
+    Parameters
+    ----------
+    design : Design of shape (n_samples, n_features)
+    y : array of shape (n_samples,)
+    loss : Loss
+    penalty : L1, L2 or L1L2, with a number as alpha and factors of shape (n_features,) or None
+    sample_weight : array of shape (n_samples,), >= 0, not all 0; None stands for all 1
+        A weight of 2 is the same as the row twice, a weight of 0 the same as no row.
+    offset : array of shape (n_samples,) or None
+    fit_intercept : bool
+    scale : array of shape (n_features,), > 0; None stands for all 1
+        The penalty measures scale_j w_j: standardizing without a changed copy of X.
+
+    Raises
+    ------
+    ArgumentError
+        If shapes disagree, or a weight, offset or scale cannot be used.
+    DataError
+        If the loss cannot take a row of y.
+
+    References
+    ----------
+    Duality gap: Ndiaye, Fercoq, Gramfort & Salmon (2017), JMLR 18(128), section 2, https://jmlr.org/papers/v18/16-577.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from shrinkage import L1
+    >>> from shrinkage.design import as_design
+    >>> from shrinkage.losses import Squared
+    >>> problem = Problem(as_design(np.array([[1.0], [2.0], [3.0]])), np.array([2.0, 4.0, 6.0]), Squared(), L1(0.5))
+    >>> float(round(problem.alpha_max, 3))
+    1.333
+    >>> w, b = np.array([1.25]), 1.5
+    >>> float(round(problem.objective(w, b), 4)), abs(problem.gap(w, b)) < 1e-15
+    (0.8125, True)
+    """
+
+    design: "Design"
+    y: Any
+    loss: Loss
+    penalty: Any
+    sample_weight: Any = None
+    offset: Any = None
+    fit_intercept: bool = True
+    scale: Any = None
+
+    def __post_init__(self) -> None:
+        n_samples, n_features = self.design.shape
+        y = np.asarray(self.y, dtype=np.float64)
+        if y.shape != (n_samples,):
+            raise ArgumentError(f"y must have shape ({n_samples},), one number per row of X; got {y.shape}")
+        self.loss.check(y)
+        check_boolean("fit_intercept", self.fit_intercept)
+        if np.ndim(self.penalty.alpha) != 0:
+            raise ArgumentError(f"the penalty of a problem needs one number as alpha; got shape {self.penalty.alpha.shape}")
+        object.__setattr__(self, "y", y)
+        if self.sample_weight is not None:
+            object.__setattr__(self, "sample_weight", weight_vector("sample_weight", self.sample_weight, n_samples))
+        if self.offset is not None:
+            object.__setattr__(self, "offset", finite_vector("offset", self.offset, n_samples))
+        if self.scale is not None:
+            scale = finite_vector("scale", self.scale, n_features)
+            if not (scale > 0).all():
+                raise ArgumentError(f"scale must be > 0; position {int(np.argmin(scale))} is {scale.min()}")
+            object.__setattr__(self, "scale", scale)
+        if self.penalty.factors is not None and np.shape(self.penalty.factors) != (n_features,):
+            raise ArgumentError(f"factors must have shape ({n_features},); got {np.shape(self.penalty.factors)}")
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """The sample weights divided by their sum, shape (n_samples,)."""
+        n_samples = self.design.shape[0]
+        if self.sample_weight is None:
+            return np.full(n_samples, 1.0 / n_samples)
+        return self.sample_weight / self.sample_weight.sum()
+
+    @cached_property
+    def unpenalized(self) -> np.ndarray:
+        """Indices of the columns with factor 0."""
+        if self.penalty.factors is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(np.asarray(self.penalty.factors) == 0)
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """Indices of the columns that no penalty acts on: factor·alpha == 0."""
+        return self.unpenalized if self.penalty.alpha > 0 else np.arange(self.design.shape[1])
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Weighted-orthonormal basis of the intercept and the free columns, shape (n_samples, rank)."""
+        return self._null_map[0] if self.penalty.alpha > 0 else free_map(self._columns(self.free), self.weights)[0]
+
+    @cached_property
+    def _null_map(self) -> tuple[np.ndarray, np.ndarray]:
+        return free_map(self._columns(self.unpenalized), self.weights)
+
+    def _columns(self, features: np.ndarray) -> np.ndarray:
+        """The column of ones, if there is an intercept, beside X[:, features]."""
+        blocks = [np.ones((self.design.shape[0], int(self.fit_intercept)))]
+        for start in range(0, features.size, 64):
+            some = np.asarray(features[start : start + 64], dtype=np.int64)
+            blocks.append(self.design.combine(some, np.asfortranarray(np.eye(some.size))))
+        return np.concatenate(blocks, axis=1)
+
+    @cached_property
+    def _start(self) -> np.ndarray:
+        """Linear predictor of the offset alone."""
+        return np.zeros(self.design.shape[0]) if self.offset is None else self.offset
+
+    @cached_property
+    def null(self) -> NullModel:
+        """The fit of the intercept and the columns with factor 0."""
+        Q, T = self._null_map
+        if isinstance(self.loss, Squared):
+            left = self.y - self._start
+            d = Q.T @ (self.weights * left)
+            # The second pass removes what rounding left of a response far from 0.
+            d = d + Q.T @ (self.weights * (left - Q @ d))
+            eta = self._start + Q @ d
+        else:
+            d, eta = minimize_free(self.loss, self.y, self._start, Q, self.weights)
+        objective = self._mean_loss(eta)
+        if objective <= _EXPLAINED * self._mean_loss(self._start):
+            objective = 0.0
+        coef = T @ d
+        intercept = float(coef[0]) if self.fit_intercept else 0.0
+        return NullModel(eta, objective, intercept, coef[int(self.fit_intercept) :])
+
+    @cached_property
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalized coefficient is 0: max_j |z_j| / (f_j ρ scale_j) at the null model.
+
+        For ρ = 0 there is none; the number for ρ = 1e-3 stands in for it, as in glmnet. 0.0 if y is explained already.
+        """
+        if self.null.objective == 0:
+            return 0.0
+        slope = self.loss.gradient(self.y, self.null.eta)
+        z = np.abs(self._correlate(-slope[:, None])[:, 0])
+        factors = np.ones_like(z) if self.penalty.factors is None else np.asarray(self.penalty.factors, dtype=np.float64)
+        z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
+        return float(z.max(initial=0.0)) / (self.penalty.l1_ratio or _RIDGE_GRID_RATIO)
+
+    def with_penalty(self, penalty: Any) -> "Problem":
+        """Return the same problem with another penalty; what does not depend on it is not computed again."""
+        other = replace(self, penalty=penalty)
+        kept = ["weights", "_start"]
+        if np.array_equal(self.unpenalized, other.unpenalized):
+            kept += ["_null_map", "null"]
+        other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        return other
+
+    def linear_predictor(self, w: Any, b: float) -> np.ndarray:
+        """Return η = offset + X w + b, shape (n_samples,)."""
+        return self._predictors(_as_columns(w), np.asarray([b]))[:, 0]
+
+    def objective(self, w: Any, b: float) -> float:
+        """Return F(w, b)."""
+        return self._mean_loss(self.linear_predictor(w, b)) + float(self.penalty.value(self._measured(_dense(w))))
+
+    def gradient(self, w: Any, b: float) -> tuple[np.ndarray, float]:
+        """Return the gradient of the mean loss in w, shape (n_features,), and in b (0.0 without an intercept)."""
+        slope = self.loss.gradient(self.y, self.linear_predictor(w, b))
+        in_w = self.design.correlate(np.asfortranarray((self.weights * slope)[:, None]))[:, 0]
+        return in_w, float(self.weights @ slope) if self.fit_intercept else 0.0
+
+    def gap(self, w: Any, b: float) -> float:
+        """Return the duality gap at (w, b), in the objective's unit: F(w, b) - min F is at most this."""
+        return float(self.gaps(_as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
+
+    def relative_gap(self, w: Any, b: float) -> float:
+        """Return gap / null.objective.
+
+        Where the null model explains y (null.objective is 0) that ratio does not exist; the answer is then 0.0 if the
+        gap is at most 1e-12 max(1, mean loss at the offset alone), else inf.
+        """
+        return float(self.relative(np.asarray([self.gap(w, b)]))[0])
+
+    def relative(self, gaps: np.ndarray) -> np.ndarray:
+        """Return gaps in units of the null model's objective, by the rule of `relative_gap`."""
+        if self.null.objective > 0:
+            return gaps / self.null.objective
+        return np.where(gaps <= 1e-12 * max(1.0, self._mean_loss(self._start)), 0.0, np.inf)
+
+    def kkt(self, w: Any, b: float) -> float:
+        """Return the largest violation of the optimality conditions, in the gradient's unit; the intercept's included."""
+        return float(self.kkts(_as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
+
+    def gaps(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        """Return the duality gaps of many strengths, one product with X for all of them (in blocks of memory).
+
+        Parameters
+        ----------
+        coefs : ndarray or SciPy sparse array of shape (n_features, k), in raw units
+        intercepts, alphas : array of shape (k,)
+
+        Returns
+        -------
+        ndarray of shape (k,), in the objective's unit
+        """
+        intercepts, alphas = np.asarray(intercepts, dtype=np.float64), np.asarray(alphas, dtype=np.float64)
+        coefs = coefs.tocsc() if sparse.issparse(coefs) else np.asarray(coefs)
+        out = np.empty(alphas.size)
+        for regime in (alphas > 0, alphas == 0):
+            where = np.flatnonzero(regime)
+            if where.size:
+                problem = self.with_penalty(self.penalty.with_alpha(float(alphas[where[0]])))
+                for some in self._blocks(where):
+                    out[some] = problem._gap_block(coefs[:, some], intercepts[some], alphas[some])
+        return out
+
+    def kkts(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        """Return the largest violations of the optimality conditions of many strengths; arguments as `gaps`.
+
+        Returns
+        -------
+        ndarray of shape (k,), in the gradient's unit
+        """
+        intercepts, alphas = np.asarray(intercepts, dtype=np.float64), np.asarray(alphas, dtype=np.float64)
+        coefs = coefs.tocsc() if sparse.issparse(coefs) else np.asarray(coefs)
+        scale = 1.0 if self.scale is None else self.scale
+        out = np.empty(alphas.size)
+        for some in self._blocks(np.arange(alphas.size)):
+            slope = self.loss.gradient(self.y[:, None], self._predictors(coefs[:, some], intercepts[some]))
+            Z = self._correlate(-slope)
+            in_b = np.abs(self.weights @ slope) * self.fit_intercept
+            for t, column in enumerate(some):
+                w = self._measured(_dense(coefs[:, [column]]))
+                violation = self.penalty.with_alpha(float(alphas[column])).violation(w, Z[:, t]) * scale
+                out[column] = max(float(violation.max(initial=0.0)), float(in_b[t]))
+        return out
+
+    def _gap_block(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        eta = self._predictors(coefs, intercepts)
+        y = self.y[:, None]
+        primal = self.weights @ self.loss.value(y, eta)
+        squared = isinstance(self.loss, Squared)
+        slope = -project(y - eta, self.basis, self.weights) if squared else self._balanced_slope(eta)
+        Z = self._correlate(-slope)
+        Z[self.free] = 0.0
+        conjugates, caps = np.empty(alphas.size), np.empty(alphas.size)
+        for t, alpha in enumerate(alphas):
+            penalty = self.penalty.with_alpha(float(alpha))
+            primal[t] += penalty.value(self._measured(_dense(coefs[:, [t]])))
+            conjugates[t] = penalty.conjugate(Z[:, t])
+            lasso = L1(penalty.alpha * penalty.l1_ratio, penalty.factors)
+            caps[t] = lasso.dual_scale(Z[:, t]) if penalty.l1_ratio > 0 or not Z[:, t].any() else 0.0
+        if squared:
+            explained = self.y - self._start
+            explained = project(explained[:, None], self.basis, self.weights)
+            duals = [squared_dual(explained, -slope, self.weights, caps, c) for c in (None, conjugates)]
+        else:
+            duals = [scaled_dual(self.loss, y, slope, self.weights, caps, c, self.offset) for c in (None, conjugates)]
+        return primal - np.maximum(*duals)
+
+    def _balanced_slope(self, eta: np.ndarray) -> np.ndarray:
+        """Slopes orthogonal to the free columns: of the free block's minimizer, with what is left corrected."""
+        refit = np.stack([minimize_free(self.loss, self.y, e, self.basis, self.weights, 1e-16)[1] for e in eta.T], axis=1)
+        y = self.y[:, None]
+        return balance(self.loss.gradient(y, refit), self.loss.curvature(y, refit), self.basis, self.weights)
+
+    def _mean_loss(self, eta: np.ndarray) -> float:
+        return float(self.weights @ self.loss.value(self.y, eta))
+
+    def _measured(self, w: np.ndarray) -> np.ndarray:
+        return w if self.scale is None else self.scale * w
+
+    def _correlate(self, R: np.ndarray) -> np.ndarray:
+        """Xᵀ(weights ∘ R) / scale, shape (n_features, k)."""
+        Z = self.design.correlate(np.asfortranarray(self.weights[:, None] * R))
+        return Z if self.scale is None else Z / self.scale[:, None]
+
+    def _predictors(self, coefs: Any, intercepts: np.ndarray) -> np.ndarray:
+        """Offset + X coefs + intercepts, shape (n_samples, k)."""
+        rows, block = _support(coefs)
+        eta = self.design.combine(rows, block) if rows.size else np.zeros((self.design.shape[0], block.shape[1]))
+        return eta + intercepts + self._start[:, None]
+
+    def _blocks(self, columns: np.ndarray) -> list[np.ndarray]:
+        """The columns, in groups whose residuals and correlations fit in about 32 MB."""
+        width = max(1, _BLOCK // sum(self.design.shape))
+        return [columns[start : start + width] for start in range(0, columns.size, width)]
+
+
+def _as_columns(w: Any) -> Any:
+    """One coefficient vector, dense or sparse, as a matrix of one column."""
+    return np.asarray(w, dtype=np.float64).reshape(-1, 1) if not sparse.issparse(w) else w.reshape((-1, 1)).tocsc()
+
+
+def _dense(w: Any) -> np.ndarray:
+    """One coefficient vector, as a dense vector."""
+    return (w.toarray() if sparse.issparse(w) else np.asarray(w, dtype=np.float64)).reshape(-1)
+
+
+def _support(coefs: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `coefs` that hold a non-zero, and those rows as a dense Fortran-ordered matrix."""
+    if not sparse.issparse(coefs):
+        rows = np.flatnonzero(np.any(coefs != 0, axis=1))
+        return rows, np.asfortranarray(coefs[rows], dtype=np.float64)
+    rows = np.unique(coefs.indices).astype(np.int64)
+    block = np.zeros((rows.size, coefs.shape[1]), order="F")
+    columns = np.repeat(np.arange(coefs.shape[1]), np.diff(coefs.indptr))
+    block[np.searchsorted(rows, coefs.indices), columns] = coefs.data
+    return rows, block
