@@ -13,9 +13,10 @@ constexpr int tile_rights = 5;  // 4 x 5 sums, 5 right-hand sides and a column f
 constexpr int tile_rights = 3;  // 16 registers
 #endif
 
-// C[a + b ldc] += sum_i X[i + a ldx] R[i + b ldr] for A columns of X and B columns of R
+// C[a + b ldc] += sum_i X[i + a ldx] R[i + b ldr] for A columns of X and B columns of R; rows >= lanes.
+// ahead: the tile that comes next, fetched meanwhile (null: none), so that arithmetic hides the reading of X
 template <int A, int B, class Real>
-void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, double* C, Index ldc) {
+void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, double* C, Index ldc, const Real* ahead) {
   Vec sums[A][B];
   for (int a = 0; a < A; a++)
     for (int b = 0; b < B; b++) sums[a][b] = Vec{};
@@ -27,8 +28,10 @@ void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, doub
       const Vec x = load(X + i + a * ldx);
       for (int b = 0; b < B; b++) sums[a][b] += x * r[b];
     }
+    if (ahead)
+      for (int a = 0; a < A; a++) fetch(ahead + i + a * ldx);
   }
-  if (i < rows && rows >= lanes) {  // the rows left over: the last full vector, its lanes already summed masked out of R
+  if (i < rows) {  // the last full vector, with the lanes that are already summed masked out of R
     const int left = static_cast<int>(rows - i);
     Vec r[B];
     for (int b = 0; b < B; b++) r[b] = last_lanes(load(R + rows - lanes + b * ldr), left);
@@ -36,31 +39,35 @@ void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, doub
       const Vec x = load(X + rows - lanes + a * ldx);
       for (int b = 0; b < B; b++) sums[a][b] += x * r[b];
     }
-    i = rows;
   }
-  for (int a = 0; a < A; a++)
-    for (int b = 0; b < B; b++) {
-      double s = sum(sums[a][b]);
-      for (Index l = i; l < rows; l++) s += X[l + a * ldx] * R[l + b * ldr];
-      C[a + b * ldc] += s;
-    }
+  for (int b = 0; b < B; b++)
+    for (int a = 0; a < A; a++) C[a + b * ldc] += sum(sums[a][b]);
+}
+
+// the same for fewer rows than a vector has lanes
+template <class Real>
+void few_rows(const Real* X, Index ldx, Index columns, const double* R, Index ldr, Index k, Index rows, double* C, Index ldc) {
+  for (Index t = 0; t < k; t++)
+    for (Index j = 0; j < columns; j++)
+      for (Index i = 0; i < rows; i++) C[j + t * ldc] += X[i + j * ldx] * R[i + t * ldr];
 }
 
 template <int A, class Real>
-void tile_row(const Real* X, Index ldx, const double* R, Index ldr, Index k, Index rows, double* C, Index ldc) {
+void tile_row(const Real* X, Index ldx, const double* R, Index ldr, Index k, Index rows, double* C, Index ldc, const Real* ahead) {
   Index groups = (k + tile_rights - 1) / tile_rights;
   for (Index t = 0; t < k; groups--) {
     const Index width = (k - t + groups - 1) / groups;  // groups of nearly equal width
     const double* r = R + t * ldr;
     double* c = C + t * ldc;
+    const Real* next = groups == 1 ? ahead : nullptr;
     switch (width) {
 #if defined(__AVX512F__) || defined(__aarch64__)
-      case 5: tile<A, 5>(X, ldx, r, ldr, rows, c, ldc); break;
-      case 4: tile<A, 4>(X, ldx, r, ldr, rows, c, ldc); break;
+      case 5: tile<A, 5>(X, ldx, r, ldr, rows, c, ldc, next); break;
+      case 4: tile<A, 4>(X, ldx, r, ldr, rows, c, ldc, next); break;
 #endif
-      case 3: tile<A, 3>(X, ldx, r, ldr, rows, c, ldc); break;
-      case 2: tile<A, 2>(X, ldx, r, ldr, rows, c, ldc); break;
-      default: tile<A, 1>(X, ldx, r, ldr, rows, c, ldc); break;
+      case 3: tile<A, 3>(X, ldx, r, ldr, rows, c, ldc, next); break;
+      case 2: tile<A, 2>(X, ldx, r, ldr, rows, c, ldc, next); break;
+      default: tile<A, 1>(X, ldx, r, ldr, rows, c, ldc, next); break;
     }
     t += width;
   }
@@ -73,9 +80,17 @@ void column_dots(const Real* X, Index ldx, Index rows, Index columns, const doub
   if (chunk < 256) chunk = 256;
   for (Index i = 0; i < rows; i += chunk) {
     const Index count = rows - i < chunk ? rows - i : chunk;
+    if (count < lanes) {
+      few_rows(X + i, ldx, columns, R + i, ldr, k, count, C, ldc);
+      return;
+    }
+    const Real* x = X + i;
     Index j = 0;
-    for (; j + 4 <= columns; j += 4) tile_row<4>(X + i + j * ldx, ldx, R + i, ldr, k, count, C + j, ldc);
-    for (; j < columns; j++) tile_row<1>(X + i + j * ldx, ldx, R + i, ldr, k, count, C + j, ldc);
+    for (; j + 4 <= columns; j += 4) {
+      const Real* ahead = j + 8 <= columns ? x + (j + 4) * ldx : nullptr;
+      tile_row<4>(x + j * ldx, ldx, R + i, ldr, k, count, C + j, ldc, ahead);
+    }
+    for (; j < columns; j++) tile_row<1, Real>(x + j * ldx, ldx, R + i, ldr, k, count, C + j, ldc, nullptr);
   }
 }
 

@@ -73,6 +73,9 @@ inline double sum(Vec v) {
   return two[0] + two[1];
 }
 
+// hints that the line at p is wanted soon
+inline void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 inline double largest(Vec v) {
   double m = v[0];
   for (int l = 1; l < lanes; l++) m = v[l] > m ? v[l] : m;
@@ -91,6 +94,7 @@ inline Vec last_lanes(Vec v, int) { return v; }
 inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 inline double sum(Vec v) { return v; }
+inline void fetch(const void*) {}
 inline double largest(Vec v) { return v; }
 
 #endif
