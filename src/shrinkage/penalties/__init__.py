@@ -1,6 +1,7 @@
 """What weights cost: penalties as frozen values that work on the arrays of any library.
 
-`L1`, `L2` and `L1L2` are the penalties; `Penalty`, `Convex`, `Separable` and `HasKernel` say what a solver may ask of one.
+`L1`, `L2` and `L1L2` are the penalties; `Penalty`, `Convex`, `Separable` and `HasKernel` say what a solver may ask
+of one.
 """
 
 from shrinkage.penalties._l1 import L1 as L1

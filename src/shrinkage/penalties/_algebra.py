@@ -30,7 +30,7 @@ def add(one: Any, other: Any, elastic_net: type) -> Any:
     scalar = isinstance(alpha, Real)
     factors = one.factors
     if not same_factors(one.factors, other.factors):
-        if not same_ratio or not scalar or not alpha > 0:
+        if not same_ratio or not scalar or float(alpha) == 0:
             raise ArgumentError(
                 "a sum of penalties with different factors is one penalty only if both have the same l1_ratio "
                 f"and numbers as strengths; got {one!r} and {other!r}"

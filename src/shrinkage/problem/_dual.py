@@ -27,7 +27,7 @@ def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     keep = size > _DEPENDENT * size[0]
     T = (Vt[keep].T / size[keep]) / unit[:, None]
     # A second pass restores the orthogonality that a small singular value cost the first.
-    triangle = np.linalg.qr(root * (Z @ T), mode="r")
+    triangle = np.linalg.qr(root * (Z @ T))[1]
     T = np.linalg.solve(triangle.T, T.T).T
     return Z @ T, T
 
@@ -96,8 +96,8 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
 
 def _solve(H: np.ndarray, b: np.ndarray) -> np.ndarray:
     """H⁻¹ b for a symmetric positive semidefinite H, of least norm where H is singular."""
-    if H.shape == (1, 1):
-        return b / H[0, 0] if H[0, 0] > 0 else np.full(1, np.inf * (b[0] != 0) if b[0] else 0.0)
+    if H.shape == (1, 1) and H[0, 0] > 0:
+        return b / H[0, 0]
     return np.linalg.lstsq(H, b, rcond=1e-15)[0]
 
 
@@ -235,7 +235,7 @@ def _newton_step(
     value: float,
     initial: float,
 ) -> tuple[np.ndarray, float]:
-    """The Newton direction, and the step along it that decreases the loss enough; 0 if the direction is no use."""
+    """Return the Newton direction, and the step along it that decreases the loss enough; 0 if the direction is no use."""
     H = Q.T @ ((weights * curvature)[:, None] * Q)
     step = -_solve(H, g)
     if not np.isfinite(step).all() or np.linalg.norm(H @ step + g) > 1e-3 * np.linalg.norm(g):

@@ -107,7 +107,8 @@ class Problem:
         self.loss.check(y)
         check_boolean("fit_intercept", self.fit_intercept)
         if np.ndim(self.penalty.alpha) != 0:
-            raise ArgumentError(f"the penalty of a problem needs one number as alpha; got shape {self.penalty.alpha.shape}")
+            shape = np.shape(self.penalty.alpha)
+            raise ArgumentError(f"the penalty of a problem needs one number as alpha; got shape {shape}")
         object.__setattr__(self, "y", y)
         if self.sample_weight is not None:
             object.__setattr__(self, "sample_weight", weight_vector("sample_weight", self.sample_weight, n_samples))
@@ -151,7 +152,7 @@ class Problem:
         return free_map(self._columns(self.unpenalized), self.weights)
 
     def _columns(self, features: np.ndarray) -> np.ndarray:
-        """The column of ones, if there is an intercept, beside X[:, features]."""
+        """Return the column of ones, if there is an intercept, beside X[:, features]."""
         blocks = [np.ones((self.design.shape[0], int(self.fit_intercept)))]
         for start in range(0, features.size, 64):
             some = np.asarray(features[start : start + 64], dtype=np.int64)
@@ -184,16 +185,18 @@ class Problem:
 
     @cached_property
     def alpha_max(self) -> float:
-        """The smallest alpha at which every penalized coefficient is 0: max_j |z_j| / (f_j ρ scale_j) at the null model.
+        """The smallest alpha at which every penalized coefficient is 0: max_j |z_j| / (f_j ρ scale_j).
 
-        For ρ = 0 there is none; the number for ρ = 1e-3 stands in for it, as in glmnet. 0.0 if y is explained already.
+        z = -(1/S) Xᵀ(s ∘ ℓ') at the null model. For ρ = 0 there is no such alpha; the number for ρ = 1e-3 stands in for
+        it, as in glmnet. 0.0 if the null model explains y.
         """
         if self.null.objective == 0:
             return 0.0
         slope = self.loss.gradient(self.y, self.null.eta)
         z = np.abs(self._correlate(-slope[:, None])[:, 0])
-        factors = np.ones_like(z) if self.penalty.factors is None else np.asarray(self.penalty.factors, dtype=np.float64)
-        z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
+        if self.penalty.factors is not None:
+            factors = np.asarray(self.penalty.factors, dtype=np.float64)
+            z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
         return float(z.max(initial=0.0)) / (self.penalty.l1_ratio or _RIDGE_GRID_RATIO)
 
     def with_penalty(self, penalty: Any) -> "Problem":
@@ -238,7 +241,7 @@ class Problem:
         return np.where(gaps <= 1e-12 * max(1.0, self._mean_loss(self._start)), 0.0, np.inf)
 
     def kkt(self, w: Any, b: float) -> float:
-        """Return the largest violation of the optimality conditions, in the gradient's unit; the intercept's included."""
+        """Return the largest violation of the optimality conditions, with the intercept's, in the gradient's unit."""
         return float(self.kkts(_as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
 
     def gaps(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
@@ -310,8 +313,8 @@ class Problem:
 
     def _balanced_slope(self, eta: np.ndarray) -> np.ndarray:
         """Slopes orthogonal to the free columns: of the free block's minimizer, with what is left corrected."""
-        refit = np.stack([minimize_free(self.loss, self.y, e, self.basis, self.weights, 1e-16)[1] for e in eta.T], axis=1)
-        y = self.y[:, None]
+        columns = [minimize_free(self.loss, self.y, column, self.basis, self.weights, 1e-16)[1] for column in eta.T]
+        y, refit = self.y[:, None], np.stack(columns, axis=1)
         return balance(self.loss.gradient(y, refit), self.loss.curvature(y, refit), self.basis, self.weights)
 
     def _mean_loss(self, eta: np.ndarray) -> float:
@@ -332,7 +335,7 @@ class Problem:
         return eta + intercepts + self._start[:, None]
 
     def _blocks(self, columns: np.ndarray) -> list[np.ndarray]:
-        """The columns, in groups whose residuals and correlations fit in about 32 MB."""
+        """Return the columns in groups whose residuals and correlations fit in about 32 MB."""
         width = max(1, _BLOCK // sum(self.design.shape))
         return [columns[start : start + width] for start in range(0, columns.size, width)]
 
@@ -348,7 +351,7 @@ def _dense(w: Any) -> np.ndarray:
 
 
 def _support(coefs: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of `coefs` that hold a non-zero, and those rows as a dense Fortran-ordered matrix."""
+    """Return the rows of `coefs` that hold a non-zero, and those rows as a dense Fortran-ordered matrix."""
     if not sparse.issparse(coefs):
         rows = np.flatnonzero(np.any(coefs != 0, axis=1))
         return rows, np.asfortranarray(coefs[rows], dtype=np.float64)
