@@ -32,6 +32,15 @@ struct Kernels {
   void (*ratios)(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside);
   double (*conjugate)(const double* c, const double* l1, const double* inv_l2, double strength, Index columns);
   void (*violations)(const double* c, const double* inv_outside, Index columns, double limit, double strength, int t, int* first, double* excess);
+
+  // --- k_sweeps.cpp: one pass over the rows of a logistic model; v the rows' weights, p = 1 / (1 + exp(-eta)) -----------
+  // moved = eta + t step, then at moved: residual = v (y - p), curvature = v max(p (1 - p), floor); returns residual'step
+  double (*logistic_sweep)(Index rows, const double* y, const double* v, const double* eta, const double* step, double t, double floor, double* moved,
+                           double* residual, double* curvature);
+  // sum v (log(1 + exp(eta)) - y eta)
+  double (*logistic_value)(Index rows, const double* y, const double* v, const double* eta);
+  // sum v H(|u|) - v u offset with v u = scale theta and H(q) = -q log q - (1 - q) log(1 - q); offset may be null
+  double (*logistic_dual)(Index rows, const double* v, const double* theta, const double* offset, double scale);
 };
 
 // The table of the best instruction set of this machine, or of the one named by the environment
