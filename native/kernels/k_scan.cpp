@@ -1,3 +1,6 @@
+#include <cfloat>
+#include <cmath>
+
 #include "shrinkage/kernels.hpp"
 #include "shrinkage/simd.hpp"
 
@@ -6,26 +9,28 @@ namespace shrinkage {
 namespace SHRINKAGE_ISA {
 namespace {
 
-// ratio = max_j |c_j| inv_j, outside = the same over the columns outside the working set, both NaN if a c_j is not
-// finite; returns whether anything was. inv_outside is inv with zeros inside the working set.
+// ratio = max_j |c_j| inv_j, NaN if a c_j is not finite; outside = the same over the columns outside the working set:
+// inv_outside is inv with zeros inside it.
 void ratios(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside) {
-  Vec all{}, out{}, poison{};
+  Vec all{}, out{};
+  Mask poison{};
   Index j = 0;
   for (; j + lanes <= columns; j += lanes) {
     const Vec v = load(c + j);
     const Vec a = absolute(v);
     all = larger(a * load(inv + j), all);
     out = larger(a * load(inv_outside + j), out);
-    poison += v * 0.0;
+    poison |= not_finite(v);
   }
-  double most = largest(all), most_out = largest(out), bad = sum(poison);
+  double most = largest(all), most_out = largest(out);
+  bool finite = !any(poison);
   for (; j < columns; j++) {
     const double a = c[j] < 0 ? -c[j] : c[j];
     if (a * inv[j] > most) most = a * inv[j];
     if (a * inv_outside[j] > most_out) most_out = a * inv_outside[j];
-    bad += c[j] * 0.0;
+    finite = finite && a <= DBL_MAX;
   }
-  *ratio = most + bad;
+  *ratio = finite ? most : NAN;
   *outside = most_out;
 }
 

@@ -53,6 +53,20 @@ inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
 // lane by lane; a NaN in `a` is dropped
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 
+// Is a lane infinite or not a number? Read from the bits: with -fno-signed-zeros GCC folds the vector v * 0.0 to 0.
+inline Mask not_finite(Vec v) {
+  const Mask exponent = Mask{} + 0x7ff0000000000000;
+  Mask bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return (bits & exponent) == exponent;
+}
+
+inline bool any(Mask m) {
+  std::int64_t found = 0;
+  for (int l = 0; l < lanes; l++) found |= m[l];
+  return found != 0;
+}
+
 inline double sum(Vec v) {
 #if defined(__AVX512F__)
   Vec4 low, high;
@@ -86,6 +100,7 @@ inline double largest(Vec v) {
 
 constexpr int lanes = 1;
 typedef double Vec;
+typedef bool Mask;
 inline Vec load(const double* p) { return *p; }
 inline Vec load(const float* p) { return *p; }
 inline void store(double* p, Vec v) { *p = v; }
@@ -93,6 +108,8 @@ inline Vec splat(double x) { return x; }
 inline Vec last_lanes(Vec v, int) { return v; }
 inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+inline Mask not_finite(Vec v) { return !(v - v == 0); }
+inline bool any(Mask m) { return m; }
 inline double sum(Vec v) { return v; }
 inline void fetch(const void*) {}
 inline double largest(Vec v) { return v; }
