@@ -67,6 +67,7 @@ void bind_restricted(nb::module_& m) {
              self->max_support = max_support;
            },
            "max_support"_a)
+      .def_rw("max_support", &ActiveSet::max_support)
       .def_prop_ro("support_size", &ActiveSet::support_size)
       .def_prop_ro("last_strength", &ActiveSet::last_strength)
       .def("solve", &solve_strengths, "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(),

@@ -1,0 +1,213 @@
+"""Whole paths in a handful of passes over X: look ahead, solve on a working set, certify many strengths at once.
+
+A pass is one product X.T @ theta for the residuals of many strengths and of all folds. It settles for each of them whether a
+feature outside the working set violates its optimality condition, and how large the duality gap is; strengths up to the first
+that fails are final, violators join, and the rest is solved again. Which features to look at next is read off the slopes of
+the correlations between two certified strengths: exact while the support stands.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from ..design import Design
+
+FIRST_BATCH, LAST_BATCH, LEAST_BATCH = 5, 40, 3
+MARGIN = 0.1  # how far slopes may change before a predicted feature is missed; share of the step in strength
+NEWCOMERS = 100  # features that one batch may always add
+TIGHTENINGS = 3
+
+
+@dataclass
+class Certified:
+    """What is known of the strengths that are final; lists of blocks of columns until `finish`."""
+
+    features: list = field(default_factory=list)
+    coefs: list = field(default_factory=list)
+    intercepts: list = field(default_factory=list)
+    free_coefs: list = field(default_factory=list)
+    gaps: list = field(default_factory=list)
+    kkt: list = field(default_factory=list)
+    steps: list = field(default_factory=list)
+    scores: list = field(default_factory=list)
+    n_passes: int = 1
+
+
+class Driver:
+    """Walks a grid of strengths for every fit at once.
+
+    Parameters
+    ----------
+    design : Design
+    fits : SquaredFits or NewtonFits
+        The restricted problem: grow, solve, gaps, rewind.
+    l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
+    l1_ratio : float in (0, 1]
+    tol : float
+    folds : list of (rows held out), one for each fit after the first
+    """
+
+    def __init__(self, design: Design, fits, l1_weights, l2_weights, l1_ratio: float, tol: float, held_out: list):
+        self.design, self.fits, self.tol, self.l1_ratio, self.held_out = design, fits, tol, l1_ratio, held_out
+        self.l1, self.l2 = l1_weights, (l2_weights if l1_ratio < 1 else None)
+        self.penalized = l1_weights > 0
+        self.inside = ~self.penalized.any(axis=1)
+        self.size = 0
+        theta = fits.null_theta()
+        self.correlations = design.correlate(theta)  # (p, n_fits) at the last certified strength
+        self.slopes: np.ndarray | None = None
+        ratios = np.abs(self.correlations[:, 0])[self.penalized[:, 0]] / self.l1[self.penalized[:, 0], 0]
+        self.alpha_max = float(ratios.max(initial=0.0)) / l1_ratio
+        self.result = Certified()
+
+    def run(self, alphas: np.ndarray) -> Certified:
+        """Certify every strength of a decreasing grid."""
+        self.strengths, self.ridges = alphas * self.l1_ratio, alphas * (1 - self.l1_ratio)
+        self.at = self.alpha_max * self.l1_ratio
+        self.support = 0
+        done, batch = 0, FIRST_BATCH
+        limit = self._longest_batch()
+        while done < len(alphas):
+            stop = self._look_ahead(done, min(done + batch, len(alphas)))
+            accepted = self._certify(done, stop)
+            batch = min(2 * batch, limit) if accepted else FIRST_BATCH
+            done = stop
+        return self.result
+
+    def _longest_batch(self) -> int:
+        n, p = self.design.shape
+        columns = max(32 << 20, n * p // 2) // (8 * (n + p) * self.fits.n_fits)
+        return int(np.clip(columns, LEAST_BATCH, LAST_BATCH))
+
+    def _look_ahead(self, start: int, stop: int) -> int:
+        """Grow the working set for the strengths start..stop; return the stop that bounds the newcomers."""
+        most = max(NEWCOMERS, self.support // (1 if self.fits.n_fits == 1 else 2))
+        while True:
+            target = self.strengths[stop - 1]
+            step = max(self.at - target, 0.0)
+            excess = self._predicted(step) - target
+            candidates = np.flatnonzero((excess >= 0) & ~self.inside)
+            if len(candidates) <= most or stop - start <= LEAST_BATCH:
+                break
+            stop = start + max(LEAST_BATCH, (stop - start) * 2 // 3)
+        self._grow(candidates, excess[candidates], most)
+        return stop
+
+    def _predicted(self, step: float) -> np.ndarray:
+        """(p,) the largest |correlation| / l1 weight that a feature may have when the strength has fallen by `step`."""
+        if self.slopes is None:
+            moved = np.abs(self.correlations)
+            allowance = step
+        else:
+            moved = np.abs(self.correlations - step * self.slopes)
+            allowance = MARGIN * step
+        moved = moved / np.where(self.penalized, self.l1, np.inf)
+        return moved.max(axis=1) + allowance
+
+    def _grow(self, features: np.ndarray, excess: np.ndarray, most: int) -> None:
+        if len(features) > most:
+            features = features[np.argpartition(-excess, most)[:most]]
+        if len(features):
+            features = np.sort(features)
+            self.fits.grow(features)
+            self.inside[features] = True
+            self.size += len(features)
+
+    def _certify(self, start: int, stop: int) -> bool:
+        """Solve and certify the strengths start..stop; True if the first look ahead had found every feature."""
+        first_try, tightenings = True, 0
+        while start < stop:
+            strengths, ridges = self.strengths[start:stop], self.ridges[start:stop]
+            batch = self.fits.solve(strengths, ridges)
+            count = stop - start
+            correlations = np.empty((self.design.shape[1], batch.theta.shape[1]), order="F")
+            max_ratio, conjugate, first, excess = self.design.scan(
+                batch.theta, strengths, self.l1, self.inside, self.tol / 4, self.l2, correlations
+            )
+            self.result.n_passes += 1
+            gaps = self.fits.gaps(batch, strengths, ridges, max_ratio, conjugate if self.l2 is not None else None)
+            relative = gaps / np.where(self.fits.null_objectives > 0, self.fits.null_objectives, 1.0)[:, None]
+            good = int(first.min(initial=count))
+            loose = np.flatnonzero((relative[:, :good] > self.tol).any(axis=0))
+            if len(loose) and tightenings < TIGHTENINGS and self.fits.tighten():
+                good, tightenings = int(loose[0]), tightenings + 1
+            if good:
+                self._accept(batch, start, good, gaps, relative, correlations)
+            if good < count:
+                first_try = False
+                self._add_violators(first, excess, count)
+                self._stand(batch, good, start, strengths, ridges, count)
+            start += good
+        return first_try
+
+    def _add_violators(self, first: np.ndarray, excess: np.ndarray, count: int) -> None:
+        violators = np.flatnonzero(first < count)
+        self._grow(violators, excess[violators], max(NEWCOMERS, self.support))
+
+    def _stand(self, batch, good: int, start: int, strengths, ridges, count: int) -> None:
+        """Go back to the last certified strength, unless only the last of the batch failed: it is a good start for itself."""
+        if count - good <= 1:
+            return
+        if good:
+            self.fits.rewind(batch, good - 1, strengths, ridges)
+        elif self._last is not None and start > 0:
+            self.fits.rewind(*self._last)
+        else:
+            self.fits.reset()
+
+    _last: tuple | None = None
+
+    def _accept(self, batch, start: int, good: int, gaps, relative, correlations) -> None:
+        count, n_fits = batch.objectives.shape[1], self.fits.n_fits
+        strengths, ridges = self.strengths[start : start + count], self.ridges[start : start + count]
+        self._last = (batch, good - 1, strengths, ridges)
+        shaped = correlations.reshape((len(correlations), n_fits, count), order="F")
+        latest = shaped[:, :, good - 1].copy()
+        if good > 1:
+            self.slopes = (shaped[:, :, good - 2] - latest) / (strengths[good - 2] - strengths[good - 1])
+        elif self.at > strengths[0]:
+            self.slopes = (self.correlations - latest) / (self.at - strengths[0])
+        self.correlations, self.at = latest, float(strengths[good - 1])
+        self.support = int(batch.supports[:, good - 1].max())
+        keep = self.result
+        keep.features.append(self.fits.features)
+        keep.coefs.append(batch.coefs[:, :good])
+        keep.intercepts.append(batch.intercept[:good])
+        keep.free_coefs.append(batch.free_coefs[:, :good])
+        keep.gaps.append(gaps[0, :good])
+        keep.kkt.append(self._violations(batch.coefs[:, :good], shaped[:, 0, :good], strengths[:good], ridges[:good]))
+        keep.steps.append(batch.steps[0, :good])
+        held_out = [self.fits.held_out(batch, f + 1, rows)[:good] for f, rows in enumerate(self.held_out)]
+        keep.scores.append((np.array(held_out).reshape(-1, good).T, relative[1:, :good].T))
+
+    def _violations(self, coefs, correlations, strengths, ridges) -> np.ndarray:
+        """(n_strengths,) largest violation of the optimality conditions of the first fit, in the gradient's unit."""
+        features = self.fits.features[: coefs.shape[0]]
+        l1, c = self.l1[features, :1], correlations[features]
+        if self.l2 is not None:
+            c = c - ridges * self.l2[features, :1] * coefs
+        on = np.abs(c - strengths * l1 * np.sign(coefs))
+        off = np.maximum(np.abs(c) - strengths * l1, 0.0)
+        worst = np.where(coefs != 0, on, off).max(axis=0, initial=0.0)
+        outside = ~self.inside
+        for t, strength in enumerate(strengths):
+            excess = np.abs(correlations[:, t]) - strength * self.l1[:, 0]
+            worst[t] = max(worst[t], excess.max(where=outside, initial=0.0))
+        return worst
+
+
+def sparse_columns(shape: tuple[int, int], features: list, blocks: list, free: np.ndarray, free_blocks: list) -> sparse.csc_array:
+    """Blocks of coefficients on growing working sets, and those of the free columns, as one (p, n_strengths) CSC array."""
+    rows, columns, values, at = [], [], [], 0
+    for block_features, block, free_block in zip(features, blocks, free_blocks, strict=True):
+        i, t = np.nonzero(block)
+        rows += [block_features[: block.shape[0]][i], np.repeat(free, block.shape[1])]
+        columns += [t + at, np.tile(np.arange(block.shape[1]), len(free)) + at]
+        values += [block[i, t], free_block.ravel()]
+        at += block.shape[1]
+    index = (np.concatenate(rows or [np.zeros(0, np.int64)]), np.concatenate(columns or [np.zeros(0, np.int64)]))
+    data = np.concatenate(values or [np.zeros(0)])
+    result = sparse.csc_array(sparse.coo_array((data, index), shape=shape))
+    result.sort_indices()
+    return result

@@ -1,0 +1,195 @@
+"""Which solver takes which problem: one strength, a path, or a path with folds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ..penalties import L1L2
+from ..problem import Problem
+from ._batches import Certified, Driver, sparse_columns
+from ._fista import solve_fista
+from ._moments import MomentDriver
+from ._records import FoldColumns, PathColumns, Solution, Status, statuses
+from ._squared import SquaredFits
+
+Folds = list[tuple[np.ndarray, np.ndarray]]
+Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
+
+
+def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solution:
+    """Minimize a problem at its own strength.
+
+    Elastic-net penalties on the squared and logistic loss take the exact engine; any other pair takes FISTA.
+
+    Parameters
+    ----------
+    problem : Problem
+    tol : float > 0
+        Largest relative duality gap (gap over the objective of the null model).
+    max_iter : int
+        Iterations of FISTA, where it is used.
+
+    Returns
+    -------
+    Solution
+        Its status says whether tol was met.
+    """
+    if not _has_engine(problem):
+        return solve_fista(problem, tol=tol, max_iter=max_iter)
+    columns = solve_path(problem, np.array([float(problem.penalty.alpha)]), tol)
+    coef = columns.coefs.toarray()[:, 0]
+    return Solution(
+        coef, float(columns.intercepts[0]), float(columns.gaps[0]), float(columns.kkt[0]), int(columns.n_iter[0]), columns.status[0]
+    )
+
+
+def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns:
+    """Minimize a problem at many strengths, largest first; the penalty's own alpha is not used.
+
+    Parameters
+    ----------
+    problem : Problem
+    alphas : ndarray of shape (n_alphas,), or a function of alpha_max that returns one
+    tol : float > 0
+
+    Returns
+    -------
+    PathColumns
+        In the order of `alphas`.
+    """
+    return solve_folds(problem, alphas, [], False, tol).path
+
+
+def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float = 1e-6) -> FoldColumns:
+    """Minimize on all rows and on the training rows of each fold, as columns of the same computation.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `standardize`, its scale is that of all rows; each fold uses the scale of its own training rows.
+    alphas : ndarray of shape (n_alphas,), or a function of alpha_max that returns one
+    folds : list of (training rows, held-out rows), index arrays
+    standardize : bool
+    tol : float > 0
+    """
+    l1_ratio = float(problem.penalty.l1_ratio)
+    unit = problem.with_penalty(_with_alpha_one(problem))
+    if l1_ratio == 0 or not callable(alphas) and not np.any(alphas):
+        check_finite(problem.design)
+        grid = alphas(unit.alpha_max) if callable(alphas) else alphas
+        return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
+    driver = _driver(unit, folds, standardize, tol)
+    grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
+    if unit.null.objective <= 0 or driver.alpha_max == 0:
+        grid = grid[:1] if callable(alphas) else grid
+    distinct, back = np.unique(-grid, return_inverse=True)
+    positive = np.ascontiguousarray(-distinct[distinct < 0])
+    result = _columns(unit, driver.run(positive), positive, tol)
+    if len(positive) < len(distinct):
+        result = _append(result, ridge_folds(unit, np.zeros(1), folds, standardize, tol) if folds else _alone(ridge_path(unit, np.zeros(1), tol)))
+    if np.array_equal(back, np.arange(len(grid))):
+        return result
+    return _reordered(result, grid, back)
+
+
+def column_scale(design, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
+    """(n_features, k) root of the mean squared deviation of each column, one for each column of row weights (n_samples, k).
+
+    From the mean if an intercept is fitted, else from 0. Constant columns get 1: they are left as they are.
+    """
+    means, variances = design.column_moments(weights)
+    scale = np.sqrt(variances if fit_intercept else variances + means**2)
+    return np.where(scale > 1e-10 * np.abs(means), scale, 1.0)
+
+
+def _has_engine(problem: Problem) -> bool:
+    kernel = getattr(problem.penalty, "kernel", None)
+    return kernel is not None and np.ndim(problem.penalty.alpha) == 0 and problem.loss.name in ("squared", "logistic")
+
+
+def _with_alpha_one(problem: Problem) -> L1L2:
+    return L1L2(1.0, float(problem.penalty.l1_ratio), problem.penalty.factors)
+
+
+def _driver(problem: Problem, folds: Folds, standardize: bool, tol: float):
+    n, p = problem.design.shape
+    training = [np.ones(n, bool)]
+    for rows, _ in folds:
+        mask = np.zeros(n, bool)
+        mask[rows] = True
+        training.append(mask)
+    held_out = [rows for _, rows in folds]
+    weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
+    factors = np.ones(p) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
+    scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
+    if standardize and folds:
+        fold_weights = np.asfortranarray(np.stack([weights * rows for rows in training[1:]], axis=1))
+        scale = np.hstack([scale, column_scale(problem.design, fold_weights, problem.fit_intercept)])
+    scale = np.broadcast_to(scale, (p, len(training)))
+    l1 = np.asfortranarray(factors[:, None] * scale)
+    l2 = np.asfortranarray(factors[:, None] * scale**2)
+    l1_ratio = float(problem.penalty.l1_ratio)
+    if problem.loss.name == "squared" and _few_features(problem.design):
+        driver = MomentDriver(problem, training, l1, l2, l1_ratio, tol, held_out)
+    else:
+        if problem.loss.name == "squared":
+            fits = SquaredFits(problem, training, l1, l2, tol)
+        else:
+            fit_weights = np.asfortranarray(np.stack([weights * rows / (weights @ rows) for rows in training], axis=1))
+            fits = NewtonFits(problem, fit_weights, l1, l2, tol)
+        driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, held_out)
+    if not np.isfinite(driver.alpha_max):
+        check_finite(problem.design)
+    return driver
+
+
+def _few_features(design) -> bool:
+    """Whether one pass for all of X.T @ X costs less than the ten to twenty passes of a path."""
+    n, p = design.shape
+    return p <= 100 if design.is_sparse else p <= 100 or (p <= 1000 and n >= 2 * p)
+
+
+def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, tol: float) -> FoldColumns:
+    p = problem.design.shape[1]
+    coefs = sparse_columns((p, len(alphas)), certified.features, certified.coefs, problem.free, certified.free_coefs)
+    gaps = np.concatenate(certified.gaps or [np.zeros(0)])
+    path = PathColumns(
+        alphas, coefs, np.concatenate(certified.intercepts or [np.zeros(0)]), gaps, np.concatenate(certified.kkt or [np.zeros(0)]),
+        np.concatenate(certified.steps or [np.zeros(0, np.int32)]), statuses(relative_gaps(problem, gaps), tol), certified.n_passes,
+    )  # fmt: skip
+    scores = np.concatenate([s for s, _ in certified.scores]) if certified.scores else np.zeros((0, 0))
+    fold_gaps = np.concatenate([g for _, g in certified.scores]) if certified.scores else np.zeros((0, 0))
+    return FoldColumns(path, scores, fold_gaps)
+
+
+def relative_gaps(problem: Problem, gaps: np.ndarray) -> np.ndarray:
+    """Gaps over the objective of the null model; where that is 0, the gap itself."""
+    null = problem.null.objective
+    return gaps / null if null > 0 else gaps
+
+
+def _alone(path: PathColumns) -> FoldColumns:
+    return FoldColumns(path, np.zeros((len(path.alphas), 0)), np.zeros((len(path.alphas), 0)))
+
+
+def _append(first: FoldColumns, last: FoldColumns) -> FoldColumns:
+    a, b = first.path, last.path
+    path = PathColumns(
+        np.concatenate([a.alphas, b.alphas]), sparse.csc_array(sparse.hstack([a.coefs, b.coefs])),
+        np.concatenate([a.intercepts, b.intercepts]), np.concatenate([a.gaps, b.gaps]), np.concatenate([a.kkt, b.kkt]),
+        np.concatenate([a.n_iter, b.n_iter]), a.status + b.status, a.n_passes + b.n_passes,
+    )  # fmt: skip
+    if not a.alphas.size:
+        return FoldColumns(path, last.scores, last.gaps)
+    return FoldColumns(path, np.vstack([first.scores, last.scores]), np.vstack([first.gaps, last.gaps]))
+
+
+def _reordered(columns: FoldColumns, grid: np.ndarray, back: np.ndarray) -> FoldColumns:
+    path = columns.path
+    path = replace(
+        path, alphas=grid, coefs=sparse.csc_array(path.coefs[:, back]), intercepts=path.intercepts[back], gaps=path.gaps[back],
+        kkt=path.kkt[back], n_iter=path.n_iter[back], status=tuple(path.status[i] for i in back),
+    )  # fmt: skip
+    return FoldColumns(path, columns.scores[back], columns.gaps[back])

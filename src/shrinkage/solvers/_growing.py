@@ -1,0 +1,65 @@
+"""Column-major arrays that grow by columns and cost memory only where they were written."""
+
+import mmap
+
+import numpy as np
+
+_RESERVE = 1 << 30  # bytes of address space that one array may reserve at first
+
+
+def reserve(rows: int, columns: int) -> np.ndarray:
+    """Return a Fortran-ordered float64 array whose pages are taken from the system when first written.
+
+    NumPy asks for huge pages, which a matrix filled column by column from the top would touch whole.
+    """
+    buffer = mmap.mmap(-1, max(rows * columns * 8, 8))
+    return np.frombuffer(buffer, dtype=np.float64, count=rows * columns).reshape((rows, columns), order="F")
+
+
+class Columns:
+    """A (rows, size) matrix that columns are appended to."""
+
+    def __init__(self, rows: int, likely: int):
+        self.rows = rows
+        self.size = 0
+        self._values = reserve(rows, max(1, min(likely, _RESERVE // max(8 * rows, 1))))
+
+    @property
+    def values(self) -> np.ndarray:
+        """The (rows, size) columns present, Fortran-ordered, without a copy."""
+        return self._values[:, : self.size]
+
+    def append(self, count: int) -> np.ndarray:
+        """Make room for `count` columns and return them, to be filled."""
+        if self.size + count > self._values.shape[1]:
+            grown = reserve(self.rows, max(2 * self._values.shape[1], self.size + count))
+            grown[:, : self.size] = self.values
+            self._values = grown
+        self.size += count
+        return self._values[:, self.size - count : self.size]
+
+
+class Square:
+    """A symmetric (size, size) matrix that grows at its end; both triangles are kept."""
+
+    def __init__(self, likely: int):
+        likely = max(1, min(likely, int((_RESERVE / 8) ** 0.5)))
+        self.size = 0
+        self._values = reserve(likely, likely)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The (size, size) matrix, unit stride down its columns."""
+        return self._values[: self.size, : self.size]
+
+    def append(self, columns: np.ndarray) -> None:
+        """Append k rows and columns, given as the (size + k, k) block of new columns."""
+        total, count = columns.shape
+        if total > self._values.shape[0]:
+            capacity = max(2 * self._values.shape[0], total)
+            grown = reserve(capacity, capacity)
+            grown[: self.size, : self.size] = self.values
+            self._values = grown
+        self._values[:total, self.size : total] = columns
+        self._values[self.size : total, : self.size] = columns[: self.size].T
+        self.size = total

@@ -1,0 +1,258 @@
+"""The restricted problem of the squared loss: every fit of a path, on one working set, from one Gram matrix."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..problem import Problem
+from ._growing import Columns, Square
+
+
+@dataclass
+class Batch:
+    """Restricted solutions of a run of strengths for every fit; columns are fit-major (fit * n_strengths + t)."""
+
+    coefs: np.ndarray  # (size of the working set, n_fits * n_strengths)
+    theta: np.ndarray  # (n_samples, n_fits * n_strengths): X.T @ theta are the correlations
+    objectives: np.ndarray  # (n_fits, n_strengths)
+    supports: np.ndarray  # (n_fits, n_strengths)
+    steps: np.ndarray  # (n_fits, n_strengths)
+    intercept: np.ndarray  # (n_strengths,) of the first fit
+    free_coefs: np.ndarray  # (n_free, n_strengths) of the first fit
+    fitted: np.ndarray  # root-weighted predictions of the penalized part
+    squares: np.ndarray  # (n_fits, n_strengths) weighted mean squared residuals
+    agreement: np.ndarray  # (n_fits, n_strengths) weighted mean of y times residual
+
+
+class SquaredFits:
+    """All rows, and the training rows of each fold, as fits that share a working set and its Gram matrix.
+
+    Everything is kept multiplied by the root of the sample weight, and projected on the complement of the intercept and the
+    free columns of the full data. Fold f enters as G / S_f - U'U: U holds the rows that the fold leaves out, and what its
+    own intercept and free columns explain.
+
+    Parameters
+    ----------
+    problem : Problem with a squared loss
+    training : list of boolean arrays of shape (n_samples,)
+        The rows of each fit; the first is the full data.
+    l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
+        Weights of |w_j| and w_j**2 / 2; an l1 weight of 0 marks a free column.
+    tol : float
+        Largest relative duality gap wanted.
+    """
+
+    def __init__(self, problem: Problem, training: list[np.ndarray], l1_weights, l2_weights, tol: float):
+        self._design = problem.design
+        n, p = problem.design.shape
+        self._l1, self._l2 = l1_weights, l2_weights
+        self._tol = float(np.clip(tol / 10, 1e-13, 1e-9))
+        self._unit = problem.sample_weight is None
+        weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
+        self._root = np.sqrt(weights)
+        y = problem.y if problem.offset is None else problem.y - problem.offset
+        self._y = self._root * y
+        self._intercept = problem.fit_intercept
+        unpenalized = self._root[:, None] * unpenalized_columns(problem)
+        self._fits = [_Fit(rows, weights, unpenalized, self._y, p, l1_weights[:, f]) for f, rows in enumerate(training)]
+        self.n_fits = len(self._fits)
+        self.null_objectives = np.array([fit.null_objective for fit in self._fits])
+        likely = min(p, max(256, 4 * min(n, p)))
+        self._columns = Columns(n, likely)
+        self._gram = Square(likely)
+        for fit in self._fits[1:]:
+            fit.prepare(likely)
+        self._removed = np.zeros((unpenalized.shape[1], 0))
+        self.features = np.zeros(0, np.int64)
+
+    def null_theta(self) -> np.ndarray:
+        """(n_samples, n_fits) root-weighted residuals of the null models over S: X.T @ theta are their correlations."""
+        return np.asfortranarray(np.stack([self._root * fit.y / fit.total for fit in self._fits], axis=1))
+
+    def grow(self, features: np.ndarray) -> None:
+        """Append features to the working set; the cost is one product of the new columns with all."""
+        count = len(features)
+        new = self._columns.append(count)
+        self._design.gather(features, np.zeros(count), None if self._unit else self._root, new)
+        full = self._fits[0]
+        removed = full.explain(new)
+        new -= full.unpenalized @ removed
+        again = full.explain(new)  # a large column mean leaves rounding behind: project twice
+        new -= full.unpenalized @ again
+        removed += again
+        self._removed = np.hstack([self._removed, removed])
+        self.features = np.concatenate([self.features, features])
+        self._gram.append(self._columns.values.T @ new)
+        for f, fit in enumerate(self._fits):
+            fit.grow(new, self._l1[features, f], self._l2[features, f], self._columns.values)
+
+    def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
+        """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
+        size, count, n_fits = len(self.features), len(strengths), self.n_fits
+        coefs = np.empty((size, n_fits * count), order="F")
+        steps, supports = np.zeros((n_fits, count), np.int32), np.zeros((n_fits, count), np.int32)
+        for f, fit in enumerate(self._fits):
+            into = coefs[:, f * count : (f + 1) * count]
+            fit.solve(self._gram.values, strengths, ridges, self._tol, into, steps[f], supports[f])
+        fitted = np.asfortranarray((coefs.T @ self._columns.values.T).T)
+        theta = np.empty_like(fitted)
+        squares, agreement = np.empty((n_fits, count)), np.empty((n_fits, count))
+        for f, fit in enumerate(self._fits):
+            part = slice(f * count, (f + 1) * count)
+            residual = fit.residuals(fitted[:, part])
+            squares[f] = np.einsum("it,it->t", residual, residual) / fit.total
+            agreement[f] = fit.y @ residual / fit.total
+            residual *= (self._root / fit.total)[:, None] if not self._unit else 1 / fit.total
+            theta[:, part] = residual
+        penalties = self._penalties(coefs, strengths, ridges)
+        free = self._fits[0].explain(self._y[:, None]) - self._removed @ coefs[:, :count]
+        intercept = free[0] if self._intercept else np.zeros(count)
+        return Batch(coefs, theta, squares / 2 + penalties, supports, steps, intercept, free[int(self._intercept) :], fitted, squares, agreement)
+
+    def _penalties(self, coefs, strengths, ridges) -> np.ndarray:
+        shaped = coefs.T.reshape(self.n_fits, len(strengths), -1)
+        values = strengths * np.einsum("ftj,jf->ft", np.abs(shaped), self._l1[self.features])
+        if np.any(ridges):
+            values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, self._l2[self.features])
+        return values
+
+    def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
+        """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.
+
+        The dual objective along c * theta is c * agreement - c**2 / 2 * squares - g*(c * correlations).
+        """
+        if conjugate is None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                cap = np.where(max_ratio > 0, strengths / max_ratio, np.inf)
+                best = np.where(batch.squares > 0, batch.agreement / batch.squares, 0.0)
+            scale = np.clip(best, -cap, cap)
+            dual = scale * batch.agreement - 0.5 * scale**2 * batch.squares
+        else:
+            dual = batch.agreement - 0.5 * batch.squares - conjugate / (2 * ridges)
+        return batch.objectives - dual
+
+    def rewind(self, batch: Batch, t: int, strengths, ridges) -> None:
+        """Stand every fit at strength t of a batch; the working set may have grown since."""
+        count = len(strengths)
+        for f, fit in enumerate(self._fits):
+            coef = np.zeros(len(self.features))
+            coef[: batch.coefs.shape[0]] = batch.coefs[:, f * count + t]
+            fit.restart(self._gram.values, coef, float(strengths[t]), float(ridges[t]))
+
+    def reset(self) -> None:
+        """Stand every fit at its null model."""
+        for fit in self._fits:
+            fit.reset()
+
+    def tighten(self) -> bool:
+        """Solve more exactly from now on; False when there is nothing left to gain."""
+        if self._tol <= 1e-13:
+            return False
+        self._tol = max(self._tol / 100, 1e-13)
+        return True
+
+    def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(n_strengths,) weighted mean squared errors of fit `fold` on rows that it has not seen."""
+        count = batch.objectives.shape[1]
+        fit = self._fits[fold]
+        fitted = batch.fitted[:, fold * count : (fold + 1) * count]
+        free = fit.explain(self._y[:, None] - fitted)
+        errors = self._y[rows, None] - fitted[rows] - fit.unpenalized[rows] @ free
+        return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
+
+
+class _Fit:
+    """One fit: its rows, what its intercept and free columns explain, and its active set."""
+
+    def __init__(self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y: np.ndarray, p: int, l1: np.ndarray):
+        self.rows = rows
+        self.all_rows = bool(rows.all())
+        self.total = float(weights.sum() if self.all_rows else weights[rows].sum())
+        self.unpenalized = unpenalized
+        self.basis, self._pseudo_inverse = _basis(unpenalized, rows, self.all_rows)
+        masked = y if self.all_rows else np.where(rows, y, 0.0)
+        self.y = masked - self.basis @ (self.basis.T @ masked)
+        self.null_objective = float(self.y @ self.y) / (2 * self.total)
+        positive = int(np.count_nonzero(weights[rows]))
+        self.rank = max(1, min(positive - self.basis.shape[1], int(np.count_nonzero(l1))))
+        self.low_rank: Columns | None = None
+        self._out = np.flatnonzero(~rows & (weights > 0))
+        self.own_gram: Square | None = None
+        self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
+        self.active: _core.ActiveSet | None = None
+
+    def prepare(self, likely: int) -> None:
+        """Make room for a fold's correction of the Gram matrix, or for its own where it leaves most rows out."""
+        if 2 * len(self._out) > len(self.rows):
+            self.own_gram = Square(likely)
+            self.low_rank = Columns(self.basis.shape[1], likely)
+        else:
+            self.low_rank = Columns(len(self._out) + self.basis.shape[1], likely)
+
+    def explain(self, columns: np.ndarray) -> np.ndarray:
+        """Coefficients of the intercept and free columns, fitted to columns on this fit's rows."""
+        return self._pseudo_inverse @ columns
+
+    def grow(self, new: np.ndarray, l1: np.ndarray, l2: np.ndarray, columns: np.ndarray) -> None:
+        self.linear = np.concatenate([self.linear, self.y @ new / self.total])
+        self.l1, self.l2 = np.concatenate([self.l1, l1]), np.concatenate([self.l2, l2])
+        if self.low_rank is None:
+            return
+        into, root = self.low_rank.append(new.shape[1]), np.sqrt(self.total)
+        if self.own_gram is None:
+            into[: len(self._out)] = new[self._out] / root
+        else:
+            self.own_gram.append(columns[self.rows].T @ new[self.rows])
+        into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root
+
+    def residuals(self, fitted: np.ndarray) -> np.ndarray:
+        """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
+        if self.low_rank is None:
+            return self.y[:, None] - fitted
+        fitted = fitted * self.rows[:, None]
+        return self.y[:, None] - (fitted - self.basis @ (self.basis.T @ fitted))
+
+    def _quadratic(self, gram: np.ndarray) -> tuple:
+        low_rank = None if self.low_rank is None else self.low_rank.values
+        own = gram if self.own_gram is None else self.own_gram.values
+        return own, 1 / self.total, low_rank, self.linear, self.l1, self.l2
+
+    def _started(self, ridge: float) -> _core.ActiveSet:
+        if self.active is None:
+            self.active = _core.ActiveSet(self.rank)
+        self.active.max_support = self.rank if ridge == 0 else 2**31 - 1
+        return self.active
+
+    def solve(self, gram, strengths, ridges, tol, coefs, steps, supports) -> None:
+        self._started(ridges[0]).solve(*self._quadratic(gram), strengths, ridges, tol, coefs, steps, supports)
+
+    def restart(self, gram, coef, strength: float, ridge: float) -> None:
+        self._started(ridge).restart(*self._quadratic(gram), ridge, coef, strength)
+
+    def reset(self) -> None:
+        self.active = None
+
+
+def unpenalized_columns(problem: Problem) -> np.ndarray:
+    """(n_samples, q): ones if an intercept is fitted, then the free columns of X."""
+    n = problem.design.shape[0]
+    columns = np.ones((n, problem.fit_intercept + len(problem.free)), order="F")
+    if len(problem.free):
+        problem.design.gather(problem.free, np.zeros(len(problem.free)), None, columns[:, int(problem.fit_intercept) :])
+    return columns
+
+
+def _basis(columns: np.ndarray, rows: np.ndarray, all_rows: bool) -> tuple[np.ndarray, np.ndarray]:
+    """An orthonormal basis of the columns on some rows (0 elsewhere), and the pseudo-inverse; dependent columns are dropped."""
+    masked = columns if all_rows else columns * rows[:, None]
+    if columns.shape[1] == 1:
+        length = np.sqrt(np.einsum("ij,ij->", masked, masked))
+        basis = masked / length
+        return basis, basis.T / length
+    norms = np.sqrt((masked * masked).sum(0))
+    norms[norms == 0] = 1
+    left, singular, right = np.linalg.svd(masked / norms, full_matrices=False)
+    kept = singular > 1e-10 * singular.max(initial=0)
+    left, singular, right = left[:, kept], singular[kept], right[kept]
+    return left, (right.T / singular / norms[:, None]) @ left.T
