@@ -8,6 +8,7 @@ namespace nb = nanobind;
 void bind_design(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
+void bind_newton(nb::module_& m);
 
 NB_MODULE(_core, m) {
   m.doc() = "The compiled core of shrinkage. Private: shapes, dtypes and order are checked by its callers.";
@@ -15,4 +16,5 @@ NB_MODULE(_core, m) {
   bind_linalg(m);
   bind_design(m);
   bind_restricted(m);
+  bind_newton(m);
 }

@@ -1,0 +1,133 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "shrinkage/linalg.hpp"
+#include "shrinkage/restricted/columns.hpp"
+#include "shrinkage/restricted/free_block.hpp"
+
+namespace shrinkage {
+
+// H = X_K' D X_K - U'U for candidate columns K and row weights D, with U = L^-1 Z' D X_K: the Hessian on K after the free
+// block has been minimized over. Grows at its end. Dense columns cost 2 n k^2 flops through BLAS by blocks of rows,
+// compressed ones the sum over rows of (entries in K)^2.
+class CandidateGram {
+ public:
+  const double* data() const { return values_.data(); }
+  Index ld() const { return ld_; }
+  const double* column(int j) const { return values_.data() + j * ld_; }
+  const double* cross(int j) const { return cross_.data() + static_cast<size_t>(j) * free_count_; }  // column j of U
+
+  // Columns from.. of H; those before stand, and were computed with the same weights.
+  void compute(const Columns& x, const FreeBlock& free, const std::vector<int>& picked, int from, const double* weights) {
+    const int k = static_cast<int>(picked.size());
+    free_count_ = free.count();
+    reserve(from, k);
+    for (int j = 0; j < k; j++) std::fill(at(std::max(from, j), j), at(k, j), 0.0);
+    if (x.dense)
+      add_dense(x, picked, from, weights);
+    else
+      add_compressed(x, picked, from, weights);
+    project(x, free, picked, from);
+  }
+
+ private:
+  static constexpr Index block_rows = 512;
+
+  double* at(int i, int j) { return values_.data() + j * ld_ + i; }
+
+  void reserve(int kept, int size) {
+    if (size <= ld_) return;
+    const Index ld = (std::max<Index>(size + 16, ld_ + ld_ / 2) + 7) / 8 * 8;
+    std::vector<double> grown(static_cast<size_t>(ld) * ld);
+    for (int j = 0; j < kept; j++) std::memcpy(grown.data() + j * ld, column(j), kept * sizeof(double));
+    values_.swap(grown);
+    ld_ = ld;
+  }
+
+  // Lower triangle of X_K' D X_K, rows from.. on.
+  void add_dense(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
+    const int k = static_cast<int>(picked.size()), added = k - from;
+    const Index tall = std::min(block_rows, x.rows);
+    scaled_.resize(static_cast<size_t>(tall) * added);
+    if (from) plain_.resize(static_cast<size_t>(tall) * from);
+    for (Index start = 0; start < x.rows; start += tall) {
+      const int rows = static_cast<int>(std::min(tall, x.rows - start));
+      root_.resize(rows);
+      for (int i = 0; i < rows; i++) root_[i] = std::sqrt(weights[start + i]);
+      for (int c = 0; c < added; c++) {
+        const double* from_column = x.dense + picked[from + c] * x.ld + start;
+        double* into = scaled_.data() + static_cast<size_t>(c) * rows;
+        for (int i = 0; i < rows; i++) into[i] = root_[i] * from_column[i];
+      }
+      linalg::syrk(linalg::Op::transpose, added, rows, 1.0, scaled_.data(), rows, 1.0, at(from, from), static_cast<int>(ld_));
+      for (int c = 0; c < from; c++) {
+        const double* from_column = x.dense + picked[c] * x.ld + start;
+        double* into = plain_.data() + static_cast<size_t>(c) * rows;
+        for (int i = 0; i < rows; i++) into[i] = root_[i] * from_column[i];
+      }
+      linalg::gemm(linalg::Op::transpose, linalg::Op::none, added, from, rows, 1.0, scaled_.data(), rows, plain_.data(), rows, 1.0, at(from, 0),
+                   static_cast<int>(ld_));
+    }
+  }
+
+  void add_compressed(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
+    compress_rows(x, picked);
+    for (Index i = 0; i < x.rows; i++) {
+      if (weights[i] == 0) continue;
+      for (Index z = row_starts_[i]; z < row_starts_[i + 1]; z++) {
+        const int a = column_of_[z];
+        if (a < from) continue;
+        const double scaled = weights[i] * row_values_[z];
+        for (Index u = row_starts_[i]; u <= z; u++) *at(a, column_of_[u]) += scaled * row_values_[u];
+      }
+    }
+  }
+
+  // The picked columns by rows; within a row positions ascend.
+  void compress_rows(const Columns& x, const std::vector<int>& picked) {
+    row_starts_.assign(x.rows + 1, 0);
+    for (int j : picked)
+      for (Index z = x.starts[j]; z < x.starts[j + 1]; z++) row_starts_[x.row_of[z] + 1]++;
+    for (Index i = 0; i < x.rows; i++) row_starts_[i + 1] += row_starts_[i];
+    column_of_.resize(row_starts_[x.rows]);
+    row_values_.resize(row_starts_[x.rows]);
+    next_.assign(row_starts_.begin(), row_starts_.end() - 1);
+    for (size_t a = 0; a < picked.size(); a++)
+      for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) {
+        const Index into = next_[x.row_of[z]]++;
+        column_of_[into] = static_cast<int>(a);
+        row_values_[into] = x.values[z];
+      }
+  }
+
+  // Take out what the free block explains, and fill the upper triangle.
+  void project(const Columns& x, const FreeBlock& free, const std::vector<int>& picked, int from) {
+    const int k = static_cast<int>(picked.size()), q = free_count_;
+    cross_.resize(static_cast<size_t>(k) * q);
+    products_.resize(k - from);
+    for (int a = 0; a < q; a++) {
+      x.dots(picked.data() + from, k - from, free.weighted(a), products_.data());
+      for (int c = from; c < k; c++) cross_[static_cast<size_t>(c) * q + a] = products_[c - from];
+    }
+    for (int c = from; c < k; c++) free.forward(cross_.data() + static_cast<size_t>(c) * q);
+    for (int j = 0; j < k; j++)
+      for (int i = std::max(from, j); i < k; i++) {
+        double value = *at(i, j);
+        for (int a = 0; a < q; a++) value -= cross(i)[a] * cross(j)[a];
+        *at(i, j) = value;
+        *at(j, i) = value;
+      }
+    for (int j = from; j < k; j++) *at(j, j) *= 1 + 1e-12;  // so that rounding leaves H positive semidefinite
+  }
+
+  std::vector<double> values_, cross_, scaled_, plain_, root_, products_, row_values_;
+  std::vector<Index> row_starts_, next_;
+  std::vector<int> column_of_;
+  Index ld_ = 0;
+  int free_count_ = 0;
+};
+
+}  // namespace shrinkage

@@ -1,0 +1,410 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "shrinkage/restricted/active_set.hpp"
+#include "shrinkage/restricted/candidate_gram.hpp"
+
+namespace shrinkage {
+
+// Prox-Newton for  min_{b, c}  sum_i v_i l(y_i, eta_i) + strength sum_j l1_j |b_j| + ridge/2 sum_j l2_j b_j^2,
+// eta = offset + X_W b + Z c, on a working set W with free columns Z.
+//
+// Each step minimizes a quadratic model exactly by the active set, on the few candidates K of W whose gradient may reach the
+// strength. Its Hessian stays as it is while the residual of the optimality conditions keeps contracting (a chord method),
+// so that a Gram matrix and a factor serve several strengths. The line search looks at the derivative only: the objective is
+// convex, and near the optimum its values drown in rounding long before its derivative does.
+template <class Loss>
+class ProxNewton {
+ public:
+  ProxNewton(const Loss& loss, const FreeBlock& free)
+      : loss_(loss), free_(free), dual_free_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
+    for (std::vector<double>* rows : {&eta_, &residual_, &curvature_, &eta_trial_, &residual_trial_, &curvature_trial_, &step_, &model_weights_})
+      rows->resize(loss.rows);
+    reset();
+  }
+
+  double null_objective() const { return null_objective_; }
+  const std::vector<double>& eta() const { return eta_; }
+  const std::vector<double>& free_coefs() const { return free_coefs_; }
+
+  // Back to the minimizer over the free block alone; the working set stays.
+  void reset() {
+    for (int j : candidates_) place_[j] = -1;
+    clear_candidates();
+    x_ = Columns();
+    gradient_.clear();
+    previous_gradient_.clear();
+    std::fill(free_coefs_.begin(), free_coefs_.end(), 0.0);
+    for (Index i = 0; i < loss_.rows; i++) eta_[i] = loss_.offset ? loss_.offset[i] : 0.0;
+    evaluate();
+    for (int a = 0; a < free_.count(); a++) free_root_[a] = free_.root(a, loss_.weights);
+    null_objective_ = 1;
+    last_strength_ = previous_strength_ = 0;
+    minimize(Level{0, 0, 1e-15});
+    null_objective_ = loss_.value(eta_.data());
+    has_model_ = false;
+  }
+
+  // Point to the working set, grown at its end or as it was; l1 and l2 have one entry per column of x.
+  void attach(const Columns& x, const double* l1, const double* l2) {
+    const int known = static_cast<int>(gradient_.size()), measured = static_cast<int>(all_.size());
+    x_ = x;
+    l1_ = l1;
+    l2_ = l2;
+    place_.resize(x.count, -1);
+    gradient_.resize(x.count, 0.0);
+    previous_gradient_.resize(x.count, std::numeric_limits<double>::quiet_NaN());
+    root_.resize(x.count);
+    for (int j = measured; j < x.count; j++) {
+      all_.push_back(j);
+      root_[j] = std::sqrt(x.weighted_square(j, loss_.weights));
+      if (root_[j] > 0) unit_ = std::min(unit_, l1[j] / root_[j]);
+    }
+    x.dots(all_.data() + known, x.count - known, residual_.data(), gradient_.data() + known);
+    if (last_strength_ <= 0)
+      for (int j = 0; j < x.count; j++) last_strength_ = std::max(last_strength_, std::fabs(gradient_[j]) / l1[j]);
+  }
+
+  // Minimize, warm-started; tol is relative to strength. A jump far down is walked in hidden steps, or it would diverge.
+  int solve(double strength, double ridge, double tol) {
+    int steps = 0;
+    while (strength > 0 && strength < 0.6 * last_strength_) {
+      const double hidden = std::max(strength, 0.7 * last_strength_);
+      steps += walk(Level{hidden, ridge * hidden / strength, 1e-2});
+    }
+    return steps + walk(Level{strength, ridge, tol});
+  }
+
+  // Stand at given coefficients (the first `count` of the working set), free coefficients and linear predictors.
+  void stand_at(const double* coefs, int count, const double* free_coefs, const double* eta, double strength) {
+    std::fill(coefs_.begin(), coefs_.end(), 0.0);
+    std::vector<int> missing;
+    for (int j = 0; j < count; j++)
+      if (coefs[j] != 0 && place_[j] < 0) missing.push_back(j);
+    admit(missing);
+    for (int j = 0; j < count; j++)
+      if (coefs[j] != 0) coefs_[place_[j]] = coefs[j];
+    std::copy_n(free_coefs, free_.count(), free_coefs_.begin());
+    std::copy_n(eta, loss_.rows, eta_.begin());
+    evaluate();
+    update_gradient();
+    forget_slopes();
+    last_strength_ = strength;
+    restart_ = true;
+  }
+
+  double objective(double strength, double ridge) const {
+    double penalty = 0;
+    for (size_t a = 0; a < coefs_.size(); a++) penalty += strength * l1k_[a] * std::fabs(coefs_[a]) + 0.5 * ridge * l2k_[a] * coefs_[a] * coefs_[a];
+    return loss_.value(eta_.data()) + penalty;
+  }
+
+  // out (size of the working set) = coefficients; returns how many are not zero
+  int scatter(double* out) const {
+    int support = 0;
+    std::fill_n(out, x_.count, 0.0);
+    for (size_t a = 0; a < coefs_.size(); a++) {
+      out[candidates_[a]] = coefs_[a];
+      support += coefs_[a] != 0;
+    }
+    return support;
+  }
+
+  // theta = v times a point of the dual domain near the residuals, orthogonal to the free block: Newton on the free block
+  // until its step is short, |Z delta| <= 1/2, then r - D Z delta, which stays inside. `intercept_only`: Z is ones.
+  void dual_point(double* theta, bool intercept_only) {
+    const int q = free_.count();
+    std::vector<double> point(eta_), delta(q), none(loss_.rows, 0.0);
+    for (int round = 0; round < 30; round++) {
+      loss_.sweep(point.data(), none.data(), 0.0, 0.0, eta_trial_.data(), theta, curvature_trial_.data());
+      dual_free_.dots(theta, delta.data());
+      dual_free_.factor(curvature_trial_.data());
+      dual_free_.forward(delta.data());
+      dual_free_.backward(delta.data());
+      std::fill(step_.begin(), step_.end(), 0.0);
+      dual_free_.add(delta.data(), step_.data());
+      double longest = 0;
+      for (double s : step_) longest = std::max(longest, std::fabs(s));
+      if (longest <= 0.5) {
+        for (Index i = 0; i < loss_.rows; i++) theta[i] -= curvature_trial_[i] * step_[i];
+        return;
+      }
+      if (!std::isfinite(longest)) break;
+      for (Index i = 0; i < loss_.rows; i++) point[i] += step_[i] / std::max(1.0, longest);
+    }
+    loss_.sweep(eta_.data(), none.data(), 0.0, 0.0, eta_trial_.data(), theta, curvature_trial_.data());
+    if (intercept_only)
+      loss_.balance(theta);
+    else
+      std::fill_n(theta, loss_.rows, 0.0);
+  }
+
+ private:
+  struct Level {
+    double strength, ridge, tol;
+  };
+  static constexpr int max_steps = 100;
+  static constexpr int max_backtracks = 20;
+  static constexpr double contraction = 0.35;  // of the residual per step; a slower step asks for a new Hessian
+  static constexpr double near = 0.9;          // of the strength: gradients above it stay candidates
+
+  // --- one strength ---------------------------------------------------------------------------------------------------
+  int walk(const Level& at) {
+    choose_candidates(at.strength);
+    if (at.strength != last_strength_) {
+      previous_gradient_ = gradient_;
+      previous_strength_ = last_strength_;
+    }
+    const int steps = minimize(at);
+    last_strength_ = at.strength;
+    return steps;
+  }
+
+  int minimize(const Level& at) {
+    int steps = 0, stalls = 0;
+    double before = std::numeric_limits<double>::infinity();
+    bool fresh = false;
+    for (; steps < max_steps; steps++) {
+      const double residual = candidate_residual(at);
+      if (residual <= at.tol) {
+        update_gradient();
+        if (!admit_violators(at)) return steps;
+        before = std::numeric_limits<double>::infinity();
+        continue;
+      }
+      if (fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2) break;
+      const bool refresh = !has_model_ || candidates_.empty() || (residual > contraction * before && !fresh);
+      if (refresh) renew_model(at);
+      fresh = refresh;
+      predict(at);
+      before = search(at) ? residual : 0;
+      if (before == 0 && fresh) break;
+    }
+    update_gradient();
+    return steps;
+  }
+
+  double noise() const { return 1e-13 * std::max(null_objective_, 1e-3); }
+
+  // Largest violation of the optimality conditions on the candidates and the free block, in units of the strength.
+  double candidate_residual(const Level& at) {
+    const int k = static_cast<int>(candidates_.size());
+    gradient_k_.resize(k);
+    x_.dots(candidates_.data(), k, residual_.data(), gradient_k_.data());
+    free_.dots(residual_.data(), free_gradient_.data());
+    double worst = 0;
+    for (int a = 0; a < k; a++) {
+      const double bound = at.strength * l1k_[a], g = gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a];
+      const double off = coefs_[a] != 0 ? std::fabs(g - (coefs_[a] > 0 ? bound : -bound)) : std::fabs(g) - bound;
+      worst = std::max(worst, (off - rounding * root_[candidates_[a]]) / bound);
+    }
+    const double scale = at.strength > 0 ? at.strength * unit_ : 1.0;
+    for (int a = 0; a < free_.count(); a++)
+      if (free_root_[a] > 0) worst = std::max(worst, (std::fabs(free_gradient_[a]) / free_root_[a] - rounding) / scale);
+    return worst;
+  }
+  static constexpr double rounding = 1e-16;  // of a gradient, relative to the column's length
+
+  // --- who is a candidate -----------------------------------------------------------------------------------------------
+  // Those whose gradient, continued along its slope, comes near the new strength; without a slope, all that could.
+  void choose_candidates(double strength) {
+    const double fall = std::max(0.0, last_strength_ - strength);
+    const bool slopes = previous_strength_ > last_strength_ && fall > 0;
+    std::vector<int> chosen;
+    for (int j = 0; j < x_.count; j++) {
+      if (place_[j] >= 0) continue;
+      double predicted = std::fabs(gradient_[j]) + fall * l1_[j];
+      if (slopes && previous_gradient_[j] == previous_gradient_[j]) {
+        const double slope = (previous_gradient_[j] - gradient_[j]) / (previous_strength_ - last_strength_);
+        predicted = std::fabs(gradient_[j] - slope * fall) + 0.1 * fall * l1_[j];
+      }
+      if (predicted >= strength * l1_[j]) chosen.push_back(j);
+    }
+    admit(chosen);
+  }
+
+  bool admit_violators(const Level& at) {
+    std::vector<int> violators;
+    for (int j = 0; j < x_.count; j++)
+      if (place_[j] < 0 && std::fabs(gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding * root_[j]) violators.push_back(j);
+    admit(violators);
+    return !violators.empty();
+  }
+
+  // New candidates enter the Hessian with the weights it was made with.
+  void admit(const std::vector<int>& columns) {
+    if (columns.empty()) return;
+    const int known = static_cast<int>(candidates_.size());
+    for (int j : columns) {
+      place_[j] = static_cast<int>(candidates_.size());
+      candidates_.push_back(j);
+      coefs_.push_back(0.0);
+      l1k_.push_back(l1_[j]);
+      l2k_.push_back(l2_ ? l2_[j] : 0.0);
+    }
+    if (has_model_) model_.compute(x_, free_, candidates_, known, model_weights_.data());
+  }
+
+  void clear_candidates() {
+    candidates_.clear();
+    coefs_.clear();
+    l1k_.clear();
+    l2k_.clear();
+  }
+
+  void forget_slopes() { std::fill(previous_gradient_.begin(), previous_gradient_.end(), std::numeric_limits<double>::quiet_NaN()); }
+
+  void update_gradient() { x_.dots(all_.data(), x_.count, residual_.data(), gradient_.data()); }
+
+  // --- the quadratic model ------------------------------------------------------------------------------------------------
+  // The Hessian at the present weights, on the support and the candidates that are near it.
+  void renew_model(const Level& at) {
+    const std::vector<int> old(candidates_);
+    const std::vector<double> old_coefs(coefs_), old_gradient(gradient_k_);
+    clear_candidates();
+    gradient_k_.clear();
+    has_model_ = false;
+    for (size_t a = 0; a < old.size(); a++) {
+      place_[old[a]] = -1;
+      if (old_coefs[a] == 0 && std::fabs(old_gradient[a]) < near * at.strength * l1_[old[a]]) continue;
+      admit({old[a]});
+      coefs_.back() = old_coefs[a];
+      gradient_k_.push_back(old_gradient[a]);
+    }
+    model_weights_ = curvature_;
+    free_.factor(model_weights_.data());
+    model_.compute(x_, free_, candidates_, 0, model_weights_.data());
+    has_model_ = true;
+    restart_ = true;
+  }
+
+  // The minimizer of the model: target_ on the candidates, free_change_, the step of the linear predictors.
+  void predict(const Level& at) {
+    const int k = static_cast<int>(candidates_.size()), q = free_.count();
+    free_change_ = free_gradient_;
+    free_.forward(free_change_.data());
+    minimize_model(at);
+    moved_.clear();
+    change_.clear();
+    predicted_fall_ = 0;
+    for (int a = 0; a < k; a++) {
+      const double d = target_[a] - coefs_[a];
+      if (d == 0) continue;
+      moved_.push_back(candidates_[a]);
+      change_.push_back(-d);
+      for (int b = 0; b < q; b++) free_change_[b] -= model_.cross(a)[b] * d;
+      predicted_fall_ += (gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a]) * d - at.strength * l1k_[a] * (std::fabs(target_[a]) - std::fabs(coefs_[a]));
+    }
+    free_.backward(free_change_.data());
+    for (int b = 0; b < q; b++) predicted_fall_ += free_gradient_[b] * free_change_[b];
+    std::fill(step_.begin(), step_.end(), 0.0);
+    free_.add(free_change_.data(), step_.data());
+    x_.subtract(moved_.data(), static_cast<Index>(moved_.size()), change_.data(), step_.data());
+  }
+
+  void minimize_model(const Level& at) {
+    const int k = static_cast<int>(candidates_.size()), q = free_.count();
+    target_.assign(k, 0.0);
+    if (k == 0) return;
+    std::vector<int> support;
+    std::vector<double> negated;
+    linear_ = gradient_k_;
+    for (int a = 0; a < k; a++) {
+      for (int b = 0; b < q; b++) linear_[a] -= model_.cross(a)[b] * free_change_[b];
+      if (coefs_[a] == 0) continue;
+      support.push_back(a);
+      negated.push_back(-coefs_[a]);
+    }
+    kernels().subtract_columns(model_.data(), model_.ld(), k, support.data(), static_cast<Index>(support.size()), negated.data(), linear_.data());
+    Quadratic h;
+    h.gram = model_.data();
+    h.ld = model_.ld();
+    h.size = k;
+    h.linear = linear_.data();
+    h.l1 = l1k_.data();
+    h.l2 = l2_ ? l2k_.data() : nullptr;
+    h.ridge = at.ridge;
+    active_.max_support = at.ridge > 0 ? std::numeric_limits<int>::max() : rank();
+    if (restart_)
+      active_.restart(h, coefs_.data(), at.strength);
+    else
+      active_.attach(h);
+    restart_ = false;
+    active_.solve(at.strength, std::min(1e-10, std::max(1e-14, 0.1 * at.tol)));
+    for (int i = 0; i < active_.support_size(); i++) target_[active_.support()[i]] = active_.coefficients()[i];
+  }
+
+  int rank() {
+    if (positive_rows_ == 0)
+      for (Index i = 0; i < loss_.rows; i++) positive_rows_ += loss_.weights[i] > 0;
+    return static_cast<int>(std::max<Index>(1, positive_rows_ - free_.rank()));
+  }
+
+  // --- the line search ------------------------------------------------------------------------------------------------------
+  // Shorten the step until the objective is no longer rising steeply at its end; false if no length was found.
+  bool search(const Level& at) {
+    if (!std::isfinite(predicted_fall_)) return false;
+    double t = 1;
+    for (int trial = 0; trial < max_backtracks; trial++) {
+      const double rise = penalty_slope(at, t) - loss_.sweep(eta_.data(), step_.data(), t, Loss::least_curvature, eta_trial_.data(),
+                                                             residual_trial_.data(), curvature_trial_.data());
+      if (rise <= 0.9 * std::fabs(predicted_fall_) || std::fabs(predicted_fall_) < noise()) {
+        accept(t);
+        return true;
+      }
+      if (!std::isfinite(rise)) return false;
+      t *= std::min(0.5, std::max(0.1, predicted_fall_ / (predicted_fall_ + rise)));
+    }
+    return false;
+  }
+
+  double penalty_slope(const Level& at, double t) const {
+    double slope = 0;
+    for (size_t a = 0; a < coefs_.size(); a++) {
+      const double d = target_[a] - coefs_[a];
+      if (d == 0) continue;
+      const double value = t == 1 ? target_[a] : coefs_[a] + t * d;
+      const double side = value != 0 ? value : coefs_[a];
+      slope += at.strength * l1k_[a] * (side > 0 ? d : -d) + at.ridge * l2k_[a] * value * d;
+    }
+    return slope;
+  }
+
+  void accept(double t) {
+    eta_.swap(eta_trial_);
+    residual_.swap(residual_trial_);
+    curvature_.swap(curvature_trial_);
+    for (size_t a = 0; a < coefs_.size(); a++) coefs_[a] = t == 1 ? target_[a] : coefs_[a] + t * (target_[a] - coefs_[a]);
+    for (int b = 0; b < free_.count(); b++) free_coefs_[b] += t * free_change_[b];
+  }
+
+  // residual and curvature at eta
+  void evaluate() {
+    std::fill(step_.begin(), step_.end(), 0.0);
+    eta_trial_ = eta_;
+    loss_.sweep(eta_trial_.data(), step_.data(), 0.0, Loss::least_curvature, eta_.data(), residual_.data(), curvature_.data());
+  }
+
+  Loss loss_;
+  FreeBlock free_, dual_free_;
+  Columns x_;
+  const double *l1_ = nullptr, *l2_ = nullptr;
+  CandidateGram model_;
+  ActiveSet active_;
+
+  std::vector<double> eta_, residual_, curvature_, eta_trial_, residual_trial_, curvature_trial_, step_, model_weights_;  // by row
+  std::vector<int> all_, place_;                                                   // by column of the working set
+  std::vector<double> gradient_, previous_gradient_, root_;                        // root: weighted length of the column
+  std::vector<int> candidates_, moved_;                                            // columns of the working set
+  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, linear_, target_, change_;  // by candidate
+  std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
+  double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column
+  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
+  Index positive_rows_ = 0;
+  bool has_model_ = false, restart_ = false;
+};
+
+}  // namespace shrinkage
