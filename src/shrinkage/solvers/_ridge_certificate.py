@@ -1,0 +1,57 @@
+"""Certificates of ridge fits for all strengths at once, from products with X itself.
+
+For l1_ratio = 0 the duality gap of `Problem` is a sum of squares, which nothing cancels: with the residuals' projection
+θ off the intercept and the free columns, z = Xᵀ(weights ∘ θ) and d_j = alpha f_j scale_j²,
+
+    gap = ½ Σ weights (r - θ)² + Σ_j (z_j - d_j w_j)² / (2 d_j).
+"""
+
+import numpy as np
+
+from shrinkage.problem import Problem
+from shrinkage.solvers._ridge_columns import Array
+
+BLOCK_ENTRIES = 4_000_000
+
+
+def certify(problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array) -> tuple[Array, Array]:
+    """Duality gaps and optimality violations, (T,) each.
+
+    `fallback` holds the gaps of the fits, which stand for strength 0: there every column is free, and projecting on
+    the complement of all of them is the fit itself.
+    """
+    if problem.loss.name == "squared":
+        return _certify_squared(problem, coefs, intercepts, alphas, fallback)
+    gaps, penalized = fallback.copy(), alphas > 0
+    if penalized.any():
+        gaps[penalized] = problem.gaps(coefs[:, penalized], intercepts[penalized], alphas[penalized])
+    return np.maximum(gaps, 0.0), problem.kkts(coefs, intercepts, alphas)
+
+
+def _certify_squared(
+    problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array
+) -> tuple[Array, Array]:
+    if not problem.penalty.alpha > 0:
+        problem = problem.with_penalty(problem.penalty.with_alpha(1.0))
+    design, weights, basis = problem.design, problem.weights[:, None], problem.basis
+    weighted_basis = weights * basis
+    images = design.correlate(np.asfortranarray(weighted_basis)) if basis.shape[1] else np.zeros((coefs.shape[0], 0))
+    metric = np.ones(coefs.shape[0]) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, float)
+    metric = metric if problem.scale is None else metric * problem.scale**2
+    inverse = np.divide(1.0, metric, out=np.zeros_like(metric), where=metric > 0)
+    left = problem.y if problem.offset is None else problem.y - problem.offset
+    gaps, kkt = np.empty(alphas.size), np.empty(alphas.size)
+    width = max(1, BLOCK_ENTRIES // sum(design.shape))
+    everything = np.arange(coefs.shape[0])
+    for first in range(0, alphas.size, width):
+        some = slice(first, first + width)
+        residual = left[:, None] - design.combine(everything, np.asfortranarray(coefs[:, some])) - intercepts[some]
+        explained = weighted_basis.T @ residual
+        theta = weights * (residual - basis @ explained)
+        slopes = design.correlate(np.asfortranarray(theta)) - alphas[some] * metric[:, None] * coefs[:, some]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gaps[some] = inverse @ slopes**2 / (2.0 * alphas[some]) + 0.5 * np.sum(explained**2, axis=0)
+        violations = np.abs(slopes + images @ explained).max(axis=0, initial=0.0)
+        in_intercept = np.abs(weights[:, 0] @ residual) if problem.fit_intercept else 0.0
+        kkt[some] = np.maximum(violations, in_intercept)
+    return np.where(alphas > 0, gaps, fallback), kkt
