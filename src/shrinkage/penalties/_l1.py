@@ -81,7 +81,7 @@ class L1:
         return elastic_net.conjugate(self, z)
 
     def dual_scale(self, z: Array) -> Array:
-        """Return the largest c in [0, 1] with g*(c·z) finite over penalized coordinates: min_j α f_j / |z_j|, at most 1."""
+        """Return the largest c in [0, 1] with g*(c·z) finite over penalized ones: min_j α f_j / |z_j|, at most 1."""
         return elastic_net.dual_scale(self, z)
 
     def violation(self, w: Array, z: Array) -> Array:

@@ -235,7 +235,7 @@ def _newton_step(
     value: float,
     initial: float,
 ) -> tuple[np.ndarray, float]:
-    """Return the Newton direction, and the step along it that decreases the loss enough; 0 if the direction is no use."""
+    """Return the Newton direction, and the step along it that decreases the loss enough; 0 if it is no use."""
     H = Q.T @ ((weights * curvature)[:, None] * Q)
     step = -_solve(H, g)
     if not np.isfinite(step).all() or np.linalg.norm(H @ step + g) > 1e-3 * np.linalg.norm(g):

@@ -1,0 +1,164 @@
+"""What every penalty obeys."""
+
+import numpy as np
+import pytest
+from cases import ARRAY_LIBRARIES, PENALTIES, SIZE, array_library, back, convert
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+number = st.floats(-10, 10, allow_subnormal=False).map(lambda x: round(x, 6))
+vector = arrays(np.float64, SIZE, elements=number)
+a_step = st.floats(0.01, 10.0)
+steps = arrays(np.float64, SIZE, elements=a_step)
+
+every_penalty = pytest.mark.parametrize("g", PENALTIES)
+
+
+def prox_objective(g, u, v, step):
+    return float(step * g.value(u) + 0.5 * np.sum((u - v) ** 2))
+
+
+def slack(g, w, z):
+    """Value(w) + conjugate(z) - ⟨z, w⟩, >= 0 by Fenchel and Young."""
+    return float(g.value(w) + g.conjugate(z) - z @ w)
+
+
+def into_domain(g, z):
+    """The largest multiple of z that the conjugate takes, a hair inside; free coordinates are set to 0."""
+    z = z if g.factors is None else np.where(np.asarray(g.factors) > 0, z, 0.0)
+    return z * 0.0 if g.alpha == 0 else z * float(g.dual_scale(z)) * (1 - 1e-14)
+
+
+@every_penalty
+@given(v=vector, u=vector, step=a_step, near=st.floats(1e-6, 1.0))
+def test_the_prox_minimizes_its_objective(g, v, u, step, near):
+    best = g.prox(v, step)
+    least = prox_objective(g, best, v, step)
+    for other in (u, v, best + near * u, best * (1 - near)):
+        assert least <= prox_objective(g, other, v, step) + 1e-12 * (1 + abs(least))
+
+
+@every_penalty
+@given(w=vector, z=vector)
+def test_value_and_conjugate_obey_fenchel_and_young(g, w, z):
+    assert slack(g, w, into_domain(g, z)) >= -1e-10
+
+
+@every_penalty
+@given(v=vector, step=a_step)
+def test_fenchel_and_young_is_an_equality_at_the_prox(g, v, step):
+    w = g.prox(v, step)
+    z = (v - w) / step
+    assert np.allclose(into_domain(g, z), z, rtol=1e-9, atol=1e-12)
+    assert slack(g, w, into_domain(g, z)) == pytest.approx(0, abs=1e-9)
+
+
+@every_penalty
+@given(u=vector, v=vector, step=a_step)
+def test_the_prox_is_firmly_nonexpansive(g, u, v, step):
+    moved = g.prox(u, step) - g.prox(v, step)
+    assert moved @ moved <= moved @ (u - v) + 1e-10
+
+
+@every_penalty
+@given(w=vector)
+def test_zero_costs_nothing_stays_where_it_is_and_nothing_costs_less(g, w):
+    zero = np.zeros(SIZE)
+    assert float(g.value(zero)) == 0
+    assert np.array_equal(g.prox(zero, 2.0), zero)
+    assert float(g.value(w)) >= 0
+
+
+@every_penalty
+@given(v=vector, step=a_step)
+def test_a_multiple_of_a_penalty_is_a_longer_step(g, v, step):
+    assert np.allclose((step * g).prox(v, 1.0), g.prox(v, step), rtol=1e-13, atol=1e-13)
+    assert float((g * step).value(v)) == pytest.approx(step * float(g.value(v)))
+
+
+@every_penalty
+@given(v=vector, step=steps)
+def test_an_array_of_steps_is_one_prox_per_coordinate(g, v, step):
+    together = g.prox(v, step)
+    for j in range(SIZE):
+        assert together[j] == g.prox(v, float(step[j]))[j]
+
+
+@every_penalty
+@given(v=vector)
+def test_an_array_of_strengths_is_a_whole_sweep(g, v):
+    alphas = np.array([0.0, 0.1, 1.0, 5.0])
+    sweep = g.with_alpha(alphas[:, None]).prox(v, 0.5)
+    assert np.array_equal(sweep, np.stack([g.with_alpha(float(a)).prox(v, 0.5) for a in alphas]))
+
+
+@every_penalty
+@given(z=vector)
+def test_the_dual_scale_is_the_edge_of_the_domain(g, z):
+    z = z if g.factors is None else np.where(np.asarray(g.factors) > 0, z, 0.0)
+    if g.alpha == 0:
+        return
+    c = float(g.dual_scale(z))
+    assert 0 < c <= 1
+    assert np.isfinite(g.conjugate(c * (1 - 1e-12) * z))
+    if c < 1:
+        assert np.isinf(g.conjugate(c * (1 + 1e-6) * z))
+
+
+@every_penalty
+def test_a_free_coordinate_costs_nothing_and_does_not_move(g):
+    free = np.zeros(SIZE, dtype=bool) if g.factors is None else np.asarray(g.factors) == 0
+    free |= g.alpha == 0
+    v = np.array([3.0, -4.0, 5.0])
+    assert np.array_equal(g.prox(v, 0.1)[free], v[free])
+    assert float(g.value(np.where(free, v, 0.0))) == 0
+    assert (g.prox(v, 0.1)[~free] != v[~free]).all()
+    if free.any():
+        assert np.isinf(g.conjugate(np.where(free, 1e-9, 0.0)))
+        assert float(g.dual_scale(np.where(free, 1e9, 0.0))) == 1
+
+
+@every_penalty
+@given(w=vector, z=vector)
+def test_the_violation_is_the_distance_to_the_one_sided_derivatives(g, w, z):
+    w = np.where(np.abs(w) < 1e-3, 0.0, w)
+    for j, unit in enumerate(1e-6 * np.eye(SIZE)):
+        right = float(g.value(w + unit) - g.value(w)) / 1e-6
+        left = float(g.value(w) - g.value(w - unit)) / 1e-6
+        assert g.violation(w, z)[j] == pytest.approx(max(left - z[j], z[j] - right, 0.0), abs=1e-5)
+
+
+@every_penalty
+@given(v=vector, step=a_step)
+def test_the_prox_satisfies_its_optimality_condition(g, v, step):
+    w = g.prox(v, step)
+    assert g.violation(w, (v - w) / step).max() <= 1e-12 * (1 + np.abs(v).max()) / step
+
+
+@every_penalty
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+def test_every_array_library_agrees(g, library):
+    xp = array_library(library)
+    v = np.array([[1.5, -0.2, 4.0], [0.0, 0.3, -0.7]])
+    step = np.array([0.5, 1.0, 2.0])
+    theirs = type(g)(g.alpha, *((g.l1_ratio,) if type(g).__name__ == "L1L2" else ()), factors=convert(g.factors, xp))
+    for penalty in (g, theirs):
+        for name, arguments in {
+            "value": (v,),
+            "prox": (v, step),
+            "conjugate": (0.0 * v,),
+            "dual_scale": (v,),
+            "violation": (v, v),
+        }.items():
+            ours = getattr(g, name)(*arguments)
+            answer = getattr(penalty, name)(*(convert(x, xp) for x in arguments))
+            assert np.allclose(back(answer), ours, rtol=1e-15, atol=0), name
+    assert g.prox(xp.asarray([1.0, 2.0, 3.0], dtype=xp.float32), 0.5).dtype == xp.float32
+
+
+@every_penalty
+def test_a_python_number_is_an_array_of_one(g):
+    if g.factors is None:
+        assert float(g.prox(2.0, 0.5)) == g.prox(np.array([2.0]), 0.5)[0]
+        assert float(g.value(-3)) == g.value(np.array([-3.0]))
