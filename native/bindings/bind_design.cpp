@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "shrinkage/csc.hpp"
 #include "shrinkage/products.hpp"
 #include "shrinkage/scan.hpp"
 
@@ -34,20 +35,10 @@ auto data_or_null(const std::optional<Array>& array) {
   return array ? array->data() : nullptr;
 }
 
-// A view of somebody's matrix, which it keeps alive.
-struct Dense {
-  Strided<double> wide;
-  Strided<float> single;
-  shrinkage::DenseView view;
-
-  explicit Dense(Strided<double> X) : wide(X), view(view_of(X)) {}
-  explicit Dense(Strided<float> X) : single(X), view(view_of(X)) {}
-
-  template <class Scalar>
-  static shrinkage::DenseView view_of(const Strided<Scalar>& X) {
-    const Index n = extent(X.shape(0)), p = extent(X.shape(1));
-    return {X.data(), sizeof(Scalar) == sizeof(float), n, p, n == 1 ? 1 : X.stride(0), X.stride(1)};
-  }
+// The products, the same for every storage; `view` is what the core reads.
+template <class View>
+struct Products {
+  View view;
 
   void correlate(const InMatrix& R, const OutMatrix& out) const {
     nb::gil_scoped_release unlocked;
@@ -72,6 +63,38 @@ struct Dense {
   void deviations(const std::optional<InMatrix>& weights, const InMatrix& center, const OutMatrix& first, const OutMatrix& second) const {
     nb::gil_scoped_release unlocked;
     shrinkage::products::deviations(view, data_or_null(weights), extent(center.shape(1)), center.data(), first.data(), second.data());
+  }
+};
+
+// Views of somebody's arrays, which they keep alive.
+struct Dense : Products<shrinkage::DenseView> {
+  Strided<double> wide;
+  Strided<float> single;
+
+  explicit Dense(const Strided<double>& X) : Products{view_of(X)}, wide(X) {}
+  explicit Dense(const Strided<float>& X) : Products{view_of(X)}, single(X) {}
+
+  template <class Scalar>
+  static shrinkage::DenseView view_of(const Strided<Scalar>& X) {
+    const Index n = extent(X.shape(0)), p = extent(X.shape(1));
+    return {X.data(), sizeof(Scalar) == sizeof(float), n, p, n == 1 ? 1 : X.stride(0), X.stride(1)};
+  }
+};
+
+struct Sparse : Products<shrinkage::CscView> {
+  Vector<const Index> indptr;
+  Vector<const int> indices;
+  Vector<const double> wide;
+  Vector<const float> single;
+
+  Sparse(Index rows, const Vector<const Index>& starts, const Vector<const int>& places, const Vector<const double>& data)
+      : Products{view_of(rows, starts, places, data)}, indptr(starts), indices(places), wide(data) {}
+  Sparse(Index rows, const Vector<const Index>& starts, const Vector<const int>& places, const Vector<const float>& data)
+      : Products{view_of(rows, starts, places, data)}, indptr(starts), indices(places), single(data) {}
+
+  template <class Scalar>
+  static shrinkage::CscView view_of(Index rows, const Vector<const Index>& starts, const Vector<const int>& places, const Vector<Scalar>& data) {
+    return {starts.data(), places.data(), data.data(), sizeof(Scalar) == sizeof(float), rows, extent(starts.shape(0)) - 1};
   }
 };
 
@@ -107,6 +130,13 @@ void bind_products(Class& c) {
 
 void bind_design(nb::module_& m) {
   nb::class_<Dense> dense(m, "Dense", "A view of a strided float64 or float32 matrix, with its products.");
-  dense.def(nb::init<Strided<double>>(), "X"_a.noconvert()).def(nb::init<Strided<float>>(), "X"_a.noconvert());
+  dense.def(nb::init<const Strided<double>&>(), "X"_a.noconvert()).def(nb::init<const Strided<float>&>(), "X"_a.noconvert());
   bind_products<Dense>(dense);
+  nb::class_<Sparse> sparse(m, "Sparse", "A view of a matrix of compressed columns, with its products.");
+  sparse
+      .def(nb::init<Index, const Vector<const Index>&, const Vector<const int>&, const Vector<const double>&>(), "rows"_a, "indptr"_a.noconvert(),
+           "indices"_a.noconvert(), "data"_a.noconvert())
+      .def(nb::init<Index, const Vector<const Index>&, const Vector<const int>&, const Vector<const float>&>(), "rows"_a, "indptr"_a.noconvert(),
+           "indices"_a.noconvert(), "data"_a.noconvert());
+  bind_products<Sparse>(sparse);
 }

@@ -9,12 +9,14 @@
   void fill_quadratic(Kernels& table);      \
   void fill_products(Kernels& table);       \
   void fill_scan(Kernels& table);           \
+  void fill_csc(Kernels& table);            \
   void fill_sweeps(Kernels& table);         \
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
     fill_products(table);                   \
     fill_scan(table);                       \
+    fill_csc(table);                        \
     fill_sweeps(table);                     \
   }                                         \
   }

@@ -13,34 +13,38 @@ constexpr int tile_rights = 5;  // 4 x 5 sums, 5 right-hand sides and a column f
 constexpr int tile_rights = 3;  // 16 registers
 #endif
 
-// C[a + b ldc] += sum_i X[i + a ldx] R[i + b ldr] for A columns of X and B columns of R; rows >= lanes.
-// ahead: the tile that comes next, fetched meanwhile (null: none), so that arithmetic hides the reading of X
 template <int A, int B, class Real>
-void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, double* C, Index ldc, const Real* ahead) {
-  Vec sums[A][B];
+inline void add_rows(Vec (&sums)[A][B], const Real* X, Index ldx, const Vec (&r)[B]) {
+  SHRINKAGE_UNROLL
+  for (int a = 0; a < A; a++) {
+    const Vec x = load(X + a * ldx);
+    SHRINKAGE_UNROLL
+    for (int b = 0; b < B; b++) sums[a][b] += x * r[b];
+  }
+}
+
+// C[a + b ldc] += sum_i X[i + a ldx] R[i + b ldr] for A columns of X and B columns of R; rows >= lanes.
+// ahead: columns of the tile that comes next, fetched meanwhile so that arithmetic hides the reading of X
+template <int A, int B, class Real>
+void tile(const Real* X, Index ldx, const double* R, Index ldr, Index rows, double* C, Index ldc, const Real* ahead, Index fetched) {
+  Vec sums[A][B], r[B];
+  SHRINKAGE_UNROLL
   for (int a = 0; a < A; a++)
+    SHRINKAGE_UNROLL
     for (int b = 0; b < B; b++) sums[a][b] = Vec{};
   Index i = 0;
   for (; i + lanes <= rows; i += lanes) {
-    Vec r[B];
     for (int b = 0; b < B; b++) r[b] = load(R + i + b * ldr);
-    for (int a = 0; a < A; a++) {
-      const Vec x = load(X + i + a * ldx);
-      for (int b = 0; b < B; b++) sums[a][b] += x * r[b];
-    }
-    if (ahead)
-      for (int a = 0; a < A; a++) fetch(ahead + i + a * ldx);
+    add_rows<A, B>(sums, X + i, ldx, r);
+    for (Index a = 0; a < fetched; a++) fetch(ahead + i + a * ldx);
   }
   if (i < rows) {  // the last full vector, with the lanes that are already summed masked out of R
-    const int left = static_cast<int>(rows - i);
-    Vec r[B];
-    for (int b = 0; b < B; b++) r[b] = last_lanes(load(R + rows - lanes + b * ldr), left);
-    for (int a = 0; a < A; a++) {
-      const Vec x = load(X + rows - lanes + a * ldx);
-      for (int b = 0; b < B; b++) sums[a][b] += x * r[b];
-    }
+    for (int b = 0; b < B; b++) r[b] = last_lanes(load(R + rows - lanes + b * ldr), static_cast<int>(rows - i));
+    add_rows<A, B>(sums, X + rows - lanes, ldx, r);
   }
+  SHRINKAGE_UNROLL
   for (int b = 0; b < B; b++)
+    SHRINKAGE_UNROLL
     for (int a = 0; a < A; a++) C[a + b * ldc] += sum(sums[a][b]);
 }
 
@@ -54,20 +58,21 @@ void few_rows(const Real* X, Index ldx, Index columns, const double* R, Index ld
 
 template <int A, class Real>
 void tile_row(const Real* X, Index ldx, const double* R, Index ldr, Index k, Index rows, double* C, Index ldc, const Real* ahead) {
-  Index groups = (k + tile_rights - 1) / tile_rights;
-  for (Index t = 0; t < k; groups--) {
+  const Index all = (k + tile_rights - 1) / tile_rights;
+  for (Index t = 0, groups = all; t < k; groups--) {
     const Index width = (k - t + groups - 1) / groups;  // groups of nearly equal width
     const double* r = R + t * ldr;
     double* c = C + t * ldc;
-    const Real* next = groups == 1 ? ahead : nullptr;
+    const Index from = ahead ? A * (all - groups) / all : 0, to = ahead ? A * (all - groups + 1) / all : 0;
+    const Real* next = ahead + from * ldx;
     switch (width) {
 #if defined(__AVX512F__) || defined(__aarch64__)
-      case 5: tile<A, 5>(X, ldx, r, ldr, rows, c, ldc, next); break;
-      case 4: tile<A, 4>(X, ldx, r, ldr, rows, c, ldc, next); break;
+      case 5: tile<A, 5>(X, ldx, r, ldr, rows, c, ldc, next, to - from); break;
+      case 4: tile<A, 4>(X, ldx, r, ldr, rows, c, ldc, next, to - from); break;
 #endif
-      case 3: tile<A, 3>(X, ldx, r, ldr, rows, c, ldc, next); break;
-      case 2: tile<A, 2>(X, ldx, r, ldr, rows, c, ldc, next); break;
-      default: tile<A, 1>(X, ldx, r, ldr, rows, c, ldc, next); break;
+      case 3: tile<A, 3>(X, ldx, r, ldr, rows, c, ldc, next, to - from); break;
+      case 2: tile<A, 2>(X, ldx, r, ldr, rows, c, ldc, next, to - from); break;
+      default: tile<A, 1>(X, ldx, r, ldr, rows, c, ldc, next, to - from); break;
     }
     t += width;
   }

@@ -8,6 +8,16 @@ namespace shrinkage {
 
 using Index = std::int64_t;
 
+// some columns of a matrix of compressed columns: those listed in `features`, or `count` from `first` where it is null
+template <class Real>
+struct CscColumns {
+  const Index* indptr;
+  const int* indices;
+  const Real* data;
+  const Index* features;
+  Index first, count;
+};
+
 struct Kernels {
   const char* isa;
 
@@ -32,6 +42,14 @@ struct Kernels {
   void (*ratios)(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside);
   double (*conjugate)(const double* c, const double* l1, const double* inv_l2, double strength, Index columns);
   void (*violations)(const double* c, const double* inv_outside, Index columns, double limit, double strength, int t, int* first, double* excess);
+
+  // --- k_csc.cpp: compressed columns and a row-major panel (rows x width; width 1, 2, 4, 8, 16 or 32) -------------------
+  // C[a across + t down] = sum_i X[i, a] panel[i width + t] for t < used
+  void (*csc_dots)(const CscColumns<double>& X, const double* panel, int width, int used, double* C, Index across, Index down);
+  void (*csc_dots_f32)(const CscColumns<float>& X, const double* panel, int width, int used, double* C, Index across, Index down);
+  // panel[i width + t] += sum_a X[i, a] B[a + t ldb] for t < used
+  void (*csc_spread)(const CscColumns<double>& X, const double* B, Index ldb, int width, int used, double* panel);
+  void (*csc_spread_f32)(const CscColumns<float>& X, const double* B, Index ldb, int width, int used, double* panel);
 
   // --- k_sweeps.cpp: one pass over the rows of a logistic model; v the rows' weights, p = 1 / (1 + exp(-eta)) -----------
   // moved = eta + t step, then at moved: residual = v (y - p), curvature = v max(p (1 - p), floor); returns residual'step

@@ -5,6 +5,13 @@
 // The widest vector of doubles that the instruction set being compiled has, through GCC's and Clang's vector
 // extensions; one lane elsewhere. Only for native/kernels/k_*.cpp: every name lives in the namespace of one
 // instruction set and has internal linkage.
+// An array of vectors stays in registers only if every loop over it is unrolled.
+#if defined(__GNUC__) || defined(__clang__)
+#define SHRINKAGE_UNROLL _Pragma("GCC unroll 8")
+#else
+#define SHRINKAGE_UNROLL
+#endif
+
 namespace shrinkage {
 namespace SHRINKAGE_ISA {
 namespace {
@@ -67,24 +74,22 @@ inline bool any(Mask m) {
   return found != 0;
 }
 
+// by halves where the compiler can take them; memcpy would force the vector out of its register
 inline double sum(Vec v) {
+#if defined(__has_builtin) && (defined(__AVX512F__) || defined(__AVX2__))
+#if __has_builtin(__builtin_shufflevector)
 #if defined(__AVX512F__)
-  Vec4 low, high;
-  std::memcpy(&low, &v, sizeof low);
-  std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-  const Vec4 four = low + high;
-#elif defined(__AVX2__)
+  const Vec4 four = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
   const Vec4 four = v;
 #endif
-#if defined(__AVX512F__) || defined(__AVX2__)
-  Vec2 a, b;
-  std::memcpy(&a, &four, sizeof a);
-  std::memcpy(&b, reinterpret_cast<const char*>(&four) + sizeof a, sizeof b);
-  const Vec2 two = a + b;
-#else
-  const Vec2 two = v;
-#endif
+  const Vec2 two = __builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3);
   return two[0] + two[1];
+#endif
+#endif
+  double total = v[0];
+  for (int l = 1; l < lanes; l++) total += v[l];
+  return total;
 }
 
 // hints that the line at p is wanted soon
