@@ -1,0 +1,216 @@
+"""The restricted problem of a smooth loss: every fit of a path, on one working set, by prox-Newton steps."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import _core
+from ..problem import Problem
+from ._growing import Columns
+
+
+@dataclass
+class Batch:
+    """Restricted solutions of a run of strengths for every fit; columns are fit-major (fit * n_strengths + t)."""
+
+    coefs: np.ndarray  # (size of the working set, n_fits * n_strengths)
+    theta: np.ndarray  # (n_samples, n_fits * n_strengths): X.T @ theta are the correlations
+    eta: np.ndarray  # (n_samples, n_fits * n_strengths): linear predictors, on held-out rows too
+    free: np.ndarray  # (n_free + intercept, n_fits * n_strengths), for columns measured from their means
+    objectives: np.ndarray  # (n_fits, n_strengths)
+    supports: np.ndarray  # (n_fits, n_strengths)
+    steps: np.ndarray  # (n_fits, n_strengths)
+    intercept: np.ndarray  # (n_strengths,) of the first fit
+    free_coefs: np.ndarray  # (n_free, n_strengths) of the first fit
+
+
+class NewtonFits:
+    """All rows, and the training rows of each fold, as row weights on a shared working set.
+
+    Dense columns are kept measured from their weighted means, which makes large offsets harmless; sparse ones as they are.
+
+    Parameters
+    ----------
+    problem : Problem with a logistic loss
+    fit_weights : ndarray of shape (n_samples, n_fits)
+        Row weights of each fit, each column summing to 1; the first is the full data.
+    l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
+        Weights of |w_j| and w_j**2 / 2; an l1 weight of 0 marks a free column.
+    tol : float
+        Largest relative duality gap wanted.
+    """
+
+    def __init__(self, problem: Problem, fit_weights: np.ndarray, l1_weights, l2_weights, tol: float):
+        self._problem, self._design = problem, problem.design
+        self._l1, self._l2 = l1_weights, l2_weights
+        self._tol = max(min(1e-6, tol / 3), 1e-14)
+        self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
+        n, p = problem.design.shape
+        center = self._weights[:, 0] if problem.fit_intercept else None
+        self._columns = _SparseColumns(problem.design) if problem.design.is_sparse else _DenseColumns(problem.design, center, p)
+        self._free, self._free_means = self._free_block(center)
+        intercept_only = problem.fit_intercept and self._free.shape[1] == 1
+        offset = None if problem.offset is None else np.ascontiguousarray(problem.offset, dtype=np.float64)
+        y = np.ascontiguousarray(problem.y, dtype=np.float64)
+        self.n_fits = self._weights.shape[1]
+        self._fits = [_core.LogisticFit(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
+        null = np.array([fit.null_objective for fit in self._fits])
+        self.null_objectives = np.where(null > 1e-12, null, 0.0)  # below: the free columns separate the classes
+        self.features = np.zeros(0, np.int64)
+        self._own_l1: list[np.ndarray] = [np.zeros(0)] * self.n_fits
+        self._own_l2: list[np.ndarray] = [np.zeros(0)] * self.n_fits
+
+    def _free_block(self, center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Ones if an intercept is fitted, then the free columns measured from their means; and those means."""
+        problem, n = self._problem, self._design.shape[0]
+        first = int(problem.fit_intercept)
+        block = np.ones((n, first + len(problem.free)), order="F")
+        free = block[:, first:]
+        if free.shape[1]:
+            self._design.gather(problem.free, np.zeros(free.shape[1]), None, free)
+        return block, _center(free, center)
+
+    def null_theta(self) -> np.ndarray:
+        """(n_samples, n_fits) dual points of the null models: X.T @ theta are their correlations."""
+        theta = np.empty(self._weights.shape, order="F")
+        for f, fit in enumerate(self._fits):
+            fit.dual_point(theta[:, f])
+        return theta
+
+    def grow(self, features: np.ndarray) -> None:
+        """Append features to the working set."""
+        self._columns.grow(features)
+        self.features = np.concatenate([self.features, features])
+        for f in range(self.n_fits):
+            self._own_l1[f] = np.concatenate([self._own_l1[f], self._l1[features, f]])
+            self._own_l2[f] = np.concatenate([self._own_l2[f], self._l2[features, f]])
+
+    def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
+        """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
+        n, count, size, n_fits = self._design.shape[0], len(strengths), len(self.features), self.n_fits
+        coefs, theta, eta, free = (
+            np.empty((rows, n_fits * count), order="F") for rows in (size, n, n, self._free.shape[1])
+        )
+        objectives = np.empty((n_fits, count))
+        supports, steps = np.zeros((n_fits, count), np.int32), np.zeros((n_fits, count), np.int32)
+        strengths, ridges = np.ascontiguousarray(strengths), np.ascontiguousarray(ridges)
+        columns = self._columns.view()
+        for f, fit in enumerate(self._fits):
+            own = slice(f * count, (f + 1) * count)
+            fit.solve(
+                columns, self._own_l1[f], self._own_l2[f], strengths, ridges, self._tol,
+                coefs[:, own], theta[:, own], eta[:, own], free[:, own], objectives[f], supports[f], steps[f],
+            )  # fmt: skip
+        first = int(self._problem.fit_intercept)
+        free_coefs = free[first:, :count]
+        intercept = np.zeros(count)
+        if first:
+            intercept = free[0, :count] - self._columns.means @ coefs[:, :count] - self._free_means @ free_coefs
+        return Batch(coefs, theta, eta, free, objectives, supports, steps, intercept, free_coefs)
+
+    def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
+        """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.
+
+        Without a ridge theta is scaled into the dual domain by min(1, strength / max_ratio); with one it is there already.
+        """
+        count = len(strengths)
+        scale = np.ones((self.n_fits, count))
+        penalty = 0.0
+        if conjugate is None:
+            scale = np.where(max_ratio > strengths, strengths / np.where(max_ratio > 0, max_ratio, 1.0), 1.0)
+        else:
+            penalty = conjugate / (2 * ridges)
+        duals = [[fit.dual(batch.theta[:, f * count + t], scale[f, t]) for t in range(count)] for f, fit in enumerate(self._fits)]
+        return batch.objectives - (np.array(duals).reshape(self.n_fits, count) - penalty)
+
+    def rewind(self, batch: Batch, t: int, strengths, ridges) -> None:
+        """Stand every fit at strength t of a batch; the working set may have grown since."""
+        count, columns = len(strengths), self._columns.view()
+        for f, fit in enumerate(self._fits):
+            at = f * count + t
+            fit.stand_at(
+                columns, self._own_l1[f], self._own_l2[f], batch.coefs[:, at], batch.free[:, at], batch.eta[:, at], float(strengths[t])
+            )
+
+    def reset(self) -> None:
+        """Stand every fit at its null model."""
+        for fit in self._fits:
+            fit.reset()
+
+    def tighten(self) -> bool:
+        """Solve more exactly from now on; False when there is nothing left to gain."""
+        if self._tol <= 1e-14:
+            return False
+        self._tol = max(self._tol / 10, 1e-14)
+        return True
+
+    def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(n_strengths,) weighted mean deviances of fit `fold` on rows that it has not seen."""
+        count = batch.objectives.shape[1]
+        eta = batch.eta[rows, fold * count : (fold + 1) * count]
+        loss: Any = self._problem.loss
+        deviances = loss.deviance(self._problem.y[rows, None], eta)
+        weights = self._problem.sample_weight
+        return np.average(deviances, axis=0, weights=None if weights is None else weights[rows])
+
+
+class _WorkingColumns(Protocol):
+    """The columns of the working set as the core reads them, and the means that were taken off."""
+
+    means: np.ndarray
+
+    def grow(self, features: np.ndarray) -> None: ...
+    def view(self) -> _core.Columns: ...
+
+
+class _DenseColumns:
+    """Columns gathered once, measured from their means under the weights `center` (None: as they are)."""
+
+    def __init__(self, design, center: np.ndarray | None, p: int):
+        n = design.shape[0]
+        self._design, self._center = design, center
+        self._columns = Columns(n, min(p, max(256, 4 * min(n, p))))
+        self.means = np.zeros(0)
+
+    def grow(self, features: np.ndarray) -> None:
+        new = self._columns.append(len(features))
+        self._design.gather(features, np.zeros(len(features)), None, new)
+        self.means = np.concatenate([self.means, _center(new, self._center)])
+
+    def view(self) -> _core.Columns:
+        return _core.Columns.dense(self._columns.values)
+
+
+class _SparseColumns:
+    """Compressed columns, picked out of the design's own."""
+
+    def __init__(self, design):
+        self._starts, self._rows, self._values = design.csc()
+        self._n = design.shape[0]
+        self._own: tuple[np.ndarray, ...] = (np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
+        self.means = np.zeros(0)
+
+    def grow(self, features: np.ndarray) -> None:
+        counts = self._starts[features + 1] - self._starts[features]
+        ends = np.cumsum(counts)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._starts[features] - (ends - counts), counts)
+        starts, rows, values = self._own
+        self._own = (
+            np.concatenate([starts, starts[-1] + ends]),
+            np.concatenate([rows, self._rows[at].astype(np.int32, copy=False)]),
+            np.concatenate([values, self._values[at].astype(np.float64, copy=False)]),
+        )
+        self.means = np.zeros(len(self._own[0]) - 1)
+
+    def view(self) -> _core.Columns:
+        return _core.Columns.compressed(self._n, *self._own)
+
+
+def _center(columns: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Take weighted means off columns in place and return them; without weights, leave all as it is."""
+    if weights is None or not columns.shape[1]:
+        return np.zeros(columns.shape[1])
+    means = weights @ columns
+    columns -= means
+    return means
