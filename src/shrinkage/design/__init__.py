@@ -2,6 +2,8 @@
 
 from shrinkage.design._as_design import as_design
 from shrinkage.design._dense import DenseDesign
+from shrinkage.design._finite import check_finite
 from shrinkage.design._protocol import Design, Scan
+from shrinkage.design._sparse import SparseDesign
 
-__all__ = ["DenseDesign", "Design", "Scan", "as_design"]
+__all__ = ["DenseDesign", "Design", "Scan", "SparseDesign", "as_design", "check_finite"]

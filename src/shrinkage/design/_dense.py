@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from shrinkage import _core
 from shrinkage.design._native import NativeDesign
 
+_BLOCK = 1 << 20  # values looked at together when searching for one that is not finite
+
 
 class DenseDesign(NativeDesign):
     """A dense float64 or float32 array, read where it lies.
@@ -20,6 +22,14 @@ class DenseDesign(NativeDesign):
     feature_names : tuple of str, optional
     converted_from : str, optional
         What the values were before they were copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> design = DenseDesign(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> design.correlate(np.array([[1.0], [1.0]]))
+    array([[4.],
+           [6.]])
     """
 
     __slots__ = ("values",)
@@ -32,8 +42,31 @@ class DenseDesign(NativeDesign):
         converted_from: str | None = None,
     ) -> None:
         self.values = values
-        super().__init__(_core.Dense(values), values.shape, values.dtype, feature_names, converted_from)
+        rows, columns = values.shape
+        super().__init__(_core.Dense(values), (rows, columns), values.dtype, feature_names, converted_from)
 
     def __reduce__(self):
         """Pickle the values; the core's view of them is made anew."""
         return DenseDesign, (self.values, self.feature_names, self.converted_from)
+
+    def first_not_finite(self) -> tuple[int, int] | None:
+        """Return the first row, and in it the first column, with a NaN or infinity; None if there is none."""
+        rows, columns = self.shape
+        if self.values.flags.f_contiguous and not self.values.flags.c_contiguous:
+            return self._first_by_columns(max(1, _BLOCK // rows))
+        step = max(1, _BLOCK // columns)
+        for start in range(0, rows, step):
+            bad = ~np.isfinite(self.values[start : start + step])
+            if bad.any():
+                row, column = np.unravel_index(bad.argmax(), bad.shape)
+                return start + int(row), int(column)
+        return None
+
+    def _first_by_columns(self, step: int) -> tuple[int, int] | None:
+        found = []
+        for start in range(0, self.shape[1], step):
+            bad = ~np.isfinite(self.values[:, start : start + step])
+            if bad.any():
+                row = int(bad.any(axis=1).argmax())
+                found.append((row, start + int(bad[row].argmax())))
+        return min(found, default=None)

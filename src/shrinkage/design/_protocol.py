@@ -64,6 +64,10 @@ class Design(Protocol):
     @property
     def is_sparse(self) -> bool: ...
 
+    def first_not_finite(self) -> tuple[int, int] | None:
+        """Return the first row, and in it the first column, with a NaN or infinity; None if there is none."""
+        ...
+
     def correlate(self, R: Array) -> Array:
         """Return ``X.T @ R``.
 

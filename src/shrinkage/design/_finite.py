@@ -1,0 +1,32 @@
+"""The search for a value that is not a number, made only once a product was found not to be finite."""
+
+from shrinkage._errors import DataError
+from shrinkage.design._protocol import Design
+
+
+def check_finite(design: Design) -> None:
+    """Raise if a value of X is NaN or infinite, naming the first one.
+
+    One pass over X in blocks, without a copy of it. Products do not need it beforehand: a value that is not finite
+    makes theirs not finite, so the time to call this is when that has happened.
+
+    Raises
+    ------
+    DataError
+        Names the first row with such a value, and in it the first column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from shrinkage.design import as_design
+    >>> check_finite(as_design(np.array([[1.0, np.nan]])))
+    Traceback (most recent call last):
+    ...
+    shrinkage._errors.DataError: X must be finite; row 0, column 1 is NaN or infinite
+    """
+    found = design.first_not_finite()
+    if found is None:
+        return
+    row, column = found
+    name = f" ({design.feature_names[column]!r})" if design.feature_names else ""
+    raise DataError(f"X must be finite; row {row}, column {column}{name} is NaN or infinite")
