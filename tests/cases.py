@@ -62,7 +62,7 @@ def problem(loss, penalty, traits=(), n_samples=40, n_features=8, seed=0):
     if "dependent" in traits:
         X[:, 1] = -2.0 * X[:, 0]
     if "far" in traits:
-        X += 5.0
+        X += 1.0
     if "sparse" in traits:
         X *= rng.random(X.shape) < 0.4
     y = response(loss, X[:, :3] @ np.array([1.0, -1.0, 0.5]) / 2.0, rng)

@@ -48,9 +48,9 @@ def floating(x: Array) -> Array:
 
 
 def matching(x: Array, like: Array) -> Array:
-    """`x` in the library, type and device of the floating array `like`; a Python number stays itself."""
+    """`x` in the library, type and device of the floating array `like`; a number becomes a Python float."""
     if isinstance(x, _NUMBERS):
-        return x
+        return float(x)  # a NumPy number would make float32 arrays float64
     xp = namespace_of(like)
     if namespace_of(x) is xp:
         return xp.astype(x, like.dtype)

@@ -18,7 +18,9 @@ def check_nonnegative(name: str, value: Any) -> None:
     try:
         xp = namespace_of(value)
     except TypeError:
-        raise ArgumentError(f"{name} must be a number >= 0, or an array of them; got {value!r}") from None
+        xp = None
+    if xp is None or value is None:
+        raise ArgumentError(f"{name} must be a number >= 0, or an array of them; got {value!r}")
     if value.dtype == xp.bool or not xp.isdtype(value.dtype, ("real floating", "integral")):
         raise ArgumentError(f"{name} must hold real numbers; got an array of {value.dtype}")
     good = (value >= 0) & (value < float("inf"))

@@ -1,0 +1,63 @@
+"""What a penalty refuses, and how it says so."""
+
+import numpy as np
+import pytest
+
+from shrinkage._errors import ArgumentError, ShrinkageError
+from shrinkage.penalties import ALL, L1, L1L2, L2
+
+
+@pytest.mark.parametrize("penalty", ALL)
+@pytest.mark.parametrize(
+    ("alpha", "message"),
+    [
+        (-0.1, r"alpha must be >= 0 and finite; got -0\.1"),
+        (float("nan"), "alpha must be >= 0 and finite; got nan"),
+        (float("inf"), "alpha must be >= 0 and finite; got inf"),
+        (np.array([0.1, -2.0]), r"alpha must be >= 0 and finite; got -2\.0 at position 1"),
+        (np.array(["a"]), "alpha must hold real numbers"),
+        ("strong", "alpha must be a number >= 0"),
+        (None, "alpha must be a number >= 0"),
+    ],
+)
+def test_a_strength_below_zero_is_refused(penalty, alpha, message):
+    with pytest.raises(ArgumentError, match=message):
+        penalty(alpha)
+
+
+@pytest.mark.parametrize("penalty", ALL)
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        (np.zeros(2), "all are 0"),
+        (np.array([1.0, -1.0]), r"factors must be >= 0 and finite; got -1\.0 at position 1"),
+        (np.array([1.0, np.nan]), "got nan at position 1"),
+        (2.0, "factors must be None or an array"),
+    ],
+)
+def test_factors_that_say_nothing_are_refused(penalty, factors, message):
+    with pytest.raises(ArgumentError, match=message):
+        penalty(0.1, factors=factors)
+
+
+@pytest.mark.parametrize("l1_ratio", [-0.1, 1.1, float("nan"), "half", True, None])
+def test_a_mixing_outside_the_unit_interval_is_refused(l1_ratio):
+    with pytest.raises(ArgumentError, match="l1_ratio must be between 0 and 1; got"):
+        L1L2(0.1, l1_ratio)
+
+
+def test_our_refusals_are_value_errors_and_ours():
+    for kind in (ValueError, ShrinkageError):
+        with pytest.raises(kind):
+            L1(-1.0)
+
+
+def test_the_type_of_the_coefficients_is_kept_and_whole_numbers_become_floats():
+    factors = np.array([0.5, 1.0])
+    assert L1(0.5, factors).prox(np.ones(2, dtype=np.float32), 1.0).dtype == np.float32
+    assert L1(np.float64(0.5)).prox(np.ones(2, dtype=np.float32), np.full(2, 0.5)).dtype == np.float32
+    assert L2(1.0).prox(np.array([1, 2]), 1).tolist() == [0.5, 1.0]
+
+
+def test_the_prox_of_the_lasso_gives_exact_zeros():
+    assert np.count_nonzero(L1(0.1).prox(np.linspace(-0.1, 0.1, 101), 1.0)) == 0
