@@ -70,8 +70,8 @@ class Driver:
         limit = self._longest_batch()
         while done < len(alphas):
             stop = self._look_ahead(done, min(done + batch, len(alphas)))
-            accepted = self._certify(done, stop)
-            batch = min(2 * batch, limit) if accepted else FIRST_BATCH
+            self._certify(done, stop)
+            batch = min(2 * batch, limit)
             done = stop
         return self.result
 
@@ -114,9 +114,9 @@ class Driver:
             self.inside[features] = True
             self.size += len(features)
 
-    def _certify(self, start: int, stop: int) -> bool:
-        """Solve and certify the strengths start..stop; True if the first look ahead had found every feature."""
-        first_try, tightenings = True, 0
+    def _certify(self, start: int, stop: int) -> None:
+        """Solve and certify the strengths start..stop."""
+        tightenings = 0
         while start < stop:
             strengths, ridges = self.strengths[start:stop], self.ridges[start:stop]
             batch = self.fits.solve(strengths, ridges)
@@ -135,11 +135,9 @@ class Driver:
             if good:
                 self._accept(batch, start, good, gaps, relative, correlations)
             if good < count:
-                first_try = False
                 self._add_violators(first, excess, count)
                 self._stand(batch, good, start, strengths, ridges, count)
             start += good
-        return first_try
 
     def _add_violators(self, first: np.ndarray, excess: np.ndarray, count: int) -> None:
         violators = np.flatnonzero(first < count)
@@ -162,7 +160,7 @@ class Driver:
         count, n_fits = batch.objectives.shape[1], self.fits.n_fits
         strengths, ridges = self.strengths[start : start + count], self.ridges[start : start + count]
         self._last = (batch, good - 1, strengths, ridges)
-        shaped = correlations.reshape((len(correlations), n_fits, count), order="F")
+        shaped = correlations.reshape((len(correlations), count, n_fits), order="F").transpose(0, 2, 1)
         latest = shaped[:, :, good - 1].copy()
         if good > 1:
             self.slopes = (shaped[:, :, good - 2] - latest) / (strengths[good - 2] - strengths[good - 1])
@@ -172,7 +170,7 @@ class Driver:
         self.support = int(batch.supports[:, good - 1].max())
         keep = self.result
         keep.features.append(self.fits.features)
-        keep.coefs.append(batch.coefs[:, :good])
+        keep.coefs.append(batch.coefs[:, :good].copy())
         keep.intercepts.append(batch.intercept[:good])
         keep.free_coefs.append(batch.free_coefs[:, :good])
         keep.gaps.append(gaps[0, :good])

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from ..design import check_finite
 from ..penalties import L1L2
 from ..problem import Problem
 from ._batches import Certified, Driver, sparse_columns
 from ._fista import solve_fista
 from ._moments import MomentDriver
+from ._newton import NewtonFits
 from ._records import FoldColumns, PathColumns, Solution, Status, statuses
+from ._ridge import ridge_folds, ridge_path
 from ._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
@@ -148,7 +151,7 @@ def _driver(problem: Problem, folds: Folds, standardize: bool, tol: float):
 def _few_features(design) -> bool:
     """Whether one pass for all of X.T @ X costs less than the ten to twenty passes of a path."""
     n, p = design.shape
-    return p <= 100 if design.is_sparse else p <= 100 or (p <= 1000 and n >= 2 * p)
+    return not design.is_sparse and (p <= 100 or (p <= 1000 and n >= 2 * p))
 
 
 def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, tol: float) -> FoldColumns:

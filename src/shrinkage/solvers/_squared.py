@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from .. import _core
 from ..problem import Problem
@@ -58,11 +59,15 @@ class SquaredFits:
         self._fits = [_Fit(rows, weights, unpenalized, self._y, p, l1_weights[:, f]) for f, rows in enumerate(training)]
         self.n_fits = len(self._fits)
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
+        self._sparse = problem.design.is_sparse
+        if self._sparse:
+            starts, rows, values = problem.design.csc()
+            self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         likely = min(p, max(256, 4 * min(n, p)))
-        self._columns = Columns(n, likely)
-        self._gram = Square(likely)
-        for fit in self._fits[1:]:
-            fit.prepare(likely)
+        self._columns = Columns(n, 0 if self._sparse else likely)
+        self._gram = Square(0 if self._sparse else likely)
+        for fit in self._fits if self._sparse else self._fits[1:]:
+            fit.correct_gram(likely, own=self._sparse)
         self._removed = np.zeros((unpenalized.shape[1], 0))
         self.features = np.zeros(0, np.int64)
 
@@ -72,20 +77,36 @@ class SquaredFits:
 
     def grow(self, features: np.ndarray) -> None:
         """Append features to the working set; the cost is one product of the new columns with all."""
-        count = len(features)
+        self.features = np.concatenate([self.features, features])
+        for f, fit in enumerate(self._fits):
+            fit.weigh(self._l1[features, f], self._l2[features, f])
+        if self._sparse:
+            self._grow_sparse(features)
+        else:
+            self._grow_dense(features)
+
+    def _grow_dense(self, features: np.ndarray) -> None:
+        count, full = len(features), self._fits[0]
         new = self._columns.append(count)
         self._design.gather(features, np.zeros(count), None if self._unit else self._root, new)
-        full = self._fits[0]
         removed = full.explain(new)
         new -= full.unpenalized @ removed
         again = full.explain(new)  # a large column mean leaves rounding behind: project twice
         new -= full.unpenalized @ again
-        removed += again
-        self._removed = np.hstack([self._removed, removed])
-        self.features = np.concatenate([self.features, features])
+        self._removed = np.hstack([self._removed, removed + again])
         self._gram.append(self._columns.values.T @ new)
-        for f, fit in enumerate(self._fits):
-            fit.grow(new, self._l1[features, f], self._l2[features, f], self._columns.values)
+        for fit in self._fits:
+            fit.grow(new, self._columns.values)
+
+    def _grow_sparse(self, features: np.ndarray) -> None:
+        count = len(features)
+        self._removed = np.hstack([self._removed, np.zeros((len(self._removed), count))])
+        for fit in self._fits:
+            weights = np.where(fit.rows, self._root**2, 0.0)
+            block = self._design.gram(self.features, features, weights)
+            sides = self._root[:, None] * np.column_stack([fit.basis, fit.y])
+            products = self._csc[:, features].T @ sides
+            fit.grow_sparse(block, products[:, :-1].T, products[:, -1])
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
         """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
@@ -95,7 +116,7 @@ class SquaredFits:
         for f, fit in enumerate(self._fits):
             into = coefs[:, f * count : (f + 1) * count]
             fit.solve(self._gram.values, strengths, ridges, self._tol, into, steps[f], supports[f])
-        fitted = np.asfortranarray((coefs.T @ self._columns.values.T).T)
+        fitted = self._combine(coefs)
         theta = np.empty_like(fitted)
         squares, agreement = np.empty((n_fits, count)), np.empty((n_fits, count))
         for f, fit in enumerate(self._fits):
@@ -106,9 +127,18 @@ class SquaredFits:
             residual *= (self._root / fit.total)[:, None] if not self._unit else 1 / fit.total
             theta[:, part] = residual
         penalties = self._penalties(coefs, strengths, ridges)
-        free = self._fits[0].explain(self._y[:, None]) - self._removed @ coefs[:, :count]
+        free = self._fits[0].explain(self._y[:, None] - fitted[:, :count]) - self._removed @ coefs[:, :count]
         intercept = free[0] if self._intercept else np.zeros(count)
         return Batch(coefs, theta, squares / 2 + penalties, supports, steps, intercept, free[int(self._intercept) :], fitted, squares, agreement)
+
+    def _combine(self, coefs) -> np.ndarray:
+        """(n_samples, k) root-weighted predictions of the penalized part, without what full-data projections removed."""
+        if not self._sparse:
+            return np.asfortranarray((coefs.T @ self._columns.values.T).T)
+        fitted = self._design.combine(self.features, coefs)
+        if not self._unit:
+            fitted *= self._root[:, None]
+        return fitted
 
     def _penalties(self, coefs, strengths, ridges) -> np.ndarray:
         shaped = coefs.T.reshape(self.n_fits, len(strengths), -1)
@@ -182,9 +212,9 @@ class _Fit:
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.active: _core.ActiveSet | None = None
 
-    def prepare(self, likely: int) -> None:
-        """Make room for a fold's correction of the Gram matrix, or for its own where it leaves most rows out."""
-        if 2 * len(self._out) > len(self.rows):
+    def correct_gram(self, likely: int, own: bool) -> None:
+        """Make room for this fit's correction of the shared Gram matrix, or for its own where it leaves most rows out."""
+        if own or 2 * len(self._out) > len(self.rows):
             self.own_gram = Square(likely)
             self.low_rank = Columns(self.basis.shape[1], likely)
         else:
@@ -194,9 +224,13 @@ class _Fit:
         """Coefficients of the intercept and free columns, fitted to columns on this fit's rows."""
         return self._pseudo_inverse @ columns
 
-    def grow(self, new: np.ndarray, l1: np.ndarray, l2: np.ndarray, columns: np.ndarray) -> None:
-        self.linear = np.concatenate([self.linear, self.y @ new / self.total])
+    def weigh(self, l1: np.ndarray, l2: np.ndarray) -> None:
+        """Append the penalty's weights of new features."""
         self.l1, self.l2 = np.concatenate([self.l1, l1]), np.concatenate([self.l2, l2])
+
+    def grow(self, new: np.ndarray, columns: np.ndarray) -> None:
+        """Append new root-weighted columns; `columns` holds all of them, the new ones last."""
+        self.linear = np.concatenate([self.linear, self.y @ new / self.total])
         if self.low_rank is None:
             return
         into, root = self.low_rank.append(new.shape[1]), np.sqrt(self.total)
@@ -205,6 +239,12 @@ class _Fit:
         else:
             self.own_gram.append(columns[self.rows].T @ new[self.rows])
         into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root
+
+    def grow_sparse(self, block: np.ndarray, explained: np.ndarray, linear: np.ndarray) -> None:
+        """Append the block of this fit's own Gram matrix, and what its basis explains of the new columns."""
+        self.linear = np.concatenate([self.linear, linear / self.total])
+        self.own_gram.append(block)
+        self.low_rank.append(block.shape[1])[:] = explained / np.sqrt(self.total)
 
     def residuals(self, fitted: np.ndarray) -> np.ndarray:
         """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
