@@ -2,12 +2,12 @@
 
 import warnings
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import sklearn
 from sklearn.base import is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,7 +16,7 @@ from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate
 from shrinkage.design import as_design
 from shrinkage.problem import Problem
-from shrinkage.solvers import Status, solve
+from shrinkage.solvers import Status, column_scale, solve
 
 FLOATS = (np.float64, np.float32)
 
@@ -66,7 +66,7 @@ def linear_predictor(model, X, offset=None):
     check_is_fitted(model)
     X = validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS)
     eta = X @ model.coef_.reshape(-1) + model.intercept_
-    return eta if offset is None else eta + row_offset(offset, X.shape[0])
+    return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
 
 
 def check_data(model, X, y):
@@ -77,49 +77,20 @@ def check_data(model, X, y):
     return validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=not is_classifier(model))
 
 
-def row_weights(sample_weight, n_samples):
-    """Weights >= 0 with a positive sum, or None."""
-    return None if sample_weight is None else weight_vector("sample_weight", sample_weight, n_samples)
-
-
-def row_offset(offset, n_samples):
-    """One finite number per row, or None."""
-    return None if offset is None else finite_vector("offset", offset, n_samples)
-
-
-def feature_factors(penalty_factor, n_features):
-    """Multipliers f_j >= 0, not all zero, or None."""
-    return None if penalty_factor is None else weight_vector("penalty_factor", penalty_factor, n_features)
-
-
 def fit_strength(model, X, y, loss, penalty, sample_weight, offset):
     """Solve for one strength and store the answer; X and y come from `check_data`."""
-    weights = row_weights(sample_weight, X.shape[0])
-    design = as_design(X)
-    factors = feature_factors(model.penalty_factor, X.shape[1])
-    problem = Problem(
-        design,
-        np.asarray(y, dtype=np.float64),
-        loss,
-        penalty if factors is None else replace(penalty, factors=factors),
-        sample_weight=weights,
-        offset=row_offset(offset, X.shape[0]),
-        fit_intercept=model.fit_intercept,
-        scale=deviations(design, weights, model.fit_intercept) if model.standardize else None,
-    )
+    if model.penalty_factor is not None:
+        penalty = replace(penalty, factors=weight_vector("penalty_factor", model.penalty_factor, X.shape[1]))
+    problem = Problem(as_design(X), y, loss, penalty, sample_weight, offset, model.fit_intercept)
+    if model.standardize:
+        scale = column_scale(problem.design, problem.weights[:, None], model.fit_intercept)[:, 0]
+        problem = replace(problem, scale=scale)
     solution = solve(problem, tol=model.tol)
     model.coef_, model.intercept_ = solution.coef, solution.intercept
     model.dual_gap_, model.n_iter_, model.status_ = solution.gap, solution.n_iter, solution.status
     if solution.status is Status.GAP_ABOVE_TOL:
         warn_about_gap(solution.gap / problem.null.objective, model.tol)
     return model
-
-
-def deviations(design, weights, fit_intercept):
-    """Weighted standard deviation of each column (about zero without intercept); 1 for a constant column."""
-    means, variances = design.column_moments(None if weights is None else weights[:, None])
-    variance = variances[:, 0] if fit_intercept else variances[:, 0] + means[:, 0] ** 2
-    return np.where(variance > 0, np.sqrt(variance), 1.0)
 
 
 def warn_about_gap(relative_gap, tol):
@@ -134,41 +105,49 @@ def warn_about_gap(relative_gap, tol):
 def fit_folds(model, X, y, loss, l1_ratio, sample_weight, offset, metadata):
     """Choose the strength (and the mixing, of several) by cross-validation and store that fit."""
     check_choice("rule", model.rule, ("min", "1se"))
-    weights = row_weights(sample_weight, X.shape[0])
+    metadata = split_metadata(model, sample_weight, offset, metadata)
     shared = {
+        "cv": folds_of(model, X, y, metadata),
+        "groups": metadata.get("groups"),
         "loss": loss,
         "alphas": model.alphas,
         "n_alphas": model.n_alphas,
         "alpha_min_ratio": model.alpha_min_ratio,
         "fit_intercept": model.fit_intercept,
         "standardize": model.standardize,
-        "sample_weight": weights,
-        "offset": row_offset(offset, X.shape[0]),
-        "penalty_factor": feature_factors(model.penalty_factor, X.shape[1]),
+        "sample_weight": sample_weight,
+        "offset": offset,
+        "penalty_factor": model.penalty_factor,
         "tol": model.tol,
-        "cv": folds_of(model, X, y, split_metadata(model, sample_weight, offset, metadata)),
     }
     design = as_design(X, getattr(model, "feature_names_in_", None))
-    runs = [cross_validate(design, y, l1_ratio=float(ratio), **shared) for ratio in mixings(l1_ratio)]
+    runs = [cross_validate(design, y, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     best = min(runs, key=lambda run: run.mean[run.index_min])
+    if is_classifier(model):
+        best = replace(best, path=replace(best.path, classes=tuple(model.classes_.tolist())))
     chosen = best.index_min if model.rule == "min" else best.index_1se
     model.cv_, model.path_, model.cv_scores_, model.alphas_ = best, best.path, best.scores, best.alphas
     model.alpha_min_, model.alpha_1se_, model.alpha_ = best.alpha_min, best.alpha_1se, float(best.alphas[chosen])
+    if hasattr(model, "l1_ratio"):
+        model.l1_ratio_ = best.path.l1_ratio
     model.coef_ = best.path.coefs[:, [chosen]].toarray()[:, 0]
     model.intercept_ = float(best.path.intercepts[chosen])
     model.dual_gap_, model.n_iter_ = float(best.path.gaps[chosen]), best.path.n_passes
     model.status_ = best.path.status[chosen]
-    if hasattr(model, "l1_ratio"):
-        model.l1_ratio_ = float(best.path.l1_ratio)
     return model
 
 
 def mixings(l1_ratio):
     """The mixings to compare: one number, or a non-empty list of them."""
-    ratios = np.atleast_1d(l1_ratio)
+    if isinstance(l1_ratio, Real):
+        return [l1_ratio]
+    try:
+        ratios = np.asarray(l1_ratio, dtype=np.float64)
+    except (TypeError, ValueError):
+        ratios = np.empty(0)
     if ratios.ndim != 1 or ratios.size == 0:
         raise ArgumentError(f"l1_ratio must be a number or a non-empty list of numbers; got {l1_ratio!r}")
-    return ratios
+    return ratios.tolist()
 
 
 def split_metadata(model, sample_weight, offset, metadata):
@@ -186,11 +165,16 @@ def split_metadata(model, sample_weight, offset, metadata):
 
 
 def folds_of(model, X, y, metadata):
-    """The folds as index pairs, the same for every mixing; an integer that the rows cannot fill is refused."""
-    stratified = is_classifier(model)
-    if isinstance(model.cv, Integral):
-        n_rows = int(np.unique(y, return_counts=True)[1].min()) if stratified else len(y)
-        if not 2 <= model.cv <= n_rows:
-            of = "rows of the smaller class" if stratified else "rows"
-            raise ArgumentError(f"cv must be from 2 to the number of {of}; got cv={model.cv} with n_samples={n_rows}")
-    return list(check_cv(model.cv, y, classifier=stratified).split(X, y, **metadata))
+    """What `cross_validate` takes as cv, the same rows held out each time it is called.
+
+    An int stands for unshuffled folds, stratified for classes. Where no class has as many rows as there are folds,
+    stratifying means nothing and the folds are plain.
+    """
+    cv = model.cv
+    if not isinstance(cv, Integral) or isinstance(cv, bool):
+        return list(check_cv(cv, y, classifier=is_classifier(model)).split(X, y, **metadata))
+    if not 2 <= cv <= len(y):
+        raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
+    if is_classifier(model) and np.unique(y, return_counts=True)[1].max() < cv:
+        return list(KFold(cv).split(X))
+    return cv

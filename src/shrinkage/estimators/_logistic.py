@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from shrinkage._check import weight_vector
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage.estimators._fitting import (
     Routed,
@@ -11,7 +12,6 @@ from shrinkage.estimators._fitting import (
     fit_folds,
     fit_strength,
     linear_predictor,
-    row_weights,
 )
 from shrinkage.losses import Logistic
 from shrinkage.penalties import L1L2
@@ -70,7 +70,7 @@ def encode_classes(model, y, sample_weight):
         )
     if len(model.classes_) < 2:
         raise DataError(f"y must have two classes; got one class, {model.classes_[0]!r}")
-    weights = row_weights(sample_weight, len(y))
+    weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, len(y))
     totals = np.bincount(codes, weights)
     if not totals.all():
         missing = model.classes_[int(np.argmin(totals))]
