@@ -23,13 +23,14 @@ def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if n_free <= 1:
         keep = lengths > 0
         return (Z / unit)[:, keep], np.diag(1.0 / unit)[:, keep]
-    _, size, Vt = np.linalg.svd(root * (Z / unit), full_matrices=False)
+    U, size, Vt = np.linalg.svd(root * (Z / unit), full_matrices=False)
     keep = size > _DEPENDENT * size[0]
     T = (Vt[keep].T / size[keep]) / unit[:, None]
-    # A second pass restores the orthogonality that a small singular value cost the first.
-    triangle = np.linalg.qr(root * (Z @ T))[1]
-    T = np.linalg.solve(triangle.T, T.T).T
-    return Z @ T, T
+    # Rows that carry weight are taken from U, whose orthogonality no small singular value costs a digit.
+    Q = Z @ T
+    used = weights > 0
+    Q[used] = U[np.ix_(used, keep)] / root[used]
+    return Q, T
 
 
 def free_basis(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
