@@ -428,7 +428,7 @@ def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
     weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
     folds = []
     for k, (train, test) in enumerate(pairs):
-        train, test = np.unique(_index(train, len(y))), np.unique(_index(test, len(y)))
+        train, test = _index(train, len(y)), _index(test, len(y))
         _check_fold(k, train, test, weights, y if logistic else None)
         folds.append((train, test))
     if not folds:
@@ -441,11 +441,13 @@ def _index(rows, n: int) -> np.ndarray:
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
     if rows.size and (rows.min() < 0 or rows.max() >= n):
         raise ArgumentError(f"cv must yield row numbers between 0 and {n - 1}; got {rows.min()} to {rows.max()}")
-    return rows
+    return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
 
 
 def _check_fold(k: int, train: np.ndarray, test: np.ndarray, weights: np.ndarray, classes: np.ndarray | None) -> None:
-    if np.intersect1d(train, test).size:
+    seen = np.zeros(len(weights), bool)
+    seen[train] = True
+    if seen[test].any():
         raise ArgumentError(f"cv must hold out rows that the fold does not train on; fold {k} has rows in both")
     if not weights[train].sum() > 0 or not weights[test].sum() > 0:
         raise DataError(f"fold {k} of cv has no row with a positive weight to train on or to hold out")

@@ -45,6 +45,9 @@ def as_design(X: Any, feature_names: Sequence[str] | None = None) -> Design:
     >>> as_design([[1, 2], [3, 4], [5, 6]]).shape
     (3, 2)
     """
+    if isinstance(X, np.ndarray):
+        values, converted_here = _numbers(X)
+        return DenseDesign(values, _names(feature_names, None, values.shape[1]), converted_here)
     if isinstance(X, Design):
         if feature_names is not None:
             raise ArgumentError("feature_names must be None when X is a Design, which has its own")

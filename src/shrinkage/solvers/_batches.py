@@ -54,6 +54,7 @@ class Driver:
         self.penalized = l1_weights > 0
         self.inside = ~self.penalized.any(axis=1)
         self.size = 0
+        self.null_objectives = fits.null_objectives
         theta = fits.null_theta()
         self.correlations = design.correlate(theta)  # (p, n_fits) at the last certified strength
         self.slopes: np.ndarray | None = None

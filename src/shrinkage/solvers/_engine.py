@@ -41,11 +41,21 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
     """
     if not _has_engine(problem):
         return solve_fista(problem, tol=tol, max_iter=max_iter)
-    columns = solve_path(problem, np.array([float(problem.penalty.alpha)]), tol)
-    coef = columns.coefs.toarray()[:, 0]
-    return Solution(
-        coef, float(columns.intercepts[0]), float(columns.gaps[0]), float(columns.kkt[0]), int(columns.n_iter[0]), columns.status[0]
-    )
+    alpha, l1_ratio = float(problem.penalty.alpha), float(problem.penalty.l1_ratio)
+    if alpha == 0 or l1_ratio == 0:
+        columns = solve_path(problem, np.array([alpha]), tol)
+        coef = columns.coefs.toarray()[:, 0]
+        return Solution(
+            coef, float(columns.intercepts[0]), float(columns.gaps[0]), float(columns.kkt[0]), int(columns.n_iter[0]), columns.status[0]
+        )
+    driver = _driver(problem, [], False, tol)
+    found = driver.run(np.array([alpha]))
+    coef = np.zeros(problem.design.shape[1])
+    coef[found.features[-1][: len(found.coefs[-1])]] = found.coefs[-1][:, 0]
+    coef[problem.free] = found.free_coefs[-1][:, 0]
+    gap, null = float(found.gaps[-1][0]), float(driver.null_objectives[0])
+    status = statuses(np.array([gap / null if null > 0 else gap]), tol)[0]
+    return Solution(coef, float(found.intercepts[-1][0]), gap, float(found.kkt[-1][0]), int(found.steps[-1][0]), status)
 
 
 def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns:
@@ -85,11 +95,11 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
     driver = _driver(unit, folds, standardize, tol)
     grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
-    if unit.null.objective <= 0 or driver.alpha_max == 0:
+    if driver.null_objectives[0] <= 0 or driver.alpha_max == 0:
         grid = grid[:1] if callable(alphas) else grid
     distinct, back = np.unique(-grid, return_inverse=True)
     positive = np.ascontiguousarray(-distinct[distinct < 0])
-    result = _columns(unit, driver.run(positive), positive, tol)
+    result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
     if len(positive) < len(distinct):
         result = _append(result, ridge_folds(unit, np.zeros(1), folds, standardize, tol) if folds else _alone(ridge_path(unit, np.zeros(1), tol)))
     if np.array_equal(back, np.arange(len(grid))):
@@ -154,23 +164,17 @@ def _few_features(design) -> bool:
     return not design.is_sparse and (p <= 100 or (p <= 1000 and n >= 2 * p))
 
 
-def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, tol: float) -> FoldColumns:
+def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, null: float, tol: float) -> FoldColumns:
     p = problem.design.shape[1]
     coefs = sparse_columns((p, len(alphas)), certified.features, certified.coefs, problem.free, certified.free_coefs)
     gaps = np.concatenate(certified.gaps or [np.zeros(0)])
     path = PathColumns(
         alphas, coefs, np.concatenate(certified.intercepts or [np.zeros(0)]), gaps, np.concatenate(certified.kkt or [np.zeros(0)]),
-        np.concatenate(certified.steps or [np.zeros(0, np.int32)]), statuses(relative_gaps(problem, gaps), tol), certified.n_passes,
+        np.concatenate(certified.steps or [np.zeros(0, np.int32)]), statuses(gaps / null if null > 0 else gaps, tol), certified.n_passes,
     )  # fmt: skip
     scores = np.concatenate([s for s, _ in certified.scores]) if certified.scores else np.zeros((0, 0))
     fold_gaps = np.concatenate([g for _, g in certified.scores]) if certified.scores else np.zeros((0, 0))
     return FoldColumns(path, scores, fold_gaps)
-
-
-def relative_gaps(problem: Problem, gaps: np.ndarray) -> np.ndarray:
-    """Gaps over the objective of the null model; where that is 0, the gap itself."""
-    null = problem.null.objective
-    return gaps / null if null > 0 else gaps
 
 
 def _alone(path: PathColumns) -> FoldColumns:

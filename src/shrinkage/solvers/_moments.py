@@ -6,7 +6,7 @@ from .. import _core
 from ..design import DenseDesign
 from ..problem import Problem
 from ._batches import Certified
-from ._squared import unpenalized_columns
+from ._squared import explained_or, unpenalized_columns
 
 ROWS = 1024  # rows per block: a block of 500 columns stays in the cache
 
@@ -67,7 +67,7 @@ class MomentDriver:
         for rows in left_out:
             counts[rows] += 1
         self.all = sum(self.out) if self.out and (counts == 1).all() else moments(everything)
-        self.test = [self.out[k] if np.array_equal(np.sort(rows), left_out[k]) else moments(rows) for k, rows in enumerate(held_out)]
+        self.test = [self.out[k] if np.array_equal(rows, left_out[k]) else moments(rows) for k, rows in enumerate(held_out)]
         self.totals = np.array([weights[rows].sum() for rows in training])
         self.test_totals = np.array([weights[rows].sum() for rows in held_out])
         self.positive = [int(np.count_nonzero(weights[rows])) for rows in training]
@@ -86,7 +86,8 @@ class MomentDriver:
             kept = (moments[: m + 1, : m + 1] - cross.T @ self.explained[f]) / self.totals[f]
             self.gram[f], self.linear[f], self.yy[f] = kept[:m, :m], kept[:m, m], max(kept[m, m], 0.0)
             self.ranks.append(max(1, min(self.positive[f] - rank, m)))
-        self.null_objectives = self.yy / 2
+        whole = self.all[m, m] / self.totals[0] + self.y_shift**2
+        self.null_objectives = np.array([explained_or(yy, whole) / 2 for yy in self.yy])
 
     # --- the path ------------------------------------------------------------------------------------------------------
 

@@ -203,7 +203,7 @@ class _Fit:
         self.basis, self._pseudo_inverse = _basis(unpenalized, rows, self.all_rows)
         masked = y if self.all_rows else np.where(rows, y, 0.0)
         self.y = masked - self.basis @ (self.basis.T @ masked)
-        self.null_objective = float(self.y @ self.y) / (2 * self.total)
+        self.null_objective = explained_or(float(self.y @ self.y), float(masked @ masked)) / (2 * self.total)
         positive = int(np.count_nonzero(weights[rows]))
         self.rank = max(1, min(positive - self.basis.shape[1], int(np.count_nonzero(l1))))
         self.low_rank: Columns | None = None
@@ -272,6 +272,11 @@ class _Fit:
 
     def reset(self) -> None:
         self.active = None
+
+
+def explained_or(left: float, whole: float) -> float:
+    """The sum of squares left by the null model, or 0 where it is rounding noise of the whole: y is explained."""
+    return left if left > 1e-20 * whole else 0.0
 
 
 def unpenalized_columns(problem: Problem) -> np.ndarray:
