@@ -28,7 +28,8 @@ class Batch:
 class NewtonFits:
     """All rows, and the training rows of each fold, as row weights on a shared working set.
 
-    Dense columns are kept measured from their weighted means, which makes large offsets harmless; sparse ones as they are.
+    Dense columns are kept measured from their weighted means, which makes large offsets harmless; sparse ones as they
+    are.
 
     Parameters
     ----------
@@ -46,17 +47,21 @@ class NewtonFits:
         self._l1, self._l2 = l1_weights, l2_weights
         self._tol = max(min(1e-6, tol / 3), 1e-14)
         self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
-        n, p = problem.design.shape
+        p = problem.design.shape[1]
         center = self._weights[:, 0] if problem.fit_intercept else None
-        self._columns = _SparseColumns(problem.design) if problem.design.is_sparse else _DenseColumns(problem.design, center, p)
+        self._columns = (
+            _SparseColumns(problem.design) if problem.design.is_sparse else _DenseColumns(problem.design, center, p)
+        )
         self._free, self._free_means = self._free_block(center)
         intercept_only = problem.fit_intercept and self._free.shape[1] == 1
         offset = None if problem.offset is None else np.ascontiguousarray(problem.offset, dtype=np.float64)
         y = np.ascontiguousarray(problem.y, dtype=np.float64)
         self.n_fits = self._weights.shape[1]
-        self._fits = [_core.LogisticFit(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
+        self._fits = [
+            _core.LogisticFit(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)
+        ]
         null = np.array([fit.null_objective for fit in self._fits])
-        self.null_objectives = np.where(null > 1e-12, null, 0.0)  # below: the free columns separate the classes
+        self.null_objectives = np.where(null > 1e-10, null, 0.0)  # below: the free columns separate the classes
         self.features = np.zeros(0, np.int64)
         self._own_l1: list[np.ndarray] = [np.zeros(0)] * self.n_fits
         self._own_l2: list[np.ndarray] = [np.zeros(0)] * self.n_fits
@@ -112,7 +117,7 @@ class NewtonFits:
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
         """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.
 
-        Without a ridge theta is scaled into the dual domain by min(1, strength / max_ratio); with one it is there already.
+        Without a ridge theta is scaled into the dual domain by min(1, strength / max_ratio); with one it is there.
         """
         count = len(strengths)
         scale = np.ones((self.n_fits, count))
@@ -121,7 +126,10 @@ class NewtonFits:
             scale = np.where(max_ratio > strengths, strengths / np.where(max_ratio > 0, max_ratio, 1.0), 1.0)
         else:
             penalty = conjugate / (2 * ridges)
-        duals = [[fit.dual(batch.theta[:, f * count + t], scale[f, t]) for t in range(count)] for f, fit in enumerate(self._fits)]
+        duals = [
+            [fit.dual(batch.theta[:, f * count + t], scale[f, t]) for t in range(count)]
+            for f, fit in enumerate(self._fits)
+        ]
         return batch.objectives - (np.array(duals).reshape(self.n_fits, count) - penalty)
 
     def rewind(self, batch: Batch, t: int, strengths, ridges) -> None:
@@ -130,8 +138,9 @@ class NewtonFits:
         for f, fit in enumerate(self._fits):
             at = f * count + t
             fit.stand_at(
-                columns, self._own_l1[f], self._own_l2[f], batch.coefs[:, at], batch.free[:, at], batch.eta[:, at], float(strengths[t])
-            )
+                columns, self._own_l1[f], self._own_l2[f],
+                batch.coefs[:, at], batch.free[:, at], batch.eta[:, at], float(strengths[t]),
+            )  # fmt: skip
 
     def reset(self) -> None:
         """Stand every fit at its null model."""
