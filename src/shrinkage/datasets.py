@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def load_diabetes() -> Dataset:
     """
     from sklearn.datasets import load_diabetes as load
 
-    data = load(scaled=False)
+    data: Any = load(scaled=False)
     return Dataset(
         X=np.asarray(data.data, dtype=np.float64),
         y=np.asarray(data.target, dtype=np.float64),
@@ -95,7 +96,7 @@ def load_breast_cancer() -> Dataset:
     """
     from sklearn.datasets import load_breast_cancer as load
 
-    data = load()
+    data: Any = load()
     names = np.asarray(data.target_names, dtype=str)
     return Dataset(
         X=np.asarray(data.data, dtype=np.float64),
@@ -150,8 +151,8 @@ def simulate_linear(
 ) -> Simulation:
     """Draw y = X w + e, with autoregressive columns and few non-zero coefficients.
 
-    Rows of X are normal with correlation rho^|i-j| between columns i and j and variance 1. The non-zero coefficients are
-    ±1 at random places; e is normal with variance var(Xw)/snr, where var is the variance over the drawn rows.
+    Rows of X are normal with correlation rho^|i-j| between columns i and j and variance 1. The non-zero coefficients
+    are ±1 at random places; e is normal with variance var(Xw)/snr, where var is the variance over the drawn rows.
 
     Parameters
     ----------

@@ -1,0 +1,134 @@
+"""The column to be predicted, and the loss that suits it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shrinkage._errors import DataError
+from shrinkage.tables._table import Column, Table
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    Attributes
+    ----------
+    name : str
+    loss : str
+        "squared" or "logistic".
+    classes : tuple of str
+        For logistic (the class that counts as 0, the class whose probability is modeled); () for squared.
+    reason : str
+        Why this loss, as a sentence.
+    """
+
+    name: str
+    loss: str
+    classes: tuple[str, ...]
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """A form that JSON can hold."""
+        return {"column": self.name, "loss": self.loss, "classes": list(self.classes), "reason": self.reason}
+
+    @classmethod
+    def from_dict(cls, form: dict[str, Any]) -> "Target":
+        """The inverse of `to_dict`."""
+        return cls(form["column"], form["loss"], tuple(form["classes"]), form["reason"])
+
+
+def read_target(table: Table, name: str, loss: str = "auto", positive: str | None = None) -> tuple[Target, np.ndarray]:
+    """Read the target, and choose its loss.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
+    loss : "auto", "squared" or "logistic"
+        "auto" takes logistic for two distinct values and for `positive`, squared for other numbers.
+    positive : str, optional
+        The class whose probability is modeled, against all others together.
+
+    Returns
+    -------
+    target : Target
+    y : ndarray of shape (n_rows,), float64
+        0 and 1 for logistic.
+
+    Raises
+    ------
+    DataError
+        If the column is unknown, has missing values, one value only, or does not suit the loss.
+    """
+    column = table.column(name, "target")
+    where = f"{table.source}: target {name!r}"
+    if column.kind not in ("number", "boolean", "category"):
+        raise DataError(f"{where} holds no numbers, booleans or classes ({column.kind})")
+    if column.missing.any():
+        row = int(np.argmax(column.missing)) + 1
+        count = int(column.missing.sum())
+        many = f"{count} row{'s' * (count > 1)}"
+        raise DataError(f"{where} is missing in {many}, first in data row {row}; remove these rows")
+    values = np.unique(column.values)
+    if len(values) == 1:
+        raise DataError(f"{where} is {column.texts()[0]!r} in every row: there is nothing to predict")
+    if positive is not None:
+        if loss == "squared":
+            raise DataError(f"{where}: a positive class has no meaning for the squared loss; use loss logistic")
+        return _against_the_rest(column, name, positive, where)
+    if loss == "logistic" or (loss == "auto" and (len(values) == 2 or column.kind == "category")):
+        return _two_classes(column, name, values, where, loss)
+    if column.kind == "category":
+        raise DataError(f"{where} is text ({_few(column.levels)}), the squared loss needs numbers; use loss logistic")
+    given = "asked for" if loss == "squared" else f"{name!r} is a number"
+    return Target(name, "squared", (), f"squared loss: {given}"), np.asarray(column.values, dtype=np.float64)
+
+
+def _two_classes(column: Column, name: str, values: np.ndarray, where: str, loss: str) -> tuple[Target, np.ndarray]:
+    if len(values) > 2:
+        what = _few(column.levels) if column.kind == "category" else f"from {values[0]:g} to {values[-1]:g}"
+        text = column.kind == "category"
+        remedy = "name one class to model against the rest (--positive)" if text else "use loss squared"
+        raise DataError(f"{where} has {len(values)} different values ({what}), logistic loss takes 2; {remedy}")
+    texts = column.texts(np.array([np.argmax(column.values == value) for value in values]))
+    classes = tuple(str(text) for text in texts)
+    given = "asked for" if loss == "logistic" else f"{name!r} has two values"
+    reason = f"logistic loss: {given}; the probability of {classes[1]!r} is modeled, {classes[0]!r} counts as 0"
+    return Target(name, "logistic", classes, reason), (column.values == values[1]).astype(np.float64)
+
+
+def _against_the_rest(column: Column, name: str, positive: str, where: str) -> tuple[Target, np.ndarray]:
+    texts = [str(text) for text in column.texts()]
+    if positive not in texts:
+        raise DataError(f"{where} has no class {positive!r}; its values are {_few(sorted(set(texts)))}")
+    others = sorted(set(texts) - {positive})
+    rest = others[0] if len(others) == 1 else f"not {positive}"
+    reason = f"logistic loss: the probability of {positive!r} is modeled against the rest ({len(others)} other values)"
+    return Target(name, "logistic", (rest, positive), reason), np.array([float(text == positive) for text in texts])
+
+
+def _few(levels, many: int = 6) -> str:
+    return ", ".join(repr(level) for level in levels[:many]) + (", ..." if len(levels) > many else "")
+
+
+def read_weights(table: Table, name: str) -> np.ndarray:
+    """Row weights from a column.
+
+    Raises
+    ------
+    DataError
+        If the column is unknown, not numeric, or holds missing or negative values, or only zeros.
+    """
+    column = table.column(name, "weights column")
+    where = f"{table.source}: weights {name!r}"
+    if column.kind != "number":
+        raise DataError(f"{where} must be numbers >= 0; the column is {column.kind}")
+    bad = ~(column.values >= 0)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where} must be >= 0 and not missing; data row {row + 1} is {column.values[row]:g}")
+    if not column.values.any():
+        raise DataError(f"{where} are 0 in every row; at least one must be > 0")
+    return column.values
