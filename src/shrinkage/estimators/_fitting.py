@@ -69,12 +69,31 @@ def linear_predictor(model, X, offset=None):
     return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
 
 
-def check_data(model, X, y):
+def check_data(model, X, y, numeric=True):
     """X as a float array or CSC and y as a vector, copied only where the type does not fit."""
     check_positive("tol", model.tol)
-    check_boolean("fit_intercept", model.fit_intercept)
     check_boolean("standardize", model.standardize)
-    return validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=not is_classifier(model))
+    # most of scikit-learn's checks look for what a finite array of floats cannot be, and take longer than a small fit
+    if is_finite_floats(X) and is_finite_numbers(y) and len(X) == len(y):
+        return validate_data(model, X, y, skip_check_array=True)
+    X, y = validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=numeric)
+    return X, finite_vector("y", y, X.shape[0]) if numeric else y
+
+
+def is_finite_floats(X):
+    """Whether X is a non-empty matrix of float64 or float32 whose sum is finite."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in FLOATS and has_finite_sum(X)
+
+
+def is_finite_numbers(y):
+    """Whether y is a vector of real numbers whose sum is finite."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "fiub" and has_finite_sum(y)
+
+
+def has_finite_sum(values):
+    """False where a value is not finite, or where their sum overflows."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum()))
 
 
 def fit_strength(model, X, y, loss, penalty, sample_weight, offset):
@@ -171,9 +190,9 @@ def folds_of(model, X, y, metadata):
     stratifying means nothing and the folds are plain.
     """
     cv = model.cv
-    if not isinstance(cv, Integral) or isinstance(cv, bool):
+    if not isinstance(cv, Integral):
         return list(check_cv(cv, y, classifier=is_classifier(model)).split(X, y, **metadata))
-    if not 2 <= cv <= len(y):
+    if isinstance(cv, bool) or not 2 <= cv <= len(y):
         raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
     if is_classifier(model) and np.unique(y, return_counts=True)[1].max() < cv:
         return list(KFold(cv).split(X))

@@ -69,11 +69,11 @@ def encode_classes(model, y, sample_weight):
             f"y has {len(model.classes_)} classes"
         )
     if len(model.classes_) < 2:
-        raise DataError(f"y must have two classes; got one class, {model.classes_[0]!r}")
+        raise DataError(f"y must have two classes; got one class, {model.classes_.tolist()[0]!r}")
     weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, len(y))
     totals = np.bincount(codes, weights)
     if not totals.all():
-        missing = model.classes_[int(np.argmin(totals))]
+        missing = model.classes_.tolist()[int(np.argmin(totals))]
         raise DataError(f"each class must have a positive sample_weight; those of class {missing!r} sum to zero")
     if model.class_weight is not None:
         factors = class_factors(model.class_weight, model.classes_, totals)
@@ -87,9 +87,9 @@ def class_factors(class_weight, classes, totals):
         return totals.sum() / (2.0 * totals)
     if not isinstance(class_weight, dict):
         raise ArgumentError(f'class_weight must be None, "balanced" or a dict of class: weight; got {class_weight!r}')
-    unknown = [label for label in class_weight if label not in classes]
+    unknown = [label for label in class_weight if label not in classes.tolist()]
     if unknown:
-        raise ArgumentError(f"class_weight must name classes of y, {list(classes)}; got {unknown[0]!r}")
+        raise ArgumentError(f"class_weight must name classes of y, {classes.tolist()}; got {unknown[0]!r}")
     factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
     if not (np.isfinite(factors) & (factors > 0)).all():
         raise ArgumentError(f"class_weight must be finite and > 0; got {class_weight!r}")
@@ -194,7 +194,7 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        X, y = check_data(self, X, y)
+        X, y = check_data(self, X, y, numeric=False)
         y, weights = encode_classes(self, y, sample_weight)
         fit_strength(self, X, y, Logistic(), L1L2(self.alpha, self.l1_ratio), weights, offset)
         self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
@@ -299,7 +299,7 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        X, y = check_data(self, X, y)
+        X, y = check_data(self, X, y, numeric=False)
         y, weights = encode_classes(self, y, sample_weight)
         fit_folds(self, X, y, "logistic", self.l1_ratio, weights, offset, metadata)
         self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
