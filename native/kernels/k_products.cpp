@@ -2,7 +2,7 @@
 #include "shrinkage/simd.hpp"
 
 // X'R for a narrow R, without packing: a tile of columns of X against a few columns of R stays in registers while the
-// rows stream by. Above about 20 columns of R a packing GEMM wins (measured), so the caller switches there.
+// rows stream by. Above about 24 columns of R a packing GEMM wins (measured), so the caller switches there.
 namespace shrinkage {
 namespace SHRINKAGE_ISA {
 namespace {

@@ -103,9 +103,11 @@ inline void combine(const CscView& X, const Index* features, Index count, const 
   }
 }
 
-// out[a across + b down] = sum_i X[i, dense[a]] w[i] X[i, listed[b]]: a few columns at a time are spread out over a panel
+// out[a across + b down] = sum_i X[i, dense[a]] w[i] X[i, listed[b]]: a few columns at a time are spread out over a panel.
+// The same list twice: only b >= a is sure to be written.
 inline void gram_from(const CscView& X, const Index* dense, Index m, const Index* listed, Index q, const double* w, double* out, Index across,
                       Index down) {
+  const bool same = dense == listed && m == q;
   const int width = panel_width(X.rows, m);
   std::vector<double> panel(static_cast<std::size_t>(X.rows * width), 0.0);
   for (Index a = 0; a < m; a += width) {
@@ -113,19 +115,23 @@ inline void gram_from(const CscView& X, const Index* dense, Index m, const Index
     for (int u = 0; u < used; u++)
       for (Index k = X.indptr[dense[a + u]]; k < X.indptr[dense[a + u] + 1]; k++)
         panel[Index(X.indices[k]) * width + u] = w ? w[X.indices[k]] * X.value(k) : X.value(k);
-    csc_dots(X, listed, 0, q, panel.data(), width, used, out + a * across, down, across);
+    const Index b = same ? a : 0;
+    csc_dots(X, listed + b, 0, q - b, panel.data(), width, used, out + a * across + b * down, down, across);
     for (int u = 0; u < used; u++)
       for (Index k = X.indptr[dense[a + u]]; k < X.indptr[dense[a + u] + 1]; k++) panel[Index(X.indices[k]) * width + u] = 0;
   }
 }
 
-// out[a + b m] = sum_i X[i, left[a]] w[i] X[i, right[b]] (w null: ones)
+// out[a + b m] = sum_i X[i, left[a]] w[i] X[i, right[b]] (w null: ones); the same list twice costs half
 inline void gram(const CscView& X, const Index* left, Index m, const Index* right, Index q, const double* w, double* out) {
   if (m == 0 || q == 0) return;
   if (m <= q)
     gram_from(X, left, m, right, q, w, out, 1, m);
   else
     gram_from(X, right, q, left, m, w, out, m, 1);
+  if (left == right && m == q)
+    for (Index b = 0; b < m; b++)
+      for (Index a = b + 1; a < m; a++) out[a + b * m] = out[b + a * m];
 }
 
 // out[i + a rows] = row_scale[i] (X[i, features[a]] - shift[a]), zeros written out; row_scale null: ones

@@ -26,7 +26,7 @@ struct DenseView {
 namespace products {
 
 constexpr Index block_columns = 256;  // a block's correlations stay in the second-level cache for the scan
-constexpr Index crossing = 20;        // columns of R above which a packing GEMM beats the register kernel (measured)
+constexpr Index crossing = 24;        // columns of R above which a packing GEMM beats the register kernel (measured)
 
 inline bool fits_blas(Index leading, Index least) { return leading >= least && leading <= std::numeric_limits<linalg::Int>::max(); }
 

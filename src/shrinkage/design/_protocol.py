@@ -82,7 +82,7 @@ class Design(Protocol):
 
         Notes
         -----
-        One pass over X; 2 k flops per stored value. Up to about 20 columns it runs at the speed of memory, above that
+        One pass over X; 2 k flops per stored value. Up to about 24 columns it runs at the speed of memory, above that
         at the speed of a matrix product.
         """
         ...
