@@ -119,11 +119,16 @@ def table(records: list[dict]) -> str:
         note += f"{r['passes']} passes" if "passes" in r else ""
         note += f"curve apart {r['max_curve_difference']:.1e}" if "max_curve_difference" in r else ""
         note += f", {r['memory_share']:.2f} of X, order {r['order']}" if r.get("memory_share") else ""
-        rows.append((
-            r["problem"], f"{r['tool']} {r['version']}", f"{r['tol']:.0e}" if "tol" in r else "",
-            f"{r['seconds']:.3g}", f"{r['ratio']:.3g}" if "ratio" in r else "", f"{r['max_relative_gap']:.1e}" if r["max_relative_gap"] else "",
-            f"{r['peak_memory'] / 1e6:.0f}" if r["peak_memory"] else "", note,
-        ))  # fmt: skip
+        cells = {
+            "problem": r["problem"],
+            "tool": f"{r['tool']} {r['version']}",
+            "tol": f"{r['tol']:.0e}" if "tol" in r else "",
+            "seconds": f"{r['seconds']:.3g}",
+            "ratio": f"{r['ratio']:.3g}" if "ratio" in r else "",
+            "gap": f"{r['max_relative_gap']:.1e}" if r["max_relative_gap"] is not None else "",
+            "peak": f"{r['peak_memory'] / 1e6:.0f}" if r["peak_memory"] is not None else "",
+        }
+        rows.append((*cells.values(), note))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
