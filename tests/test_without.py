@@ -46,7 +46,7 @@ def test_the_core_imports_and_fits_without(absent):
 
 def test_importing_the_library_opens_no_heavy_room():
     # scikit-learn itself looks at pandas where that is installed
-    code = "import sys, sklearn.linear_model; before = set(sys.modules); import shrinkage; print(*set(sys.modules) - before)"
+    code = "import sys, sklearn.linear_model; old = set(sys.modules); import shrinkage; print(*set(sys.modules) - old)"
     opened = {name.partition(".")[0] for name in run(code).stdout.split()}
     assert "shrinkage" in opened
     assert opened & set(OPTIONAL) == set()
