@@ -132,12 +132,14 @@ def _from_sparse(X: Any, names: tuple[str, ...] | None) -> SparseDesign:
         raise DataError(f"a sparse X must hold real numbers; got dtype {X.dtype}")
     converted = None if X.format == "csc" and X.dtype in (np.float64, np.float32) else f"{X.format} of {X.dtype}"
     columns = X.tocsc()
-    if columns.dtype not in (np.float64, np.float32):
-        columns = columns.astype(np.float64)
-    check_columns(X.shape[0], columns.indptr, columns.indices, columns.data)
+    stored = int(columns.indptr[-1])
     if not columns.has_canonical_format:  # the same entry twice, or rows out of order, which hides the former
+        check_columns(X.shape[0], columns.indptr, columns.indices[:stored], columns.data[:stored])
         columns = columns.copy()
         columns.sum_duplicates()
+        stored = int(columns.indptr[-1])
         converted = converted or f"{X.format} with unsorted or repeated entries"
-    stored = int(columns.indptr[-1])
-    return SparseDesign(X.shape[0], columns.indptr, columns.indices[:stored], columns.data[:stored], names, converted)
+    data = columns.data[:stored]
+    if data.dtype not in (np.float64, np.float32):
+        data = data.astype(np.float64)
+    return SparseDesign(X.shape[0], columns.indptr, columns.indices[:stored], data, names, converted)

@@ -86,7 +86,9 @@ def _refuse_missing(values: NDArray[np.floating], columns: list[str]) -> None:
 
 
 def _not_a_number(name: str, dtype: object) -> str:
-    if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+    if dtype == nw.Object:
+        remedy = "fill in what is missing and convert it to numbers"
+    elif dtype in (nw.String, nw.Categorical, nw.Enum):
         remedy = "encode it as numbers first, for instance as one 0/1 column per value"
     elif dtype in (nw.Date, nw.Datetime, nw.Duration, nw.Time):
         remedy = "turn it into a number first, for instance days since a date"
