@@ -168,19 +168,23 @@ def _score(ground: Ground, found: Fit, test: Array) -> Array:
 
 def _fold_ground(whole: Ground, weights: Array, scale: Array | None, moments: tuple[Array, Array]) -> Ground:
     """What a fold's own fit stands on: all that does not change with the fold is kept."""
-    problem, standardized = whole.problem, scale is not whole.problem.scale
-    if whole.kernel is not None and not standardized:
+    if scale is whole.problem.scale and not _needs_own_columns(whole, moments):
         return whole.seeing(weights)
-    if whole.kernel is None and not standardized and not _shrunk(whole, moments):
-        return whole.seeing(weights)
-    return ground_of(problem, weights, scale, moments)
+    return ground_of(whole.problem, weights, scale, moments)
 
 
-def _shrunk(whole: Ground, moments: tuple[Array, Array]) -> bool:
-    """Whether some column varies far less on a fold's rows than on all, so that the whole's center is far off."""
+def _needs_own_columns(whole: Ground, moments: tuple[Array, Array]) -> bool:
+    """Whether the whole's columns, centered where all rows have their mean, are wrong for a fold.
+
+    So are those that vary on its rows by less than `SHRUNK` of what they vary on all, and free ones that are constant
+    there, which the fold's own intercept makes superfluous.
+    """
     means, variances = moments
-    spread = variances + (means - whole.frame.shift) ** 2
-    return bool(np.any((variances > 0) & (variances < SHRUNK * spread)))
+    frame = whole.frame
+    spread = variances + (means - frame.shift) ** 2
+    constant = np.isfinite(frame.divisor[frame.free]) & (variances[frame.free] == 0)
+    faint = (variances > 0) & (variances < SHRUNK * spread) & (whole.kernel is None)
+    return bool(constant.any() or faint.any())
 
 
 def _shared_fits(
@@ -194,7 +198,7 @@ def _shared_fits(
     """Squared-loss fits of the folds that the whole Gram less the rows they leave out can give."""
     if whole.problem.loss.name != "squared" or whole.kernel is not None or not whole.factors_fit:
         return {}
-    chosen = [k for k in range(len(folds)) if not _shrunk(whole, moments[k + 1])]
+    chosen = [k for k in range(len(folds)) if not _needs_own_columns(whole, moments[k + 1])]
     size = max(1, FOLD_ENTRIES // max(whole.columns.width, 1) ** 2)
     result = {}
     total = whole.columns.gram(whole.weights)

@@ -12,6 +12,8 @@ from shrinkage.problem import Problem
 from shrinkage.solvers._ridge_columns import Array
 
 BLOCK_ENTRIES = 4_000_000
+SMALL_ENTRIES = 200_000
+"""Entries of X up to which `Problem` certifies strength 0 of a loss that is not squared."""
 
 
 def certify(problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array) -> tuple[Array, Array]:
@@ -22,7 +24,8 @@ def certify(problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fa
     """
     if problem.loss.name == "squared":
         return _certify_squared(problem, coefs, intercepts, alphas, fallback)
-    gaps, penalized = fallback.copy(), alphas > 0
+    gaps = fallback.copy()
+    penalized = (alphas > 0) | (coefs.shape[0] * problem.y.size <= SMALL_ENTRIES)
     if penalized.any():
         gaps[penalized] = problem.gaps(coefs[:, penalized], intercepts[penalized], alphas[penalized])
     return np.maximum(gaps, 0.0), problem.kkts(coefs, intercepts, alphas)

@@ -278,8 +278,9 @@ def frame_of(problem: Any, moments: tuple[Array, Array], scale: Array | None) ->
     divisor = np.sqrt(factors) * (1.0 if scale is None else scale)
     size = np.sqrt(variances + (means - shift) ** 2)
     free = factors == 0
-    divisor = np.where(free, np.where(size > 1e-13 * np.abs(means), size, 1.0), divisor)
-    divisor[divisor == 0] = 1.0
+    divisor = np.where(free, size, divisor)
+    # a column without spread says nothing that the intercept does not: infinity makes it and its coefficient 0
+    divisor[(variances if problem.fit_intercept else size) == 0] = np.inf
     features = np.concatenate([np.flatnonzero(free), np.flatnonzero(~free)]).astype(np.int64)
     return Frame(features, int(free.sum()), shift, divisor, bool(problem.fit_intercept), n_features)
 

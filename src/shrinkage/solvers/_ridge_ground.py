@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
 from shrinkage.problem import Problem, free_basis, minimize_free
 from shrinkage.solvers._ridge_columns import (
@@ -97,7 +96,7 @@ def ground_of(problem: Problem, weights: Array, scale: Array | None, moments: tu
 
 def kernel_root(kernel: Array) -> tuple[Array, Array]:
     """R (n, r) with R Rᵀ = kernel, and B (n, r) with kernel B = R, from one eigendecomposition."""
-    values, vectors = linalg.eigh(kernel, driver="evd", check_finite=False)
+    values, vectors = np.linalg.eigh(kernel)
     kept = values > kernel.shape[0] * EPS * max(float(values[-1]), 0.0)
     lengths = np.sqrt(values[kept])
     return vectors[:, kept] * lengths, vectors[:, kept] / lengths

@@ -188,6 +188,8 @@ def _minimize(
 ) -> tuple[Point, float, int, bool]:
     columns = sample.columns
     cheap = not steps.keeps or sample.y.size * float(columns.width) ** 2 < ALWAYS_FRESH
+    # Newton's last step squares the error, so that asking for much more costs a step or none
+    target = max(target * (1e-3 if cheap and steps.keeps else 1.0), 1e-17 * null)
     fresh, before = False, np.inf
     free_inverse = _free_inverse(sample, point)
     gap, gradient = gap_at(sample, point, alpha, free_inverse, np.inf)
@@ -211,8 +213,10 @@ def _minimize(
                 break
             before = 0.0
             continue
-        point = moved
-        gap, gradient = gap_at(sample, point, alpha, free_inverse, float(-gradient @ direction))
+        point, decrement = moved, float(-gradient @ direction)
+        gap, gradient = gap_at(sample, point, alpha, free_inverse, decrement)
+        if decrement <= NOISE * null and gap > 0.25 * before:
+            break
     return point, gap, count + 1, True
 
 

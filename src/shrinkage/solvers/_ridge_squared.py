@@ -34,7 +34,7 @@ def spectrum_of(matrix: Array) -> Spectrum:
     """Eigendecomposition of a symmetric positive semidefinite matrix."""
     if not matrix.size:
         return Spectrum(np.zeros(0), np.zeros((0, 0)), 0.0)
-    values, vectors = linalg.eigh(matrix, driver="evd", check_finite=False)
+    values, vectors = np.linalg.eigh(matrix)
     np.maximum(values, 0.0, out=values)
     return Spectrum(values, vectors, matrix.shape[0] * EPS * float(values[-1]))
 
