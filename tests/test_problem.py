@@ -41,6 +41,22 @@ def test_a_wrong_intercept_is_an_error_that_the_gap_sees():
         assert ours.gap(best.coef, best.intercept + wrong) == pytest.approx(excess, rel=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [0.3, -2.0, 20.0, 900.0])
+def test_a_wrong_intercept_of_a_logistic_fit_costs_its_excess_and_no_more(wrong):
+    ours = problem(Logistic(), L1(0.05))
+    best = solve_fista(ours, tol=1e-13)
+    excess = ours.objective(best.coef, best.intercept + wrong) - ours.objective(best.coef, best.intercept)
+    assert ours.gap(best.coef, best.intercept + wrong) == pytest.approx(excess, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["logistic-lasso", "logistic-lasso-two-free", "logistic-lasso-free-and-dependent"])
+def test_the_dual_point_is_orthogonal_to_every_free_column(name):
+    ours = stated(name)
+    eta = 2 * np.random.default_rng(5).normal(size=(ours.y.size, 3))
+    u = ours._balanced_slope(eta)
+    assert np.abs(ours.basis.T @ (ours.weights[:, None] * u)).max() <= 1e-15
+
+
 def test_the_gap_is_never_above_the_objective():
     for name in ("squared-lasso", "logistic-lasso", "squared-elastic-net", "logistic-ridge"):
         ours = stated(name)
