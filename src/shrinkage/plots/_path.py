@@ -78,9 +78,9 @@ def path(
     """
     ax = new_axes(ax)
     x = strength_axis(path.alphas)
-    n_features = path.coefs.shape[0]
-    names = _names(names or path.feature_names, n_features)
     curves = np.asarray(path.coefs.toarray(), dtype=np.float64)
+    n_features = len(curves)
+    names = _names(names or path.feature_names, n_features)
     if scale is not None:
         scale = np.asarray(scale, dtype=np.float64)
         if scale.shape != (n_features,):
@@ -89,8 +89,7 @@ def path(
     place = len(x) - 1 if at is None else int(np.argmin(np.abs(x + np.log(at))))
     strong = _strongest(curves, place, labels)
     _draw(ax, x, curves, strong)
-    right = x.max() if len(x) > 1 else x.max() + 1.0
-    ax.set_xlim(x.min(), right)
+    ax.set_xlim(x.min(), x.max() if len(x) > 1 else x.max() + 1.0)
     ax.margins(y=0.06)
     ax.autoscale(axis="y")
     _label_ends(ax, curves, strong, names)

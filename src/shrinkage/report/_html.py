@@ -130,7 +130,7 @@ def _comparison(study: Study) -> str:
             escape(c.title) + (" <b>(chosen)</b>" if place == study.chosen else ""),
             f"{c.cv.alpha_min:.4g}",
             f"{c.cv.alpha_1se:.4g}",
-            f"{c.error:.4g} ± {c.se:.2g}",
+            c.error_text,
             f"{100 * c.explained:.0f} %",
             f"{c.n_nonzero:,}",
             f"{c.largest_gap:.1e}",
@@ -169,10 +169,11 @@ def _columns(study: Study) -> str:
 def _certificate(study: Study) -> str:
     gap = max(candidate.largest_gap for candidate in study.candidates)
     verdict = "Every fit is certified." if study.converged else "Some fits missed the tolerance."
+    statuses = _statuses([candidate.cv.path for candidate in study.candidates])
     return (
         f"<p><b>{verdict}</b> The largest relative duality gap over all strengths, folds and penalties is "
         f"<b>{gap:.2g}</b>; the tolerance is {study.tol:.2g}. No other coefficients can lower the objective by more "
-        f"than that share of the null model's objective.</p><p>{_statuses([candidate.cv.path for candidate in study.candidates])}</p>"
+        f"than that share of the null model's objective.</p><p>{statuses}</p>"
     )
 
 

@@ -59,6 +59,12 @@ class Candidate:
         return float(self.cv.se[self.index])
 
     @property
+    def error_text(self) -> str:
+        """The error ± its standard error, both with the digits that the latter allows."""
+        digits = max(0, 1 - int(np.floor(np.log10(self.se)))) if self.se > 0 else 4
+        return f"{self.error:.{digits}f} ± {self.se:.{digits}f}"
+
+    @property
     def explained(self) -> float:
         """Share of the null model's deviance that held-out predictions explain: 1 - error / (2 · null objective)."""
         return share_explained(self.cv.path, self.error)
@@ -155,8 +161,8 @@ class Study:
         rule = "the 1-SE rule" if best.rule == "1se" else "the minimum rule"
         why = f", the lowest of the {len(self.candidates)} at {rule}" if len(self.candidates) > 1 else f", by {rule}"
         return (
-            f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: cross-validated {error} {best.error:.4g} ± "
-            f"{best.se:.2g}{why}; it explains {100 * best.explained:.0f} % of the {what} and uses {best.n_nonzero:,} "
+            f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: cross-validated {error} {best.error_text}"
+            f"{why}; it explains {100 * best.explained:.0f} % of the {what} and uses {best.n_nonzero:,} "
             f"of {len(self.feature_names):,} features."
         )
 

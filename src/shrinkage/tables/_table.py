@@ -27,7 +27,7 @@ class Column:
         Numbers and booleans: float64, nan where missing. Categories: the index into `levels`, -1 where missing.
         Other kinds: empty.
     levels : tuple of str
-        Sorted texts of a category, each of which occurs; () for other kinds.
+        Sorted texts of a category; () for other kinds.
     """
 
     name: str
@@ -77,6 +77,14 @@ class Table:
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """The table of these rows."""
+        kept = [
+            column if not len(column.values) else Column(column.name, column.kind, column.values[rows], column.levels)
+            for column in self.columns
+        ]
+        return Table(tuple(kept), len(rows), self.source)
 
     def column(self, name: str, role: str = "column") -> Column:
         """The column of this name.

@@ -1,0 +1,225 @@
+"""The commands, their options and their exit codes."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from shrinkage._errors import ArgumentError, DataError, MissingExtraError
+from shrinkage.cli import _print
+from shrinkage.cli._demo import SHOWS, write_data
+from shrinkage.cli._fit import Request, run
+from shrinkage.cli._model_file import load
+from shrinkage.cli._write import write_whole
+from shrinkage.report import html
+from shrinkage.tables import read
+
+FAILURE, USAGE, DATA, NOT_CONVERGED, INTERRUPTED = 1, 2, 3, 4, 130
+CODES = """\b
+Exit codes: 0 done; 1 failure; 2 wrong use; 3 the data cannot be used;
+4 fitted, but some strength missed --tol; 130 interrupted.
+"""
+PENALTIES = ("l1", "l2", "elastic")
+
+
+class Commands(click.Group):
+    """A group that turns our errors into one sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context):
+        """Run the command; no traceback for what the user can mend."""
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            _fail(ctx, "interrupted; no file was left half-written", INTERRUPTED)
+        except DataError as error:
+            _fail(ctx, str(error), DATA)
+        except ArgumentError as error:
+            _fail(ctx, str(error), USAGE)
+        except (MissingExtraError, OSError, MemoryError) as error:
+            _fail(ctx, str(error) or type(error).__name__, FAILURE)
+        except Exception as error:
+            if os.environ.get("SHRINKAGE_TRACEBACK"):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            _fail(ctx, f"unexpected {what}; SHRINKAGE_TRACEBACK=1 shows where, please report it", FAILURE)
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> None:
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True, color=ctx.color)
+    ctx.exit(code)
+
+
+class Teller:
+    """Progress on standard error, one line that rewrites itself, only on a terminal."""
+
+    def __init__(self, quiet: bool):
+        self.speaks = not quiet and sys.stderr.isatty()
+
+    def __call__(self, what: str) -> None:
+        """Replace the line."""
+        if self.speaks:
+            click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self.speaks:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _penalties(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    wrong = [name for name in names if name not in PENALTIES]
+    if wrong or not names:
+        met = ", ".join(wrong) or "nothing"
+        raise click.BadParameter(f"{met} given; choose from {', '.join(PENALTIES)}", ctx, parameter)
+    return names
+
+
+@click.group(cls=Commands, epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("shrinkage"), prog_name="shrinkage", message="%(prog)s %(version)s")
+def app() -> None:
+    """Ridge, lasso and elastic net compared on your data; strengths chosen by cross-validation, fits certified."""
+
+
+FIT_EXAMPLES = f"""\b
+Examples:
+  shrinkage fit houses.csv --target price
+  shrinkage fit tumors.parquet --target diagnosis --out report
+  shrinkage fit cells.csv --target type --positive MELANOMA --penalty l1 --cv 8
+  cat houses.csv | shrinkage fit - --target price --json > result.json
+
+{CODES}"""
+
+
+@app.command(epilog=FIT_EXAMPLES)
+@click.argument("data")
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("--penalty", "penalties", default="l1,l2,elastic", show_default=True, callback=_penalties,
+              help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net).")
+@click.option("--l1-ratio", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Share of L1 in elastic.")
+@click.option("--loss", default="auto", show_default=True, type=click.Choice(["auto", "squared", "logistic"]),
+              help="auto: logistic for two distinct values, squared for other numbers.")
+@click.option("--positive", metavar="CLASS", help="Model this class of the target against all others.")
+@click.option("--cv", default=10, show_default=True, type=click.IntRange(min=2),
+              help="Folds; shuffled, and stratified for logistic.")
+@click.option("--rule", default="1se", show_default=True, type=click.Choice(["1se", "min"]),
+              help="1se: the largest strength within one standard error of the lowest error; min: the lowest error.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Shuffles the folds.")
+@click.option("--standardize/--no-standardize", default=True, show_default=True,
+              help="Penalize effects per standard deviation; coefficients stay in raw units.")
+@click.option("--weights", metavar="COL", help="Column of row weights; it is not a feature.")
+@click.option("--drop", metavar="COL", multiple=True, help="Column to leave out; may be repeated.")
+@click.option("--tol", default=1e-6, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+              help="Largest relative duality gap of any fit.")
+@click.option("--out", metavar="DIR", type=click.Path(file_okay=False),
+              help="Write report.html, model.npz and coefficients.csv here; without it, only print.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--quiet", is_flag=True, help="No progress and no notes.")
+@click.pass_context
+def fit(ctx: click.Context, out: str | None, as_json: bool, quiet: bool, **asked) -> None:
+    """Compare penalties on DATA (.csv, .tsv, .parquet, .arrow, .feather, or - for CSV on stdin) and choose.
+
+    Categories get a 0/1 column for every level. A missing number becomes the mean of the training rows, with an
+    indicator column; a missing category is a level of its own. Dates, names and identifiers are left out, and said.
+    """
+    converged = _fit(Request(**asked), out, as_json, quiet)
+    if not converged:
+        ctx.exit(NOT_CONVERGED)
+
+
+def _fit(request: Request, out: str | None, as_json: bool, quiet: bool) -> bool:
+    """Run, write, print; whether everything converged."""
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    tell = Teller(quiet)
+    try:
+        study, model = run(request, out, tell)
+        files: dict[str, str] = {}
+        if out is not None:
+            tell("writing the report")
+            contents = {
+                "report.html": html(study).encode(),
+                "model.npz": model.to_bytes(),
+                "coefficients.csv": _print.coefficients_csv(study).encode(),
+            }
+            for name, content in contents.items():
+                write_whole(Path(out) / name, content)
+                files[name] = str(Path(out) / name)
+    finally:
+        tell.done()
+    if as_json:
+        click.echo(_print.document(study, model, files))
+        return study.converged
+    if not quiet:
+        for note in study.notes:
+            click.echo(note)
+        click.echo()
+    click.echo(_print.text(study))
+    for path in files.values():
+        click.echo(f"wrote {path}")
+    if not files:
+        click.echo("Nothing was written; --out DIR saves the report, the model and the coefficients.")
+    return study.converged
+
+
+PREDICT_EXAMPLES = f"""\b
+Examples:
+  shrinkage predict report/model.npz new.csv > predictions.csv
+  shrinkage predict report new.parquet --proba --out predictions.csv
+
+{CODES}"""
+
+
+@app.command(epilog=PREDICT_EXAMPLES)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Instead of stdout.")
+@click.option("--proba", is_flag=True, help="Add the probability of the modeled class (logistic only).")
+@click.option("--quiet", is_flag=True, help="No notes on unseen levels or missing values.")
+def predict(model: Path, data: str, out: Path | None, proba: bool, quiet: bool) -> None:
+    """Predict the rows of DATA with MODEL, the file or folder that `shrinkage fit --out` wrote.
+
+    Prints CSV with one line per row. Levels that training did not have are encoded as zeros, and said on stderr.
+    """
+    fitted = load(model)
+    if proba and not fitted.target.classes:
+        raise click.UsageError(f"--proba needs a logistic model; this one predicts the number {fitted.target.name!r}")
+    mean, notes = fitted.predict(read(data, text=fitted.recipe.text_columns))
+    if not quiet:
+        for note in notes:
+            click.echo(f"{click.style('note', fg='yellow')}: {note}", err=True)
+    content = _print.predictions_csv(fitted, mean, proba)
+    if out is None:
+        click.echo(content, nl=False)
+    else:
+        write_whole(out, content.encode())
+
+
+@app.command()
+@click.option("--out", metavar="DIR", default="demo-reports", show_default=True, type=click.Path(file_okay=False))
+@click.option("--only", type=click.Choice([show.name for show in SHOWS]), help="One data set instead of all.")
+@click.pass_context
+def demo(ctx: click.Context, out: str, only: str | None) -> None:
+    """Run `fit` on real data that ship: diabetes, breast cancer, and gene expression of 64 cancer cell lines."""
+    converged, reports = True, []
+    for show in SHOWS:
+        if only in (None, show.name):
+            folder = Path(out) / show.name
+            folder.mkdir(parents=True, exist_ok=True)
+            click.echo(click.style(f"== {show.title}", bold=True))
+            data = write_data(show, folder)
+            request = Request(data=str(data), target=show.target, positive=show.positive, cv=show.cv)
+            converged &= _fit(request, str(folder), as_json=False, quiet=False)
+            reports.append((folder / "report.html").resolve())
+            click.echo()
+    click.echo("The reports, for a browser:")
+    for report in reports:
+        click.echo(f"  {report.as_uri()}")
+    if not converged:
+        ctx.exit(NOT_CONVERGED)

@@ -1,0 +1,258 @@
+"""From a request to a study and a model."""
+
+import shlex
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path as FilePath
+
+import numpy as np
+
+from shrinkage._errors import ConvergenceWarning, DataError
+from shrinkage._path import cross_validate, path
+from shrinkage.cli._folds import cross_validate_with_recipe, deal
+from shrinkage.cli._model_file import Fit, Model
+from shrinkage.report import Candidate, Study
+from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `shrinkage fit` was asked."""
+
+    data: str
+    target: str
+    penalties: tuple[str, ...] = ("l1", "l2", "elastic")
+    l1_ratio: float = 0.5
+    loss: str = "auto"
+    positive: str | None = None
+    cv: int = 10
+    rule: str = "1se"
+    seed: int = 0
+    standardize: bool = True
+    weights: str | None = None
+    drop: tuple[str, ...] = ()
+    tol: float = 1e-6
+
+    def ratio(self, penalty: str) -> float:
+        """The l1_ratio that a penalty's name means."""
+        return {"l1": 1.0, "l2": 0.0}.get(penalty, self.l1_ratio)
+
+    def call(self, out: str | None) -> str:
+        """The command line that asks the same."""
+        parts = ["shrinkage", "fit", self.data, "--target", self.target, "--penalty", ",".join(self.penalties)]
+        if "elastic" in self.penalties:
+            parts += ["--l1-ratio", f"{self.l1_ratio:g}"]
+        parts += ["--loss", self.loss, "--cv", str(self.cv), "--rule", self.rule, "--seed", str(self.seed)]
+        parts.append("--standardize" if self.standardize else "--no-standardize")
+        for name, value in (("--positive", self.positive), ("--weights", self.weights), ("--out", out)):
+            parts += [name, value] if value is not None else []
+        for name in self.drop:
+            parts += ["--drop", name]
+        return shlex.join([*parts, "--tol", f"{self.tol:g}"])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a request, ready to be fitted."""
+
+    table: Table
+    target: Target
+    y: np.ndarray
+    weights: np.ndarray | None
+    recipe: Recipe
+    X: np.ndarray
+    scale: np.ndarray
+    notes: tuple[str, ...]
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether a used column misses values, so that the recipe must be learned anew in every fold."""
+        return any(r.missing if isinstance(r, CategoryRule) else r.indicator for r in self.recipe.rules)
+
+
+def prepare(request: Request) -> Prepared:
+    """Read the data, choose the loss, learn the recipe."""
+    table = read(request.data)
+    for name in request.drop:
+        table.column(name, "column to drop")
+    weights, notes = None, []
+    if request.weights is not None:
+        weights = read_weights(table, request.weights)
+        kept = np.flatnonzero(weights > 0)
+        if len(kept) < len(weights):
+            notes.append(f"{len(weights) - len(kept)} rows of weight 0 are left out.")
+            table, weights = table.take(kept), weights[kept]
+    target, y = read_target(table, request.target, request.loss, request.positive)
+    exclude = {request.target, *request.drop, *([request.weights] if request.weights else [])}
+    recipe = Recipe.learn(table, exclude, weights)
+    X, _ = recipe.apply(table)
+    center = np.average(X, axis=0, weights=weights)
+    scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weights))
+    if not scale.any():
+        raise DataError(f"{table.source}: every column has one value only; there is nothing to learn from")
+    notes = [target.reason[0].upper() + target.reason[1:] + ".", *notes]
+    notes += [f"Column {name!r} is not used: {reason}." for name, reason in recipe.dropped]
+    return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes))
+
+
+def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple[Study, Model]:
+    """Cross-validate every penalty that was asked for, and choose."""
+    tell("reading")
+    data = prepare(request)
+    folds = deal(data.y, request.cv, request.seed, stratify=data.target.loss == "logistic")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        candidates = _candidates(request, data, folds, tell)
+    notes = (*data.notes, *_how(request, data), *_at_the_end(candidates))
+    notes += tuple(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning))
+    chosen = int(np.argmin([candidate.error for candidate in candidates]))
+    study = Study(
+        title=f"{request.target}, from {FilePath(request.data).name if request.data != '-' else 'standard input'}",
+        asked=_asked(request, data),
+        data=_summary(data),
+        columns=_columns(request, data),
+        candidates=tuple(candidates),
+        chosen=chosen,
+        feature_names=data.recipe.feature_names,
+        scale=data.scale,
+        tol=request.tol,
+        call=request.call(out),
+        notes=notes,
+    )
+    return study, _model(request, data, study)
+
+
+def _candidates(request: Request, data: Prepared, folds, tell) -> list[Candidate]:
+    settings = [
+        {
+            "loss": data.target.loss,
+            "l1_ratio": request.ratio(penalty),
+            # Every grid ends at the same strength, a thousandth of the smallest at which the lasso is empty: ridge
+            # starts at a strength defined through l1_ratio 1e-3, and needs as many more decades downwards.
+            "alpha_min_ratio": 1e-3 * max(request.ratio(penalty), 1e-3),
+            "standardize": request.standardize,
+            "tol": request.tol,
+        }
+        for penalty in request.penalties
+    ]
+    results, seconds = [], []
+    for penalty, setting in zip(request.penalties, settings, strict=True):
+        tell(f"fitting {penalty}")
+        start = time.perf_counter()
+        fit = path if data.has_missing else cross_validate
+        extra = {} if data.has_missing else {"cv": folds}
+        results.append(fit(data.X, data.y, sample_weight=data.weights, **extra, **setting))
+        seconds.append(time.perf_counter() - start)
+    if data.has_missing:
+        results, more = cross_validate_with_recipe(
+            data.table, data.recipe, data.y, folds, results, settings, data.weights, tell
+        )
+        seconds = [first + second for first, second in zip(seconds, more, strict=True)]
+    return [
+        Candidate(penalty, cv, request.rule, spent)
+        for penalty, cv, spent in zip(request.penalties, results, seconds, strict=True)
+    ]
+
+
+def _how(request: Request, data: Prepared) -> list[str]:
+    """What was done to the data, and what may surprise."""
+    notes = []
+    if request.standardize:
+        notes.append("Columns are standardized for the penalty, again in every fold; coefficients are in raw units.")
+    else:
+        notes.append("Columns are not standardized: the penalty depends on their units.")
+    if any(isinstance(rule, CategoryRule) for rule in data.recipe.rules):
+        notes.append("A category has a column for every level; with a penalty none needs to be the reference.")
+    if data.has_missing:
+        names = [r.name for r in data.recipe.rules if (r.missing if isinstance(r, CategoryRule) else r.indicator)]
+        listed = ", ".join(repr(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")
+        notes.append(
+            f"Missing values in {len(names)} columns ({listed}): numbers become the mean of the training rows with an "
+            "indicator column, categories a level of their own; folds are run one by one with their own means."
+        )
+    if data.target.loss == "logistic":
+        fewest = int(np.bincount(data.y.astype(np.intp)).min())
+        if fewest < request.cv:
+            notes.append(f"The smaller class has {fewest} rows for {request.cv} folds: some folds hold out none of it.")
+    return notes
+
+
+def _at_the_end(candidates: list[Candidate]) -> list[str]:
+    """A minimum at the weakest strength tried is no minimum."""
+    return [
+        f"{c.title.capitalize()}: the error still falls at the smallest strength tried, {c.cv.alpha_min:.3g}; the data "
+        "hardly ask for this penalty."
+        for c in candidates
+        if c.cv.index_min == len(c.cv.alphas) - 1 and len(c.cv.alphas) > 1
+    ]
+
+
+def _asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
+    names = {"l1": "lasso (l1)", "l2": "ridge (l2)", "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})"}
+    kind = "stratified, " if data.target.loss == "logistic" else ""
+    return (
+        ("Target", request.target),
+        ("Loss", data.target.reason),
+        ("Penalties", ", ".join(names[penalty] for penalty in request.penalties)),
+        ("Cross-validation", f"{request.cv} folds, {kind}shuffled with seed {request.seed}"),
+        ("Rule", "one standard error (1-SE)" if request.rule == "1se" else "lowest error (min)"),
+        ("Standardized", "yes, redone in every fold" if request.standardize else "no"),
+        ("Row weights", request.weights or "none"),
+        ("Tolerance", f"relative duality gap {request.tol:g}"),
+        ("Version", f"shrinkage {version('shrinkage')}"),
+    )
+
+
+def _summary(data: Prepared) -> tuple[tuple[str, str], ...]:
+    kinds = Counter(column.kind for column in data.table.columns)
+    missing = sum(int(column.missing.sum()) for column in data.table.columns if len(column.values))
+    if data.target.loss == "logistic":
+        counts = np.bincount(data.y.astype(np.intp), minlength=2)
+        about = ", ".join(f"{name}: {count}" for name, count in zip(data.target.classes, counts, strict=True))
+    else:
+        y = data.y
+        about = f"mean {y.mean():.5g}, standard deviation {y.std():.5g}, from {y.min():.5g} to {y.max():.5g}"
+    return (
+        ("Source", data.table.source),
+        ("Rows", f"{data.table.n_rows:,}"),
+        ("Columns", f"{len(data.table.columns):,} ({', '.join(f'{n:,} {kind}' for kind, n in kinds.items())})"),
+        ("Features", f"{len(data.scale):,} after the recipe"),
+        ("Missing values", f"{missing:,}"),
+        (f"Target {data.target.name}", about),
+    )
+
+
+def _columns(request: Request, data: Prepared) -> tuple[tuple[str, str, int, str], ...]:
+    uses = {rule.name: "feature" for rule in data.recipe.rules}
+    uses |= {rule.name: f"{len(rule.features)} features" for rule in data.recipe.rules if len(rule.features) > 1}
+    uses |= {name: f"not used: {reason}" for name, reason in data.recipe.dropped}
+    uses |= dict.fromkeys(request.drop, "not used: dropped by the call")
+    uses |= {request.target: "target"} | ({request.weights: "row weights"} if request.weights else {})
+    rows = []
+    for column in data.table.columns:
+        empty = data.table.n_rows if column.kind == "empty" else 0
+        missing = int(column.missing.sum()) if len(column.values) else empty
+        rows.append((column.name, column.kind, missing, uses[column.name]))
+    return tuple(rows)
+
+
+def _model(request: Request, data: Prepared, study: Study) -> Model:
+    best = study.winner
+    fit = Fit(
+        penalty=best.penalty,
+        l1_ratio=request.ratio(best.penalty),
+        alpha=best.alpha,
+        rule=request.rule,
+        standardized=request.standardize,
+        error=best.error,
+        se=best.se,
+        gap=best.largest_gap,
+        tol=request.tol,
+        version=version("shrinkage"),
+        call=study.call,
+    )
+    return Model(data.target, data.recipe, best.coef, best.intercept, fit)

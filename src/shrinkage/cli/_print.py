@@ -1,0 +1,145 @@
+"""What is printed: a study as text, as JSON, as CSV."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+
+import click
+import numpy as np
+
+from shrinkage.cli._model_file import Model
+from shrinkage.report import Study
+
+STRONGEST = 10
+
+
+def text(study: Study) -> str:
+    """The table of penalties, the strongest coefficients and the sentence on the choice."""
+    unit = "MSE" if study.winner.cv.path.loss.name == "squared" else "deviance"
+    rule = "1-SE" if study.winner.rule == "1se" else "min"
+    error = f"error ({unit}) ± SE"
+    head = ["penalty", "alpha at min", "alpha at 1-SE", error, "explained", "non-zeros", "largest gap", "seconds"]
+    rows = [
+        [
+            c.title,
+            f"{c.cv.alpha_min:.4g}",
+            f"{c.cv.alpha_1se:.4g}",
+            c.error_text,
+            f"{100 * c.explained:.0f} %",
+            f"{c.n_nonzero:,}",
+            f"{c.largest_gap:.1e}",
+            f"{c.seconds:.2f}",
+        ]
+        for c in study.candidates
+    ]
+    lines = aligned(head, rows, bold=study.chosen)
+    lines.append(f"Error (on rows held out), explained share and non-zeros at the {rule} strength.")
+    lines += ["", study.sentence(), ""]
+    strongest = study.strongest()
+    if not strongest:
+        return "\n".join([*lines, "Every coefficient is 0: the intercept alone predicts as well.", ""])
+    head = ["strongest coefficients", "raw units", "per standard deviation"]
+    rows = [[name, f"{coef:.5g}", f"{effect:+.4g}"] for name, coef, effect in strongest[:STRONGEST]]
+    lines += aligned(head, rows)
+    if len(strongest) > STRONGEST:
+        lines.append(f"and {len(strongest) - STRONGEST:,} more")
+    return "\n".join([*lines, f"intercept {study.winner.intercept:.5g}", ""])
+
+
+def aligned(head: list[str], rows: list[list[str]], bold: int | None = None) -> list[str]:
+    """Lines of a table: the first column left, numbers right, one row bold."""
+    cells = [[_printable(cell) for cell in row] for row in rows]
+    widths = [max(len(line[k]) for line in [head, *cells]) for k in range(len(head))]
+    lines = []
+    for place, row in enumerate([head, *cells]):
+        first = row[0].ljust(widths[0])
+        line = "  ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        lines.append(click.style(line, bold=True) if bold is not None and place == bold + 1 else line)
+    return [lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]]
+
+
+def _printable(name: str, longest: int = 48) -> str:
+    """A name from the data, without control characters that a terminal would obey."""
+    clean = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"
+
+
+def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
+    """One JSON document with everything that `text` says, and more digits."""
+    form = {
+        "version": model.fit.version,
+        "call": study.call,
+        "target": model.target.to_dict(),
+        "asked": dict(study.asked),
+        "data": dict(study.data),
+        "candidates": [
+            {
+                "penalty": c.penalty,
+                "l1_ratio": c.cv.path.l1_ratio,
+                "alpha_min": c.cv.alpha_min,
+                "alpha_1se": c.cv.alpha_1se,
+                "alpha": c.alpha,
+                "error": c.error,
+                "se": c.se,
+                "explained": c.explained,
+                "n_nonzero": c.n_nonzero,
+                "largest_relative_gap": c.largest_gap,
+                "converged": c.converged(study.tol),
+                "seconds": c.seconds,
+            }
+            for c in study.candidates
+        ],
+        "chosen": study.winner.penalty,
+        "rule": study.winner.rule,
+        "intercept": study.winner.intercept,
+        "coefficients": [
+            {"feature": name, "coefficient": coef, "per_sd": effect} for name, coef, effect in study.strongest()
+        ],
+        "converged": study.converged,
+        "notes": list(study.notes),
+        "files": dict(files),
+    }
+    return json.dumps(_plain(form), ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def _plain(value):
+    """The same with Python's own numbers, and null for what JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def coefficients_csv(study: Study) -> str:
+    """Every feature with its coefficient in raw units and its effect per standard deviation; the intercept first."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["feature", "coefficient", "per_sd"])
+    writer.writerow(["(intercept)", repr(study.winner.intercept), ""])
+    coef = study.winner.coef
+    for name, value, effect in zip(study.feature_names, coef.tolist(), (coef * study.scale).tolist(), strict=True):
+        writer.writerow([name, repr(value), repr(effect)])
+    return stream.getvalue()
+
+
+def predictions_csv(model: Model, mean: np.ndarray, probability: bool) -> str:
+    """One row per row of data: the mean response, or the likelier class and, if asked for, its probability."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    if not model.target.classes:
+        writer.writerow(["prediction"])
+        writer.writerows([repr(value)] for value in mean.tolist())
+        return stream.getvalue()
+    classes = model.classes(mean)
+    if probability:
+        writer.writerow(["prediction", f"probability of {model.target.classes[1]}"])
+        writer.writerows([name, repr(value)] for name, value in zip(classes, mean.tolist(), strict=True))
+    else:
+        writer.writerow(["prediction"])
+        writer.writerows([name] for name in classes)
+    return stream.getvalue()
