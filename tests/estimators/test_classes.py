@@ -39,6 +39,13 @@ def test_two_classes_of_any_kind_are_the_same_fit(model, names, data):
     assert 0 <= by_name.score(X, names[y]) <= 1
 
 
+def test_the_path_remembers_the_labels(data):
+    X, y = data
+    model = LogisticRegressionCV(n_alphas=8, cv=3).fit(X, np.array(["no", "yes"])[y])
+    assert model.path_.classes == model.cv_.path.classes == ("no", "yes")
+    assert_allclose(model.path_.predict(X, model.alpha_), model.predict_proba(X)[:, 1], rtol=1e-12)
+
+
 @both
 def test_probabilities_decision_and_prediction_agree(model, data):
     X, y = data

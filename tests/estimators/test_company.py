@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
+from shrinkage.design import as_design
 from shrinkage.estimators import (
     ElasticNet,
     ElasticNetCV,
@@ -25,6 +26,7 @@ from shrinkage.estimators import (
     LogisticRegressionCV,
     Ridge,
     RidgeCV,
+    _fitting,
 )
 
 FEW = {"n_alphas": 8, "cv": 3}
@@ -69,11 +71,10 @@ def test_tables_are_the_same_fit_and_keep_their_names(model, table, data):
     fitted = clone(model).fit(frame, y)
     assert_allclose(fitted.coef_, fitted_coef(model, X, y), atol=1e-12)
     assert_allclose(fitted.predict(frame), clone(model).fit(X, y).predict(X), atol=1e-12)
-    if not isinstance(frame, pa.Table):  # scikit-learn reads names of tables that have the interchange protocol
-        assert fitted.feature_names_in_.tolist() == names
-        with pytest.raises(ValueError, match="feature names"):
-            fitted.predict(table(X, names[::-1]))
-    if hasattr(fitted, "path_") and not isinstance(frame, pa.Table):
+    assert fitted.feature_names_in_.tolist() == names
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(table(X, names[::-1]))
+    if hasattr(fitted, "path_"):
         assert list(fitted.path_.feature_names) == names
 
 
@@ -95,6 +96,19 @@ def test_input_is_left_as_it_was(model, data):
     assert_array_equal(X, copies[0])
     assert_array_equal(y, copies[1])
     assert_array_equal(weights, np.linspace(1, 2, 36))
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, lambda X: np.repeat(X, 2, axis=0)[::2]])
+def test_a_float_array_is_read_where_it_lies(model, dtype, layout, data, monkeypatch):
+    X, y = data
+    X, seen = layout(X.astype(dtype)), []
+    monkeypatch.setattr(_fitting, "as_design", lambda X, *names: seen.append(X) or as_design(X, *names))
+    clone(model).fit(X, y)
+    clone(model).fit(X, y.tolist())  # takes all of scikit-learn's checks
+    assert all(np.shares_memory(one, X) for one in seen)
+    assert len(seen) == 2
 
 
 @every

@@ -15,10 +15,18 @@ from shrinkage.estimators import (
 )
 
 PLAIN = [Ridge(), Lasso(), ElasticNet(), LogisticRegression()]
-CROSS_VALIDATED = [RidgeCV(), LassoCV(), ElasticNetCV(), LogisticRegressionCV()]
+SHORT = [twin(n_alphas=10) for twin in (RidgeCV, LassoCV, ElasticNetCV, LogisticRegressionCV)]
+DEFAULT = [RidgeCV(), LassoCV(), ElasticNetCV(), LogisticRegressionCV()]
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks make degenerate data on purpose
-@parametrize_with_checks(PLAIN + CROSS_VALIDATED)
+@parametrize_with_checks(PLAIN + SHORT)
 def test_the_estimator_keeps_scikit_learns_conventions(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(DEFAULT)
+def test_the_estimator_keeps_them_with_its_default_arguments_too(estimator, check):
     check(estimator)

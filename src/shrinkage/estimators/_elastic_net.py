@@ -1,5 +1,9 @@
 """Elastic net: least squares with a mix of L1 and squared L2 penalty."""
 
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from shrinkage.estimators._fitting import LinearRegressor, Routed, check_data, fit_folds, fit_strength
@@ -63,8 +67,15 @@ class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
     """
 
     def __init__(
-        self, alpha=1.0, *, l1_ratio=0.5, fit_intercept=True, standardize=False, penalty_factor=None, tol=1e-6
-    ):
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
@@ -72,7 +83,9 @@ class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit to rows of X and y.
 
         Parameters
@@ -152,17 +165,17 @@ class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        l1_ratio=0.5,
-        alphas=None,
-        n_alphas=100,
-        alpha_min_ratio=1e-3,
-        cv=10,
-        rule="min",
-        fit_intercept=True,
-        standardize=False,
-        penalty_factor=None,
-        tol=1e-6,
-    ):
+        l1_ratio: float | Sequence[float] = 0.5,
+        alphas: ArrayLike | None = None,
+        n_alphas: int = 100,
+        alpha_min_ratio: float = 1e-3,
+        cv: Any = 10,
+        rule: Literal["min", "1se"] = "min",
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.n_alphas = n_alphas
@@ -174,7 +187,14 @@ class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None, **metadata):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> Self:
         """Choose the strength and fit to all rows.
 
         Parameters

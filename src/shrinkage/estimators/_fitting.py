@@ -3,9 +3,11 @@
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any, cast
 
 import numpy as np
 import sklearn
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -15,6 +17,7 @@ from shrinkage._check import check_boolean, check_choice, check_positive, finite
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate
 from shrinkage.design import as_design
+from shrinkage.losses import Loss
 from shrinkage.problem import Problem
 from shrinkage.solvers import Status, column_scale, solve
 
@@ -24,7 +27,7 @@ FLOATS = (np.float64, np.float32)
 class LinearRegressor:
     """Mixin: predicts the linear predictor, from dense or sparse rows."""
 
-    def predict(self, X, offset=None):
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
         """Mean response, Xw + b + offset.
 
         Parameters
@@ -41,7 +44,7 @@ class LinearRegressor:
 
     def __sklearn_tags__(self):
         """Sparse X is accepted."""
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # pyright: ignore[reportAttributeAccessIssue]
         tags.input_tags.sparse = True
         return tags
 
@@ -49,7 +52,9 @@ class LinearRegressor:
 class Routed:
     """Mixin of the cross-validated estimators: metadata such as `groups` go to the splitter."""
 
-    def get_metadata_routing(self):
+    cv: Any
+
+    def get_metadata_routing(self) -> MetadataRouter:
         """Where metadata go: `sample_weight` and `offset` stay here, the rest goes to the splitter's `split`.
 
         Returns
@@ -61,42 +66,42 @@ class Routed:
         return router.add(splitter=check_cv(self.cv), method_mapping=to_split)
 
 
-def linear_predictor(model, X, offset=None):
+def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
     """Xw + b + offset of a fitted model, shape (n_samples,)."""
     check_is_fitted(model)
-    X = validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS)
+    X = cast(Any, validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
     eta = X @ model.coef_.reshape(-1) + model.intercept_
     return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
 
 
-def check_data(model, X, y, numeric=True):
+def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, np.ndarray]:
     """X as a float array or CSC and y as a vector, copied only where the type does not fit."""
     check_positive("tol", model.tol)
     check_boolean("standardize", model.standardize)
     # most of scikit-learn's checks look for what a finite array of floats cannot be, and take longer than a small fit
     if is_finite_floats(X) and is_finite_numbers(y) and len(X) == len(y):
-        return validate_data(model, X, y, skip_check_array=True)
-    X, y = validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=numeric)
+        return cast(Any, validate_data(model, X, y, skip_check_array=True))
+    X, y = cast(Any, validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
     return X, finite_vector("y", y, X.shape[0]) if numeric else y
 
 
-def is_finite_floats(X):
+def is_finite_floats(X: Any) -> bool:
     """Whether X is a non-empty matrix of float64 or float32 whose sum is finite."""
     return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in FLOATS and has_finite_sum(X)
 
 
-def is_finite_numbers(y):
+def is_finite_numbers(y: Any) -> bool:
     """Whether y is a vector of real numbers whose sum is finite."""
     return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "fiub" and has_finite_sum(y)
 
 
-def has_finite_sum(values):
+def has_finite_sum(values: np.ndarray) -> bool:
     """False where a value is not finite, or where their sum overflows."""
     with np.errstate(invalid="ignore", over="ignore"):
         return bool(np.isfinite(values.sum()))
 
 
-def fit_strength(model, X, y, loss, penalty, sample_weight, offset):
+def fit_strength(model: Any, X: Any, y: np.ndarray, loss: Loss, penalty: Any, sample_weight: Any, offset: Any) -> Any:
     """Solve for one strength and store the answer; X and y come from `check_data`."""
     if model.penalty_factor is not None:
         penalty = replace(penalty, factors=weight_vector("penalty_factor", model.penalty_factor, X.shape[1]))
@@ -112,7 +117,7 @@ def fit_strength(model, X, y, loss, penalty, sample_weight, offset):
     return model
 
 
-def warn_about_gap(relative_gap, tol):
+def warn_about_gap(relative_gap: float, tol: float) -> None:
     """Say that an answer misses the tolerance, both numbers in one unit."""
     warnings.warn(
         f"relative duality gap {relative_gap:.1e} > tol {tol:.1e}: raise tol, or bring the columns of X to one scale",
@@ -121,7 +126,16 @@ def warn_about_gap(relative_gap, tol):
     )
 
 
-def fit_folds(model, X, y, loss, l1_ratio, sample_weight, offset, metadata):
+def fit_folds(
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    loss: str,
+    l1_ratio: Any,
+    sample_weight: Any,
+    offset: Any,
+    metadata: dict[str, Any],
+) -> Any:
     """Choose the strength (and the mixing, of several) by cross-validation and store that fit."""
     check_choice("rule", model.rule, ("min", "1se"))
     metadata = split_metadata(model, sample_weight, offset, metadata)
@@ -139,7 +153,7 @@ def fit_folds(model, X, y, loss, l1_ratio, sample_weight, offset, metadata):
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
     }
-    design = as_design(X, getattr(model, "feature_names_in_", None))
+    design: Any = as_design(X, getattr(model, "feature_names_in_", None))
     runs = [cross_validate(design, y, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     best = min(runs, key=lambda run: run.mean[run.index_min])
     if is_classifier(model):
@@ -156,10 +170,10 @@ def fit_folds(model, X, y, loss, l1_ratio, sample_weight, offset, metadata):
     return model
 
 
-def mixings(l1_ratio):
+def mixings(l1_ratio: Any) -> list[float]:
     """The mixings to compare: one number, or a non-empty list of them."""
     if isinstance(l1_ratio, Real):
-        return [l1_ratio]
+        return [float(l1_ratio)]
     try:
         ratios = np.asarray(l1_ratio, dtype=np.float64)
     except (TypeError, ValueError):
@@ -169,7 +183,7 @@ def mixings(l1_ratio):
     return ratios.tolist()
 
 
-def split_metadata(model, sample_weight, offset, metadata):
+def split_metadata(model: Any, sample_weight: Any, offset: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     """What the splitter's `split` is given besides X and y."""
     if sklearn.get_config()["enable_metadata_routing"]:
         routed = process_routing(model, "fit", sample_weight=sample_weight, offset=offset, **metadata)
@@ -183,16 +197,18 @@ def split_metadata(model, sample_weight, offset, metadata):
     return metadata
 
 
-def folds_of(model, X, y, metadata):
+def folds_of(model: Any, X: Any, y: np.ndarray, metadata: dict[str, Any]) -> Any:
     """What `cross_validate` takes as cv, the same rows held out each time it is called.
 
     An int stands for unshuffled folds, stratified for classes. Where no class has as many rows as there are folds,
     stratifying means nothing and the folds are plain.
     """
-    cv = model.cv
+    cv: Any = model.cv
     if not isinstance(cv, Integral):
-        return list(check_cv(cv, y, classifier=is_classifier(model)).split(X, y, **metadata))
-    if isinstance(cv, bool) or not 2 <= cv <= len(y):
+        splitter: Any = check_cv(cv, y, classifier=is_classifier(model))
+        return list(splitter.split(X, y, **metadata))
+    cv = int(cv)
+    if not 2 <= cv <= len(y):
         raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
     if is_classifier(model) and np.unique(y, return_counts=True)[1].max() < cv:
         return list(KFold(cv).split(X))

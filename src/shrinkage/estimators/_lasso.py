@@ -1,5 +1,8 @@
 """Lasso: least squares with an L1 penalty."""
 
+from typing import Any, Literal, Self
+
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from shrinkage.estimators._fitting import LinearRegressor, Routed, check_data, fit_folds, fit_strength
@@ -60,14 +63,24 @@ class Lasso(LinearRegressor, RegressorMixin, BaseEstimator):
     array([2., 0.])
     """
 
-    def __init__(self, alpha=1.0, *, fit_intercept=True, standardize=False, penalty_factor=None, tol=1e-6):
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit to rows of X and y.
 
         Parameters
@@ -142,16 +155,16 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        alphas=None,
-        n_alphas=100,
-        alpha_min_ratio=1e-3,
-        cv=10,
-        rule="min",
-        fit_intercept=True,
-        standardize=False,
-        penalty_factor=None,
-        tol=1e-6,
-    ):
+        alphas: ArrayLike | None = None,
+        n_alphas: int = 100,
+        alpha_min_ratio: float = 1e-3,
+        cv: Any = 10,
+        rule: Literal["min", "1se"] = "min",
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.alphas = alphas
         self.n_alphas = n_alphas
         self.alpha_min_ratio = alpha_min_ratio
@@ -162,7 +175,14 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None, **metadata):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> Self:
         """Choose the strength and fit to all rows.
 
         Parameters

@@ -1,6 +1,10 @@
 """Logistic regression of two classes with an elastic-net penalty."""
 
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -20,7 +24,9 @@ from shrinkage.penalties import L1L2
 class TwoClasses:
     """Mixin: labels and probabilities from the linear predictor."""
 
-    def decision_function(self, X, offset=None):
+    classes_: np.ndarray
+
+    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
         """Log-odds of `classes_[1]`: Xw + b + offset.
 
         Parameters
@@ -35,30 +41,30 @@ class TwoClasses:
         """
         return linear_predictor(self, X, offset)
 
-    def predict(self, X, offset=None):
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
         """The likelier class of each row, shape (n_samples,); X and offset as in `decision_function`."""
         eta = linear_predictor(self, X, offset)
         return self.classes_[(eta > 0).astype(np.intp)]
 
-    def predict_proba(self, X, offset=None):
+    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
         """Probability of each class, shape (n_samples, 2); X and offset as in `decision_function`."""
         eta = linear_predictor(self, X, offset)
         return np.column_stack([Logistic().inverse_link(-eta), Logistic().inverse_link(eta)])
 
-    def predict_log_proba(self, X, offset=None):
+    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
         """Logarithm of `predict_proba`, exact where a probability rounds to 0 or 1; shape (n_samples, 2)."""
         eta = linear_predictor(self, X, offset)
         return -np.column_stack([Logistic().value(np.zeros_like(eta), eta), Logistic().value(np.ones_like(eta), eta)])
 
     def __sklearn_tags__(self):
         """Two classes; sparse X is accepted."""
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # pyright: ignore[reportAttributeAccessIssue]
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_class = False
         return tags
 
 
-def encode_classes(model, y, sample_weight):
+def encode_classes(model: Any, y: np.ndarray, sample_weight: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Store `classes_`; return y as 0.0 and 1.0, and the weights times those of the classes (None if all are 1)."""
     check_classification_targets(y)
     model.classes_, codes = np.unique(y, return_inverse=True)
@@ -81,7 +87,7 @@ def encode_classes(model, y, sample_weight):
     return codes.astype(np.float64), weights
 
 
-def class_factors(class_weight, classes, totals):
+def class_factors(class_weight: Any, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
     """One multiplier per class; "balanced" makes both classes weigh half of the whole."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         return totals.sum() / (2.0 * totals)
@@ -159,15 +165,15 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        alpha=0.01,
+        alpha: float = 0.01,
         *,
-        l1_ratio=0.0,
-        class_weight=None,
-        fit_intercept=True,
-        standardize=False,
-        penalty_factor=None,
-        tol=1e-6,
-    ):
+        l1_ratio: float = 0.0,
+        class_weight: dict | str | None = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.class_weight = class_weight
@@ -176,7 +182,9 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit to rows of X and y.
 
         Parameters
@@ -261,18 +269,18 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        l1_ratio=0.0,
-        alphas=None,
-        n_alphas=100,
-        alpha_min_ratio=1e-3,
-        cv=10,
-        rule="min",
-        class_weight=None,
-        fit_intercept=True,
-        standardize=False,
-        penalty_factor=None,
-        tol=1e-6,
-    ):
+        l1_ratio: float | Sequence[float] = 0.0,
+        alphas: ArrayLike | None = None,
+        n_alphas: int = 100,
+        alpha_min_ratio: float = 1e-3,
+        cv: Any = 10,
+        rule: Literal["min", "1se"] = "min",
+        class_weight: dict | str | None = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-6,
+    ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.n_alphas = n_alphas
@@ -285,7 +293,14 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         self.penalty_factor = penalty_factor
         self.tol = tol
 
-    def fit(self, X, y, sample_weight=None, offset=None, **metadata):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> Self:
         """Choose the strength and fit to all rows.
 
         Parameters
