@@ -184,12 +184,14 @@ inline void deviations(const DenseView& X, const double* w, Index k, const doubl
   constexpr Index wide = 32, chunk = 512;
   std::fill(first, first + X.columns * k, 0.0);
   std::fill(second, second + X.columns * k, 0.0);
-  std::vector<double> panel(static_cast<std::size_t>(wide * chunk));
+  const bool in_place = !X.single && X.row_stride == 1;
+  std::vector<double> panel(static_cast<std::size_t>(in_place ? 0 : wide * chunk));
   for (Index j = 0; j < X.columns; j += wide)
     for (Index i = 0; i < X.rows; i += chunk) {
       const Index m = std::min(wide, X.columns - j), r = std::min(chunk, X.rows - i);
-      copy_panel(X, i, r, nullptr, j, m, panel.data(), chunk);
-      kernels().deviations(panel.data(), chunk, r, m, w ? w + i : nullptr, X.rows, k, center + j, first + j, second + j, X.columns);
+      if (!in_place) copy_panel(X, i, r, nullptr, j, m, panel.data(), chunk);
+      const double* x = in_place ? X.at<double>(i, j) : panel.data();
+      kernels().deviations(x, in_place ? X.column_stride : chunk, r, m, w ? w + i : nullptr, X.rows, k, center + j, first + j, second + j, X.columns);
     }
 }
 

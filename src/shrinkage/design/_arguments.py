@@ -33,7 +33,7 @@ def indices(features: ArrayLike, n_features: int) -> NDArray[np.int64]:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ArgumentError(f"features must be a vector of integers; got {array.dtype} of shape {array.shape}")
     array = np.ascontiguousarray(array, dtype=np.int64)
-    if array.size and (array.min() < 0 or array.max() >= n_features):
+    if array.size and array.view(np.uint64).max() >= n_features:  # a negative index is a huge one when read unsigned
         worst = array[(array < 0) | (array >= n_features)][0]
         raise ArgumentError(f"features must be between 0 and {n_features - 1}; got {worst}")
     return array

@@ -103,7 +103,7 @@ class Design(Protocol):
         Parameters
         ----------
         new, old : ndarray of shape (m,) and (q,), integer
-            Passing the same object twice halves the work.
+            The same object twice: the result is symmetric to the last bit if unweighted, and dense work halves.
         weights : ndarray of shape (n_samples,), optional
             Ones if None.
 
