@@ -37,6 +37,15 @@ class ActiveSet {
     update_gradient();
   }
 
+  // The same, where c - Hb is known already.
+  void attach(const Quadratic& q, const double* gradient) {
+    if (q.ridge != quadratic_.ridge) return attach(q);
+    quadratic_ = q;
+    state_.resize(q.size, out);
+    scattered_.assign(q.size, 0.0);
+    gradient_.assign(gradient, gradient + q.size);
+  }
+
   void set_ridge(double ridge) {
     if (ridge == quadratic_.ridge) return;
     quadratic_.ridge = ridge;

@@ -40,12 +40,14 @@ class ProxNewton {
     std::fill(free_coefs_.begin(), free_coefs_.end(), 0.0);
     for (Index i = 0; i < loss_.rows; i++) eta_[i] = loss_.offset ? loss_.offset[i] : 0.0;
     evaluate();
+    gradient_is_current_ = true;
     for (int a = 0; a < free_.count(); a++) free_root_[a] = free_.root(a, loss_.weights);
     null_objective_ = 1;
     last_strength_ = previous_strength_ = 0;
     minimize(Level{0, 0, 1e-15});
     null_objective_ = loss_.value(eta_.data());
     has_model_ = false;
+    gradient_is_current_ = true;  // of no columns
   }
 
   // Point to the working set, grown at its end or as it was; l1 and l2 have one entry per column of x.
@@ -94,6 +96,7 @@ class ProxNewton {
     forget_slopes();
     last_strength_ = strength;
     restart_ = true;
+    product_size_ = 0;
   }
 
   double objective(double strength, double ridge) const {
@@ -158,6 +161,7 @@ class ProxNewton {
       previous_gradient_ = gradient_;
       previous_strength_ = last_strength_;
     }
+    if (at.tol < 1e-9) product_size_ = 0;  // start from an exact product: rounding must not add up over strengths
     const int steps = minimize(at);
     last_strength_ = at.strength;
     return steps;
@@ -193,7 +197,10 @@ class ProxNewton {
   double candidate_residual(const Level& at) {
     const int k = static_cast<int>(candidates_.size());
     gradient_k_.resize(k);
-    x_.dots(candidates_.data(), k, residual_.data(), gradient_k_.data());
+    if (gradient_is_current_)
+      for (int a = 0; a < k; a++) gradient_k_[a] = gradient_[candidates_[a]];
+    else
+      x_.dots(candidates_.data(), k, residual_.data(), gradient_k_.data());
     free_.dots(residual_.data(), free_gradient_.data());
     double worst = 0;
     for (int a = 0; a < k; a++) {
@@ -257,7 +264,10 @@ class ProxNewton {
 
   void forget_slopes() { std::fill(previous_gradient_.begin(), previous_gradient_.end(), std::numeric_limits<double>::quiet_NaN()); }
 
-  void update_gradient() { x_.dots(all_.data(), x_.count, residual_.data(), gradient_.data()); }
+  void update_gradient() {
+    if (!gradient_is_current_) x_.dots(all_.data(), x_.count, residual_.data(), gradient_.data());
+    gradient_is_current_ = true;
+  }
 
   // --- the quadratic model ------------------------------------------------------------------------------------------------
   // The Hessian at the present weights, on the support and the candidates that are near it.
@@ -277,16 +287,26 @@ class ProxNewton {
     model_weights_ = curvature_;
     free_.factor(model_weights_.data());
     model_.compute(x_, free_, candidates_, 0, model_weights_.data());
+    model_curvature_ = total(model_weights_);
     has_model_ = true;
     restart_ = true;
+    product_size_ = 0;
+  }
+
+  static double total(const std::vector<double>& v) {
+    double sum = 0;
+    for (double x : v) sum += x;
+    return sum;
   }
 
   // The minimizer of the model: target_ on the candidates, free_change_, the step of the linear predictors.
   void predict(const Level& at) {
     const int k = static_cast<int>(candidates_.size()), q = free_.count();
+    model_scale_ = at.ridge > 0 ? 1.0 : total(curvature_) / model_curvature_;
     free_change_ = free_gradient_;
     free_.forward(free_change_.data());
     minimize_model(at);
+    for (double& change : free_change_) change /= model_scale_;
     moved_.clear();
     change_.clear();
     predicted_fall_ = 0;
@@ -296,7 +316,8 @@ class ProxNewton {
       moved_.push_back(candidates_[a]);
       change_.push_back(-d);
       for (int b = 0; b < q; b++) free_change_[b] -= model_.cross(a)[b] * d;
-      predicted_fall_ += (gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a]) * d - at.strength * l1k_[a] * (std::fabs(target_[a]) - std::fabs(coefs_[a]));
+      predicted_fall_ += (gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a]) * d;
+      predicted_fall_ -= at.strength * l1k_[a] * (std::fabs(target_[a]) - std::fabs(coefs_[a]));
     }
     free_.backward(free_change_.data());
     for (int b = 0; b < q; b++) predicted_fall_ += free_gradient_[b] * free_change_[b];
@@ -305,20 +326,22 @@ class ProxNewton {
     x_.subtract(moved_.data(), static_cast<Index>(moved_.size()), change_.data(), step_.data());
   }
 
+  // Weights fall together as the fit grows surer, so the Hessian is taken as model_scale_ times the one kept; everything
+  // else is divided by the scale instead.
   void minimize_model(const Level& at) {
     const int k = static_cast<int>(candidates_.size()), q = free_.count();
+    const double ridge = at.ridge / model_scale_, strength = at.strength / model_scale_;
     target_.assign(k, 0.0);
     if (k == 0) return;
-    std::vector<int> support;
-    std::vector<double> negated;
-    linear_ = gradient_k_;
+    update_product();
+    linear_.resize(k);
+    slope_.resize(k);
     for (int a = 0; a < k; a++) {
-      for (int b = 0; b < q; b++) linear_[a] -= model_.cross(a)[b] * free_change_[b];
-      if (coefs_[a] == 0) continue;
-      support.push_back(a);
-      negated.push_back(-coefs_[a]);
+      double g = gradient_k_[a];
+      for (int b = 0; b < q; b++) g -= model_.cross(a)[b] * free_change_[b];
+      linear_[a] = g / model_scale_ + product_[a];
+      slope_[a] = g / model_scale_ - ridge * l2k_[a] * coefs_[a];
     }
-    kernels().subtract_columns(model_.data(), model_.ld(), k, support.data(), static_cast<Index>(support.size()), negated.data(), linear_.data());
     Quadratic h;
     h.gram = model_.data();
     h.ld = model_.ld();
@@ -326,15 +349,41 @@ class ProxNewton {
     h.linear = linear_.data();
     h.l1 = l1k_.data();
     h.l2 = l2_ ? l2k_.data() : nullptr;
-    h.ridge = at.ridge;
-    active_.max_support = at.ridge > 0 ? std::numeric_limits<int>::max() : rank();
+    h.ridge = ridge;
+    active_.max_support = ridge > 0 ? std::numeric_limits<int>::max() : rank();
     if (restart_)
-      active_.restart(h, coefs_.data(), at.strength);
+      active_.restart(h, coefs_.data(), strength);
+    else if (in_step_)
+      active_.attach(h, slope_.data());
     else
       active_.attach(h);
     restart_ = false;
-    active_.solve(at.strength, std::min(1e-10, std::max(1e-14, 0.1 * at.tol)));
+    active_.solve(strength, std::min(1e-10, std::max(1e-14, 0.1 * at.tol)));
     for (int i = 0; i < active_.support_size(); i++) target_[active_.support()[i]] = active_.coefficients()[i];
+    for (int a = 0; a < k; a++) product_[a] = linear_[a] - active_.gradient()[a] - ridge * l2k_[a] * target_[a];
+    product_size_ = 0;  // until the step is taken in full
+    in_step_ = false;
+  }
+
+  // product_ = H coefs_. After a full step it is known from the solution of the last model, but for new candidates.
+  void update_product() {
+    const int k = static_cast<int>(candidates_.size());
+    product_.resize(k);
+    std::vector<int> support, fresh;
+    std::vector<double> negated;
+    if (product_size_ > 0) {
+      for (int a = product_size_; a < k; a++) fresh.push_back(a);
+      kernels().picked_dots(model_.data(), model_.ld(), k, fresh.data(), static_cast<Index>(fresh.size()), coefs_.data(),
+                            product_.data() + product_size_);
+      return;
+    }
+    std::fill(product_.begin(), product_.end(), 0.0);
+    for (int a = 0; a < k; a++) {
+      if (coefs_[a] == 0) continue;
+      support.push_back(a);
+      negated.push_back(-coefs_[a]);
+    }
+    kernels().subtract_columns(model_.data(), model_.ld(), k, support.data(), static_cast<Index>(support.size()), negated.data(), product_.data());
   }
 
   int rank() {
@@ -374,8 +423,11 @@ class ProxNewton {
   }
 
   void accept(double t) {
+    in_step_ = t == 1;
+    product_size_ = t == 1 ? static_cast<int>(coefs_.size()) : 0;
     eta_.swap(eta_trial_);
     residual_.swap(residual_trial_);
+    gradient_is_current_ = false;
     curvature_.swap(curvature_trial_);
     for (size_t a = 0; a < coefs_.size(); a++) coefs_[a] = t == 1 ? target_[a] : coefs_[a] + t * (target_[a] - coefs_[a]);
     for (int b = 0; b < free_.count(); b++) free_coefs_[b] += t * free_change_[b];
@@ -384,6 +436,7 @@ class ProxNewton {
   // residual and curvature at eta
   void evaluate() {
     std::fill(step_.begin(), step_.end(), 0.0);
+    gradient_is_current_ = false;
     eta_trial_ = eta_;
     loss_.sweep(eta_trial_.data(), step_.data(), 0.0, Loss::least_curvature, eta_.data(), residual_.data(), curvature_.data());
   }
@@ -399,12 +452,13 @@ class ProxNewton {
   std::vector<int> all_, place_;                                                   // by column of the working set
   std::vector<double> gradient_, previous_gradient_, root_;                        // root: weighted length of the column
   std::vector<int> candidates_, moved_;                                            // columns of the working set
-  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, linear_, target_, change_;  // by candidate
+  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, linear_, slope_, product_, target_, change_;  // by candidate
   std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
   double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column
-  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
+  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0, model_curvature_ = 1, model_scale_ = 1;
+  int product_size_ = 0;  // leading entries of product_ that stand
   Index positive_rows_ = 0;
-  bool has_model_ = false, restart_ = false;
+  bool has_model_ = false, restart_ = false, in_step_ = false, gradient_is_current_ = true;
 };
 
 }  // namespace shrinkage
