@@ -55,6 +55,8 @@ def test_weights_and_scales_of_another_length_are_refused(design):
         design.gather(np.array([0]), np.zeros(1), np.ones(3), np.empty((4, 1), order="F"))
     with pytest.raises(ArgumentError, match="weights must be a matrix with 4 rows"):
         design.column_moments(np.ones((3, 1)))
+    with pytest.raises(ArgumentError, match="every column of weights must have a positive sum; got 0"):
+        design.column_moments(np.array([[1.0, 0.0]] * 4))
 
 
 def test_an_array_that_cannot_be_written_as_it_should_is_refused(design):

@@ -55,7 +55,7 @@ inline Vec last_lanes(Vec v, int count) {
   return lane >= static_cast<std::int64_t>(lanes - count) ? v : Vec{};
 }
 
-inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
+inline Vec absolute(Vec v) { return v < Vec{} ? -v : v; }
 
 // lane by lane; a NaN in `a` is dropped
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
@@ -111,7 +111,7 @@ inline Vec load(const float* p) { return *p; }
 inline void store(double* p, Vec v) { *p = v; }
 inline Vec splat(double x) { return x; }
 inline Vec last_lanes(Vec v, int) { return v; }
-inline Vec absolute(Vec v) { return v < 0 ? -v : v; }
+inline Vec absolute(Vec v) { return v < Vec{} ? -v : v; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 inline Mask not_finite(Vec v) { return !(v - v == 0); }
 inline bool any(Mask m) { return m; }

@@ -49,11 +49,6 @@ def out_matrix(out: NDArray[np.float64], name: str, shape: tuple[int, int]) -> N
     return out
 
 
-def zeros(rows: int, k: int) -> NDArray[np.float64]:
-    """Return column-major zeros."""
-    return np.zeros((rows, k), order="F")
-
-
 def empty(rows: int, k: int) -> NDArray[np.float64]:
     """Return an uninitialized column-major matrix."""
     return np.empty((rows, k), order="F")

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage import _core
+from shrinkage._errors import ArgumentError
 from shrinkage.design import _arguments
 from shrinkage.design._protocol import Array, Indices, Scan
 
@@ -74,7 +75,10 @@ class NativeDesign:
             means = self.correlate(np.ones((n, 1), order="F")) / n
         else:
             weights = _arguments.columns(weights, "weights", n)
-            share = np.asfortranarray(weights / weights.sum(axis=0))
+            sums = weights.sum(axis=0)
+            if not (sums > 0).all():
+                raise ArgumentError(f"every column of weights must have a positive sum; got {sums.min()}")
+            share = np.asfortranarray(weights / sums)
             k, total = share.shape[1], 1.0
             means = self.correlate(share)
         first, second = _arguments.empty(p, k), _arguments.empty(p, k)

@@ -132,7 +132,7 @@ class Design(Protocol):
         Parameters
         ----------
         weights : ndarray of shape (n_samples, k), >= 0, each column with a positive sum, optional
-            Divided by their sums; None means one column of equal weights.
+            A fold is a column of zeros and ones. Divided by their sums; None means one column of equal weights.
 
         Returns
         -------
