@@ -134,7 +134,7 @@ class Driver:
             if len(loose) and tightenings < TIGHTENINGS and self.fits.tighten():
                 good, tightenings = int(loose[0]), tightenings + 1
             if good:
-                self._accept(batch, start, good, gaps, relative, correlations)
+                self._accept(batch, start, good, gaps, relative, correlations, max_ratio)
             if good < count:
                 self._add_violators(first, excess, count)
                 self._stand(batch, good, start, strengths, ridges, count)
@@ -157,7 +157,7 @@ class Driver:
 
     _last: tuple | None = None
 
-    def _accept(self, batch, start: int, good: int, gaps, relative, correlations) -> None:
+    def _accept(self, batch, start: int, good: int, gaps, relative, correlations, max_ratio) -> None:
         count, n_fits = batch.objectives.shape[1], self.fits.n_fits
         strengths, ridges = self.strengths[start : start + count], self.ridges[start : start + count]
         self._last = (batch, good - 1, strengths, ridges)
@@ -175,12 +175,12 @@ class Driver:
         keep.intercepts.append(batch.intercept[:good])
         keep.free_coefs.append(batch.free_coefs[:, :good])
         keep.gaps.append(gaps[0, :good])
-        keep.kkt.append(self._violations(batch.coefs[:, :good], shaped[:, 0, :good], strengths[:good], ridges[:good]))
+        keep.kkt.append(self._violations(batch.coefs[:, :good], shaped[:, 0, :good], strengths[:good], ridges[:good], max_ratio[0]))
         keep.steps.append(batch.steps[0, :good])
         held_out = [self.fits.held_out(batch, f + 1, rows)[:good] for f, rows in enumerate(self.held_out)]
         keep.scores.append((np.array(held_out).reshape(-1, good).T, relative[1:, :good].T))
 
-    def _violations(self, coefs, correlations, strengths, ridges) -> np.ndarray:
+    def _violations(self, coefs, correlations, strengths, ridges, max_ratio) -> np.ndarray:
         """(n_strengths,) largest violation of the optimality conditions of the first fit, in the gradient's unit."""
         features = self.fits.features[: coefs.shape[0]]
         l1, c = self.l1[features, :1], correlations[features]
@@ -191,6 +191,8 @@ class Driver:
         worst = np.where(coefs != 0, on, off).max(axis=0, initial=0.0)
         outside = ~self.inside
         for t, strength in enumerate(strengths):
+            if self.l2 is None and max_ratio[t] <= strength * (1 + 1e-12):
+                continue  # nobody violates
             excess = np.abs(correlations[:, t]) - strength * self.l1[:, 0]
             worst[t] = max(worst[t], excess.max(where=outside, initial=0.0))
         return worst
