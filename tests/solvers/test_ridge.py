@@ -148,7 +148,9 @@ def test_large_data_get_the_same_answer_as_small(monkeypatch, way, storage, shap
     X = X.astype(np.float32)
     stored = sparse.csc_array(X.astype(float)) if storage == "sparse" else X.astype(storage.replace("dense", "float64"))
     problem = statement(stored, y, free=(2,), weighted=True, scaled=True, offset=True)
-    expected = ridge_path(statement(X.astype(float), y, free=(2,), weighted=True, scaled=True, offset=True), ALPHAS, 1e-6)
+    expected = ridge_path(
+        statement(X.astype(float), y, free=(2,), weighted=True, scaled=True, offset=True), ALPHAS, 1e-6
+    )
     monkeypatch.setattr(_ridge_ground, "HELD_ENTRIES", 0)
     monkeypatch.setattr(_ridge_columns, "HELD_ENTRIES", 4 * shape[0])
     monkeypatch.setattr(_ridge_columns, "BLOCK", 4)

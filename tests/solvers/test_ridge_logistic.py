@@ -101,7 +101,12 @@ def test_degenerate_data_are_answered_and_certified(intercept):
     constant = np.column_stack([X, np.full(30, 5.0), np.zeros(30), X[:, 0]])
     rare = np.zeros(30)
     rare[:2] = 1.0
-    for values, classes in [(constant, y), (X * 10.0 ** np.array([3, -3, 0, 2]), y), (X[:2], np.array([0.0, 1.0])), (X, rare)]:
+    for values, classes in [
+        (constant, y),
+        (X * 10.0 ** np.array([3, -3, 0, 2]), y),
+        (X[:2], np.array([0.0, 1.0])),
+        (X, rare),
+    ]:
         problem = Problem(as_design(values), classes, Logistic(), L2(1.0), fit_intercept=intercept)
         found = ridge_path(problem, np.array([10.0, 1e-3]), 1e-6)
         assert set(found.status) == {Status.CONVERGED}

@@ -123,9 +123,7 @@ def _fit_squared(ground: Ground, alphas: Array, tol: float) -> Fit:
         return replace(found, penalized=dual)
     if not isinstance(columns, DenseColumns) and not ground.factors_fit:
         return fit_products(columns, ground.free, target, weights, alphas, tol, start)
-    moments = Moments(
-        columns.gram(weights), columns.adjoint(weights * target), float(weights @ target**2), start
-    )
+    moments = Moments(columns.gram(weights), columns.adjoint(weights * target), float(weights @ target**2), start)
     found = fit_moments(moments, columns.n_free, alphas)
     if isinstance(columns, DenseColumns):
         unpenalized_strengths(found, columns, target, weights, alphas)

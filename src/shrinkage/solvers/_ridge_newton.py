@@ -50,7 +50,10 @@ class Sample:
 class Steps(Protocol):
     """Solves the Newton equations of the last `refresh`, perhaps at another strength."""
 
-    keeps: bool
+    @property
+    def keeps(self) -> bool:
+        """Whether a Hessian is formed that later steps can use."""
+        ...
 
     def refresh(self, curvature: Array) -> None: ...
     def direction(self, gradient: Array, alpha: float) -> Array: ...
@@ -136,9 +139,7 @@ def point_at(sample: Sample, coefs: Array) -> Point:
     return Point(coefs, eta, slope, sample.columns.adjoint(slope))
 
 
-def gap_at(
-    sample: Sample, point: Point, alpha: float, free_inverse: Array, decrement: float
-) -> tuple[float, Array]:
+def gap_at(sample: Sample, point: Point, alpha: float, free_inverse: Array, decrement: float) -> tuple[float, Array]:
     """Duality gap, to second order in the slopes of the unpenalized columns, and the gradient of the objective.
 
     With those slopes at zero it is |gradient|²/(2 alpha) over the penalized coefficients, exactly. Without a penalty
@@ -172,60 +173,67 @@ def newton_path(
     -------
     coefs (width, T), gaps (T,), steps taken (T,)
     """
+    descent = _Descent(sample, steps, target, null)
     coefs = np.empty((sample.columns.width, alphas.size))
     gaps, counts = np.empty(alphas.size), np.zeros(alphas.size, dtype=np.int64)
-    point, fresh = point_at(sample, start[:, 0].copy()), False
+    point = point_at(sample, start[:, 0].copy())
     for t, alpha in enumerate(alphas):
         if t and start.shape[1] > 1:
             point = point_at(sample, start[:, t].copy())
-        point, gaps[t], counts[t], fresh = _minimize(sample, steps, point, float(alpha), target, null, fresh or t > 0)
+        point, gaps[t], counts[t] = descent.minimize(point, float(alpha))
         coefs[:, t] = point.coefs
     return coefs, gaps, counts
 
 
-def _minimize(
-    sample: Sample, steps: Steps, point: Point, alpha: float, target: float, null: float, has_hessian: bool
-) -> tuple[Point, float, int, bool]:
-    columns = sample.columns
-    cheap = not steps.keeps or sample.y.size * float(columns.width) ** 2 < ALWAYS_FRESH
-    # Newton's last step squares the error, so that asking for much more costs a step or none
-    target = max(target * (1e-3 if cheap and steps.keeps else 1.0), 1e-17 * null)
-    fresh, before = False, np.inf
-    free_inverse = _free_inverse(sample, point)
-    gap, gradient = gap_at(sample, point, alpha, free_inverse, np.inf)
-    for count in range(MAX_STEPS):
-        if gap <= target:
-            return point, gap, count, True
-        if cheap or not has_hessian or (gap > CONTRACTION * before and not fresh):
-            steps.refresh(sample.curvature(point.eta))
-            free_inverse = _free_inverse(sample, point)
-            fresh = has_hessian = True
-        else:
-            fresh = False
-        before = gap
-        try:
-            direction = steps.direction(gradient, alpha)
-        except linalg.LinAlgError:
-            break
-        moved = _line_search(sample, point, direction, gradient, alpha, NOISE * null)
-        if moved is None:
-            if fresh:
+class _Descent:
+    """Newton's method with what it carries from strength to strength: the Hessian, and the free block's inverse."""
+
+    def __init__(self, sample: Sample, steps: Steps, target: float, null: float) -> None:
+        self._sample, self._steps, self._noise = sample, steps, NOISE * null
+        self._cheap = not steps.keeps or sample.y.size * float(sample.columns.width) ** 2 < ALWAYS_FRESH
+        # Newton's last step squares the error, so that asking for much more costs a step or none
+        self._target = max(target * (1e-3 if self._cheap and steps.keeps else 1.0), 1e-17 * null)
+        self._free_inverse: Array | None = None
+
+    def minimize(self, point: Point, alpha: float) -> tuple[Point, float, int]:
+        """The minimizer from a starting point, its gap, and the steps taken."""
+        sample, fresh, before, count = self._sample, False, np.inf, 0
+        if self._free_inverse is None:
+            self._refresh(point)
+            fresh = True
+        gap, gradient = gap_at(sample, point, alpha, self._inverse, np.inf)
+        while gap > self._target and count < MAX_STEPS:
+            if not fresh and (self._cheap or gap > CONTRACTION * before):
+                self._refresh(point)
+                fresh = True
+            count += 1
+            try:
+                direction = self._steps.direction(gradient, alpha)
+            except linalg.LinAlgError:
                 break
-            before = 0.0
-            continue
-        point, decrement = moved, float(-gradient @ direction)
-        gap, gradient = gap_at(sample, point, alpha, free_inverse, decrement)
-        if decrement <= NOISE * null and gap > 0.25 * before:
-            break
-    return point, gap, count + 1, True
+            moved = _line_search(sample, point, direction, gradient, alpha, self._noise)
+            if moved is None and fresh:
+                break
+            before = gap if moved is not None else 0.0
+            fresh = False
+            if moved is None:
+                continue
+            point, decrement = moved, -float(gradient @ direction)
+            gap, gradient = gap_at(sample, point, alpha, self._inverse, decrement)
+            if decrement <= self._noise and gap > 0.25 * before:
+                break
+        return point, gap, count
 
+    @property
+    def _inverse(self) -> Array:
+        assert self._free_inverse is not None
+        return self._free_inverse
 
-def _free_inverse(sample: Sample, point: Point) -> Array:
-    """Inverse curvature of the unpenalized columns."""
-    curvature = sample.curvature(point.eta)
-    if sample.columns.n_free == 1:
-        return np.full((1, 1), 1.0 / max(float(sample.free[:, 0] ** 2 @ curvature), 1e-290))
-    return pseudo_inverse(sample.free.T @ (curvature[:, None] * sample.free))
+    def _refresh(self, point: Point) -> None:
+        sample = self._sample
+        curvature = sample.curvature(point.eta)
+        self._steps.refresh(curvature)
+        self._free_inverse = pseudo_inverse(sample.free.T @ (curvature[:, None] * sample.free))
 
 
 def _line_search(

@@ -6,6 +6,7 @@ For alpha = 0 both give the least-squares solution of smallest norm, the limit o
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -132,16 +133,14 @@ def fit_moments(moments: Moments, n_free: int, alphas: Array) -> Fit:
     projected = inverse @ cross
     matrix = gram[n_free:, n_free:] - cross.T @ projected
     target = correlations[n_free:] - projected.T @ correlations[:n_free]
-    null = 0.5 * max(square - correlations[:n_free] @ inverse @ correlations[:n_free], 0.0)
+    null = 0.5 * max(square - float(correlations[:n_free] @ inverse @ correlations[:n_free]), 0.0)
     solutions, gaps = solve_shifted(matrix, target, alphas, dual=False)
     free = (inverse @ correlations[:n_free])[:, None] - projected @ solutions
     once = np.ones(alphas.size, dtype=np.int64)
     return Fit(free, solutions, gaps, null, moments.start, once, 0, dual=False)
 
 
-def fit_kernel(
-    kernel: Array, free_columns: Array, target: Array, weights: Array, alphas: Array, start: float
-) -> Fit:
+def fit_kernel(kernel: Array, free_columns: Array, target: Array, weights: Array, alphas: Array, start: float) -> Fit:
     """All strengths from the kernel X̃ X̃ᵀ of the training rows; `penalized` holds a, coefficients are X̃ᵀ a."""
     roots = np.sqrt(weights)
     basis, solve_free = free_basis_of(roots[:, None] * free_columns)
@@ -180,6 +179,7 @@ def least_squares(values: Array, target: Array, weights: Array, n_free: int) -> 
     result = np.zeros(values.shape[1])
     if penalized.shape[1]:
         cond = max(projected.shape) * EPS
-        result[n_free:] = linalg.lstsq(projected, aim - basis @ (basis.T @ aim), cond=cond, check_finite=False)[0]
+        solved: Any = linalg.lstsq(projected, aim - basis @ (basis.T @ aim), cond=cond, check_finite=False)
+        result[n_free:] = solved[0]
     result[:n_free] = solve_free @ (basis.T @ (aim - penalized @ result[n_free:]))
     return result
