@@ -69,7 +69,10 @@ class Routed:
 def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
     """Xw + b + offset of a fitted model, shape (n_samples,)."""
     check_is_fitted(model)
-    X = cast(Any, validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
+    if is_finite_floats(X):
+        validate_data(model, X, reset=False, skip_check_array=True)
+    else:
+        X = cast(Any, validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
     eta = X @ model.coef_.reshape(-1) + model.intercept_
     return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
 
@@ -113,7 +116,7 @@ def fit_strength(model: Any, X: Any, y: np.ndarray, loss: Loss, penalty: Any, sa
     model.coef_, model.intercept_ = solution.coef, solution.intercept
     model.dual_gap_, model.n_iter_, model.status_ = solution.gap, solution.n_iter, solution.status
     if solution.status is Status.GAP_ABOVE_TOL:
-        warn_about_gap(solution.gap / problem.null.objective, model.tol)
+        warn_about_gap(solution.gap / (problem.null.objective or 1.0), model.tol)
     return model
 
 

@@ -1,6 +1,6 @@
 """What a problem and its solvers may ask of a loss."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from shrinkage._arrays import Array
 
@@ -11,8 +11,7 @@ class Loss(Protocol):
     All methods broadcast `y` against `eta` (or `u`) and return an array of the broadcast shape.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
 
     def value(self, y: Array, eta: Array) -> Array:
         """Return ℓ(y, η): the negative log-likelihood of one row up to its constant."""
