@@ -80,9 +80,9 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
     trains = [_training_weights(problem.weights, train) for train, _ in folds]
     means, variances = _moments(problem, np.column_stack([problem.weights, *trains]))
     moments = [(means[:, k], variances[:, k]) for k in range(means.shape[1])]
-    scales = [problem.scale] * len(folds)
+    scales: list[Array | None] = [problem.scale] * len(folds)
     if standardize:
-        scales = [column_scale(moment, problem.fit_intercept) for moment in moments[1:]]
+        scales[:] = [column_scale(moment, problem.fit_intercept) for moment in moments[1:]]
     whole = ground_of(problem, problem.weights, problem.scale, moments[0])
     path = _path(whole, alphas, tol)
     order = np.argsort(-alphas, kind="stable")

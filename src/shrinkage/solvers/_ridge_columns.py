@@ -12,6 +12,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 Array = np.ndarray
+blas: Any = linalg.blas
 
 HELD_ENTRIES = 8_000_000
 """Largest number of float64 entries of A that are held in memory (64 MB)."""
@@ -250,7 +251,7 @@ def kernels(design: Any, frame: Frame, divisors: list[Array]) -> list[Array]:
         design.gather(chosen, frame.shift[chosen], None, block)
         for result, divisor in zip(results, divisors, strict=True):
             scaled = block / divisor[chosen]
-            linalg.blas.dsyrk(1.0, scaled, beta=1.0, c=result, lower=1, overwrite_c=1)
+            blas.dsyrk(1.0, scaled, beta=1.0, c=result, lower=1, overwrite_c=1)
     for result in results:
         upper = np.triu_indices(n_rows, 1)
         result[upper] = result.T[upper]
