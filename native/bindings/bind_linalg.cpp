@@ -17,7 +17,8 @@ void load(nb::handle capsules, const char* name, Function& slot) {
   if (!signature) throw nb::python_error();
   const std::string text(signature);
   // LP64 signatures say "int *"; a 64-bit-integer build would not, and must not be called with 32-bit integers.
-  if (text.find("int *") == std::string::npos) throw std::runtime_error("scipy's " + std::string(name) + " has the signature '" + text + "'; 32-bit integers ('int *') were expected");
+  if (text.find("int *") == std::string::npos)
+    throw std::runtime_error("scipy's " + std::string(name) + " has the signature '" + text + "'; 32-bit integers ('int *') were expected");
   slot = reinterpret_cast<Function>(PyCapsule_GetPointer(capsule.ptr(), signature));
 }
 

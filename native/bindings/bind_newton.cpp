@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "interrupts.hpp"
 #include "shrinkage/losses/logistic.hpp"
 #include "shrinkage/restricted/prox_newton.hpp"
 
@@ -68,23 +69,25 @@ class LogisticFit {
              const OutMatrix& coefs, const OutMatrix& theta, const OutMatrix& eta, const OutMatrix& free_coefs, const OutVector& objectives,
              const Counts& supports, const Counts& steps) {
     const Index rows = x.rows, q = free_columns_.shape(1);
-    nb::gil_scoped_release unlocked;
-    solver_.attach(x, l1.data(), l2 ? l2->data() : nullptr);
-    for (size_t t = 0; t < strengths.shape(0); t++) {
-      steps(t) = solver_.solve(strengths(t), ridges(t), tol);
-      supports(t) = solver_.scatter(coefs.data() + t * x.count);
-      objectives(t) = solver_.objective(strengths(t), ridges(t));
-      std::copy_n(solver_.eta().data(), rows, eta.data() + t * rows);
-      std::copy_n(solver_.free_coefs().data(), q, free_coefs.data() + t * q);
-      solver_.dual_point(theta.data() + t * rows, intercept_only_);
-    }
+    without_gil([&] {
+      solver_.attach(x, l1.data(), l2 ? l2->data() : nullptr);
+      for (size_t t = 0; t < strengths.shape(0); t++) {
+        steps(t) = solver_.solve(strengths(t), ridges(t), tol);
+        supports(t) = solver_.scatter(coefs.data() + t * x.count);
+        objectives(t) = solver_.objective(strengths(t), ridges(t));
+        std::copy_n(solver_.eta().data(), rows, eta.data() + t * rows);
+        std::copy_n(solver_.free_coefs().data(), q, free_coefs.data() + t * q);
+        solver_.dual_point(theta.data() + t * rows, intercept_only_);
+      }
+    });
   }
 
-  void stand_at(const Columns& x, const Vector& l1, const std::optional<Vector>& l2, const Vector& coefs, const Vector& free_coefs,
-                const Vector& eta, double strength) {
-    nb::gil_scoped_release unlocked;
-    solver_.attach(x, l1.data(), l2 ? l2->data() : nullptr);
-    solver_.stand_at(coefs.data(), static_cast<int>(coefs.shape(0)), free_coefs.data(), eta.data(), strength);
+  void stand_at(const Columns& x, const Vector& l1, const std::optional<Vector>& l2, const Vector& coefs, const Vector& free_coefs, const Vector& eta,
+                double strength) {
+    without_gil([&] {
+      solver_.attach(x, l1.data(), l2 ? l2->data() : nullptr);
+      solver_.stand_at(coefs.data(), static_cast<int>(coefs.shape(0)), free_coefs.data(), eta.data(), strength);
+    });
   }
 
  private:
@@ -112,8 +115,8 @@ void bind_newton(nb::module_& m) {
       .def_static("dense", &dense_columns, "values"_a.noconvert())
       .def_static("compressed", &compressed_columns, "rows"_a, "starts"_a.noconvert(), "row_of"_a.noconvert(), "values"_a.noconvert());
   nb::class_<LogisticFit>(m, "LogisticFit", "Prox-Newton for weighted rows of a logistic model, kept warm between strengths.")
-      .def(nb::init<const Vector&, const Vector&, const std::optional<Vector>&, const Matrix&, bool>(), "y"_a.noconvert(),
-           "weights"_a.noconvert(), "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a)
+      .def(nb::init<const Vector&, const Vector&, const std::optional<Vector>&, const Matrix&, bool>(), "y"_a.noconvert(), "weights"_a.noconvert(),
+           "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a)
       .def_prop_ro("null_objective", &LogisticFit::null_objective)
       .def("reset", &LogisticFit::reset)
       .def("dual_point", &LogisticFit::dual_point, "theta"_a.noconvert())

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "interrupts.hpp"
 #include "shrinkage/restricted/active_set.hpp"
 
 namespace nb = nanobind;
@@ -40,47 +41,48 @@ Quadratic quadratic(const Matrix& gram, double scale, const std::optional<Matrix
   return q;
 }
 
-void solve_strengths(ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear,
-                     const Vector& l1, const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol,
-                     const OutMatrix& coefs, const Counts& steps, const Counts& supports) {
+void solve_strengths(ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear, const Vector& l1,
+                     const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol, const OutMatrix& coefs,
+                     const Counts& steps, const Counts& supports) {
   const Quadratic q = quadratic(gram, scale, low_rank, linear, l1, l2, ridges(0));
   double* into = coefs.data();
   const Index ld = coefs.stride(1);
-  nb::gil_scoped_release unlocked;
-  self.attach(q);
-  for (size_t t = 0; t < strengths.shape(0); t++) {
-    self.set_ridge(ridges(t));
-    steps(t) = self.solve_continued(strengths(t), tol);
-    supports(t) = self.support_size();
-    std::fill_n(into + t * ld, q.size, 0.0);
-    for (int i = 0; i < self.support_size(); i++) into[t * ld + self.support()[i]] = self.coefficients()[i];
-  }
+  without_gil([&] {
+    self.attach(q);
+    for (size_t t = 0; t < strengths.shape(0); t++) {
+      self.set_ridge(ridges(t));
+      steps(t) = self.solve_continued(strengths(t), tol);
+      supports(t) = self.support_size();
+      std::fill_n(into + t * ld, q.size, 0.0);
+      for (int i = 0; i < self.support_size(); i++) into[t * ld + self.support()[i]] = self.coefficients()[i];
+    }
+  });
 }
 
 }  // namespace
 
 void bind_restricted(nb::module_& m) {
   nb::class_<ActiveSet>(m, "ActiveSet", "Exact minimizer of a quadratic plus a weighted L1 norm, kept warm between strengths.")
-      .def("__init__",
-           [](ActiveSet* self, int max_support) {
-             new (self) ActiveSet();
-             self->max_support = max_support;
-           },
-           "max_support"_a)
-      .def_rw("max_support", &ActiveSet::max_support)
+      .def(
+          "__init__",
+          [](ActiveSet* self, int max_support) {
+            new (self) ActiveSet();
+            self->set_max_support(max_support);
+          },
+          "max_support"_a)
+      .def_prop_rw("max_support", &ActiveSet::max_support, &ActiveSet::set_max_support)
       .def_prop_ro("support_size", &ActiveSet::support_size)
       .def_prop_ro("last_strength", &ActiveSet::last_strength)
-      .def("solve", &solve_strengths, "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(),
-           "l1"_a.noconvert(), "l2"_a.noconvert().none(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(),
-           "steps"_a.noconvert(), "supports"_a.noconvert())
+      .def("solve", &solve_strengths, "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(), "l1"_a.noconvert(),
+           "l2"_a.noconvert().none(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "steps"_a.noconvert(),
+           "supports"_a.noconvert())
       .def(
           "restart",
           [](ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear, const Vector& l1,
              const std::optional<Vector>& l2, double ridge, const Vector& coef, double strength) {
             const Quadratic q = quadratic(gram, scale, low_rank, linear, l1, l2, ridge);
-            nb::gil_scoped_release unlocked;
-            self.restart(q, coef.data(), strength);
+            without_gil([&] { self.restart(q, coef.data(), strength); });
           },
-          "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(), "l1"_a.noconvert(),
-          "l2"_a.noconvert().none(), "ridge"_a, "coef"_a.noconvert(), "strength"_a);
+          "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(), "l1"_a.noconvert(), "l2"_a.noconvert().none(),
+          "ridge"_a, "coef"_a.noconvert(), "strength"_a);
 }

@@ -1,5 +1,6 @@
 #include <nanobind/nanobind.h>
 
+#include "shrinkage/interrupt.hpp"
 #include "shrinkage/kernels.hpp"
 
 namespace nb = nanobind;
@@ -10,7 +11,13 @@ void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
 void bind_newton(nb::module_& m);
 
+static bool control_c() {
+  nb::gil_scoped_acquire locked;
+  return PyErr_CheckSignals() != 0;
+}
+
 NB_MODULE(_core, m) {
+  shrinkage::interrupt_requested = control_c;
   m.doc() = "The compiled core of shrinkage. Private: shapes, dtypes and order are checked by its callers.";
   m.def("isa", [] { return shrinkage::kernels().isa; }, "Instruction set of the kernels in use: baseline, avx2 or avx512.");
   bind_linalg(m);

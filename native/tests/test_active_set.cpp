@@ -111,7 +111,7 @@ TEST("with more columns than rows the support stays within the rank and optimali
   for (unsigned seed = 0; seed < 6; seed++) {
     const Data data(10, 30, seed);
     ActiveSet set;
-    set.max_support = 10;
+    set.set_max_support(10);
     const Quadratic q = data.quadratic(0);
     set.attach(q);
     for (double strength = data.largest_strength(); strength > 1e-3 * data.largest_strength(); strength *= 0.8) {

@@ -26,8 +26,10 @@ class CandidateGram {
     free_count_ = free.count();
     reserve(from, k);
     for (int j = 0; j < k; j++) std::fill(at(std::max(from, j), j), at(k, j), 0.0);
-    if (x.dense)
-      add_dense(x, picked, from, weights);
+    if (x.dense && from == 0)
+      add_dense(x, picked, weights);
+    else if (x.dense)
+      append_dense(x, picked, from, weights);
     else
       add_compressed(x, picked, from, weights);
     project(x, free, picked, from);
@@ -35,6 +37,7 @@ class CandidateGram {
 
  private:
   static constexpr Index block_rows = 512;
+  static constexpr int few = 20;
 
   double* at(int i, int j) { return values_.data() + j * ld_ + i; }
 
@@ -47,55 +50,64 @@ class CandidateGram {
     ld_ = ld;
   }
 
-  // Lower triangle of X_K' D X_K, rows from.. on.
-  void add_dense(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
-    const int k = static_cast<int>(picked.size()), added = k - from;
+  // X_K' D X_K, lower triangle, of all candidates: blocks of rows scaled by the roots of their weights.
+  void add_dense(const Columns& x, const std::vector<int>& picked, const double* weights) {
+    const int k = static_cast<int>(picked.size());
     const Index tall = std::min(block_rows, x.rows);
-    scaled_.resize(static_cast<size_t>(tall) * added);
-    if (from) plain_.resize(static_cast<size_t>(tall) * from);
+    scaled_.resize(static_cast<size_t>(tall) * k);
     for (Index start = 0; start < x.rows; start += tall) {
       const int rows = static_cast<int>(std::min(tall, x.rows - start));
       root_.resize(rows);
       for (int i = 0; i < rows; i++) root_[i] = std::sqrt(weights[start + i]);
-      for (int c = 0; c < added; c++) {
-        const double* from_column = x.dense + picked[from + c] * x.ld + start;
+      for (int c = 0; c < k; c++) {
+        const double* from_column = x.dense + picked[c] * x.ld + start;
         double* into = scaled_.data() + static_cast<size_t>(c) * rows;
         for (int i = 0; i < rows; i++) into[i] = root_[i] * from_column[i];
       }
-      linalg::syrk(linalg::Op::transpose, added, rows, 1.0, scaled_.data(), rows, 1.0, at(from, from), static_cast<int>(ld_));
-      for (int c = 0; c < from; c++) {
-        const double* from_column = x.dense + picked[c] * x.ld + start;
-        double* into = plain_.data() + static_cast<size_t>(c) * rows;
-        for (int i = 0; i < rows; i++) into[i] = root_[i] * from_column[i];
+      linalg::syrk(linalg::Op::transpose, k, rows, 1.0, scaled_.data(), rows, 1.0, at(0, 0), static_cast<int>(ld_));
+    }
+  }
+
+  // A few new candidates: weighted copies of them against the working set as it lies, without gathering the old ones.
+  void append_dense(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
+    const int k = static_cast<int>(picked.size());
+    for (int start = from; start < k; start += few) {
+      const int count = std::min(few, k - start);
+      scaled_.resize(static_cast<size_t>(x.rows) * count);
+      for (int c = 0; c < count; c++) {
+        const double* column = x.dense + picked[start + c] * x.ld;
+        double* into = scaled_.data() + c * x.rows;
+        for (Index i = 0; i < x.rows; i++) into[i] = weights[i] * column[i];
       }
-      linalg::gemm(linalg::Op::transpose, linalg::Op::none, added, from, rows, 1.0, scaled_.data(), rows, plain_.data(), rows, 1.0, at(from, 0),
-                   static_cast<int>(ld_));
+      products_.assign(static_cast<size_t>(x.count) * count, 0.0);
+      kernels().dots(x.dense, x.ld, x.rows, x.count, scaled_.data(), x.rows, count, products_.data(), x.count);
+      for (int j = 0; j < start + count; j++)
+        for (int c = std::max(0, j - start); c < count; c++) *at(start + c, j) = products_[static_cast<size_t>(c) * x.count + picked[j]];
     }
   }
 
   void add_compressed(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
-    compress_rows(x, picked);
-    for (Index i = 0; i < x.rows; i++) {
-      if (weights[i] == 0) continue;
-      for (Index z = row_starts_[i]; z < row_starts_[i + 1]; z++) {
-        const int a = column_of_[z];
-        if (a < from) continue;
-        const double scaled = weights[i] * row_values_[z];
-        for (Index u = row_starts_[i]; u <= z; u++) *at(a, column_of_[u]) += scaled * row_values_[u];
+    compress_rows(x, picked, from);
+    for (int j = 0; j < static_cast<int>(picked.size()); j++) {
+      double* column = at(0, j);
+      for (Index z = x.starts[picked[j]]; z < x.starts[picked[j] + 1]; z++) {
+        const Index i = x.row_of[z];
+        const double scaled = weights[i] * x.values[z];
+        for (Index u = row_starts_[i + 1] - 1; u >= row_starts_[i] && column_of_[u] >= j; u--) column[column_of_[u]] += scaled * row_values_[u];
       }
     }
   }
 
-  // The picked columns by rows; within a row positions ascend.
-  void compress_rows(const Columns& x, const std::vector<int>& picked) {
+  // The candidates from.. on, by rows; within a row positions ascend.
+  void compress_rows(const Columns& x, const std::vector<int>& picked, int from) {
     row_starts_.assign(x.rows + 1, 0);
-    for (int j : picked)
-      for (Index z = x.starts[j]; z < x.starts[j + 1]; z++) row_starts_[x.row_of[z] + 1]++;
+    for (size_t a = from; a < picked.size(); a++)
+      for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) row_starts_[x.row_of[z] + 1]++;
     for (Index i = 0; i < x.rows; i++) row_starts_[i + 1] += row_starts_[i];
     column_of_.resize(row_starts_[x.rows]);
     row_values_.resize(row_starts_[x.rows]);
     next_.assign(row_starts_.begin(), row_starts_.end() - 1);
-    for (size_t a = 0; a < picked.size(); a++)
+    for (size_t a = from; a < picked.size(); a++)
       for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) {
         const Index into = next_[x.row_of[z]]++;
         column_of_[into] = static_cast<int>(a);
@@ -123,7 +135,7 @@ class CandidateGram {
     for (int j = from; j < k; j++) *at(j, j) *= 1 + 1e-12;  // so that rounding leaves H positive semidefinite
   }
 
-  std::vector<double> values_, cross_, scaled_, plain_, root_, products_, row_values_;
+  std::vector<double> values_, cross_, scaled_, root_, products_, row_values_;
   std::vector<Index> row_starts_, next_;
   std::vector<int> column_of_;
   Index ld_ = 0;

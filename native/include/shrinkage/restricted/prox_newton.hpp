@@ -151,7 +151,7 @@ class ProxNewton {
   };
   static constexpr int max_steps = 100;
   static constexpr int max_backtracks = 20;
-  static constexpr double contraction = 0.35;  // of the residual per step; a slower step asks for a new Hessian
+  static constexpr double contraction = 0.25;  // of the residual per step; a slower step asks for a new Hessian
   static constexpr double near = 0.9;          // of the strength: gradients above it stay candidates
 
   // --- one strength ---------------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ class ProxNewton {
     h.l1 = l1k_.data();
     h.l2 = l2_ ? l2k_.data() : nullptr;
     h.ridge = ridge;
-    active_.max_support = ridge > 0 ? std::numeric_limits<int>::max() : rank();
+    active_.set_max_support(ridge > 0 ? std::numeric_limits<int>::max() : rank());
     if (restart_)
       active_.restart(h, coefs_.data(), strength);
     else if (in_step_)
