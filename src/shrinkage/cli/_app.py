@@ -100,25 +100,59 @@ Examples:
 @app.command(epilog=FIT_EXAMPLES)
 @click.argument("data")
 @click.option("--target", required=True, help="Column to predict.")
-@click.option("--penalty", "penalties", default="l1,l2,elastic", show_default=True, callback=_penalties,
-              help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net).")
+@click.option(
+    "--penalty",
+    "penalties",
+    default="l1,l2,elastic",
+    show_default=True,
+    callback=_penalties,
+    help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net).",
+)
 @click.option("--l1-ratio", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Share of L1 in elastic.")
-@click.option("--loss", default="auto", show_default=True, type=click.Choice(["auto", "squared", "logistic"]),
-              help="auto: logistic for two distinct values, squared for other numbers.")
+@click.option(
+    "--loss",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "squared", "logistic"]),
+    help="auto: logistic for two distinct values, squared for other numbers.",
+)
 @click.option("--positive", metavar="CLASS", help="Model this class of the target against all others.")
-@click.option("--cv", default=10, show_default=True, type=click.IntRange(min=2),
-              help="Folds; shuffled, and stratified for logistic.")
-@click.option("--rule", default="1se", show_default=True, type=click.Choice(["1se", "min"]),
-              help="1se: the largest strength within one standard error of the lowest error; min: the lowest error.")
+@click.option(
+    "--cv",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Folds; shuffled, and stratified for logistic.",
+)
+@click.option(
+    "--rule",
+    default="1se",
+    show_default=True,
+    type=click.Choice(["1se", "min"]),
+    help="1se: the largest strength within one standard error of the lowest error; min: the lowest error.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Shuffles the folds.")
-@click.option("--standardize/--no-standardize", default=True, show_default=True,
-              help="Penalize effects per standard deviation; coefficients stay in raw units.")
+@click.option(
+    "--standardize/--no-standardize",
+    default=True,
+    show_default=True,
+    help="Penalize effects per standard deviation; coefficients stay in raw units.",
+)
 @click.option("--weights", metavar="COL", help="Column of row weights; it is not a feature.")
 @click.option("--drop", metavar="COL", multiple=True, help="Column to leave out; may be repeated.")
-@click.option("--tol", default=1e-6, show_default=True, type=click.FloatRange(0, 1, min_open=True),
-              help="Largest relative duality gap of any fit.")
-@click.option("--out", metavar="DIR", type=click.Path(file_okay=False),
-              help="Write report.html, model.npz and coefficients.csv here; without it, only print.")
+@click.option(
+    "--tol",
+    default=1e-6,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Largest relative duality gap of any fit.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write report.html, model.npz and coefficients.csv here; without it, only print.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes.")
 @click.pass_context

@@ -44,6 +44,6 @@ def write_data(show: Show, folder: Path) -> Path:
     writer.writerow([*data.feature_names, show.target])
     for row, value in zip(data.X.tolist(), data.y.tolist(), strict=True):
         writer.writerow([*(f"{number:.8g}" for number in row), value])
-    path = folder / "data.csv"
+    path = folder / f"{show.name}.csv"
     write_whole(path, stream.getvalue().encode())
     return path

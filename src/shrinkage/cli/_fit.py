@@ -111,7 +111,7 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     notes += tuple(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning))
     chosen = int(np.argmin([candidate.error for candidate in candidates]))
     study = Study(
-        title=f"{request.target}, from {FilePath(request.data).name if request.data != '-' else 'standard input'}",
+        title=f"{request.target}: penalties compared on {FilePath(data.table.source).name}",
         asked=_asked(request, data),
         data=_summary(data),
         columns=_columns(request, data),
@@ -227,6 +227,7 @@ def _summary(data: Prepared) -> tuple[tuple[str, str], ...]:
 
 
 def _columns(request: Request, data: Prepared) -> tuple[tuple[str, str, int, str], ...]:
+    """Every column with its kind, missing values and use; plain features last, as there may be thousands."""
     uses = {rule.name: "feature" for rule in data.recipe.rules}
     uses |= {rule.name: f"{len(rule.features)} features" for rule in data.recipe.rules if len(rule.features) > 1}
     uses |= {name: f"not used: {reason}" for name, reason in data.recipe.dropped}
@@ -237,7 +238,7 @@ def _columns(request: Request, data: Prepared) -> tuple[tuple[str, str, int, str
         empty = data.table.n_rows if column.kind == "empty" else 0
         missing = int(column.missing.sum()) if len(column.values) else empty
         rows.append((column.name, column.kind, missing, uses[column.name]))
-    return tuple(rows)
+    return tuple(sorted(rows, key=lambda row: row[3] == "feature"))
 
 
 def _model(request: Request, data: Prepared, study: Study) -> Model:

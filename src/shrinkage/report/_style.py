@@ -8,7 +8,7 @@ CSS = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",Arial,sans-serif}
-main{max-width:52rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
+main{max-width:56rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .6rem;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:2.6rem 0 .7rem;padding-top:.8rem;border-top:1px solid var(--line)}
 p{margin:.6rem 0;max-width:44rem}
@@ -18,7 +18,8 @@ p{margin:.6rem 0;max-width:44rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.32rem .7rem .32rem 0;border-bottom:1px solid var(--line);vertical-align:baseline}
-th{font-weight:600;color:var(--soft);white-space:nowrap}
+th{font-weight:600;color:var(--soft);vertical-align:bottom}
+th.num{white-space:normal}
 td:first-child{overflow-wrap:anywhere;min-width:9rem}
 .num{text-align:right;white-space:nowrap}
 td.num:last-child,th.num:last-child{padding-right:.2rem}
