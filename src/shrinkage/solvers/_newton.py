@@ -45,7 +45,7 @@ class NewtonFits:
     def __init__(self, problem: Problem, fit_weights: np.ndarray, l1_weights, l2_weights, tol: float):
         self._problem, self._design = problem, problem.design
         self._l1, self._l2 = l1_weights, l2_weights
-        self._tol = max(min(1e-6, tol / 3), 1e-14)
+        self._tol = max(min(1e-6, tol), 1e-14)
         self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
         p = problem.design.shape[1]
         center = self._weights[:, 0] if problem.fit_intercept else None

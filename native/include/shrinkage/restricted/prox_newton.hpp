@@ -6,6 +6,7 @@
 
 #include "shrinkage/restricted/active_set.hpp"
 #include "shrinkage/restricted/candidate_gram.hpp"
+#include "shrinkage/restricted/dual_point.hpp"
 
 namespace shrinkage {
 
@@ -20,7 +21,7 @@ template <class Loss>
 class ProxNewton {
  public:
   ProxNewton(const Loss& loss, const FreeBlock& free)
-      : loss_(loss), free_(free), dual_free_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
+      : loss_(loss), free_(free), dual_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
     for (std::vector<double>* rows : {&eta_, &residual_, &curvature_, &eta_trial_, &residual_trial_, &curvature_trial_, &step_, &model_weights_})
       rows->resize(loss.rows);
     reset();
@@ -116,34 +117,8 @@ class ProxNewton {
     return support;
   }
 
-  // theta = v times a point of the dual domain near the residuals, orthogonal to the free block: Newton on the free block
-  // until its step is short, |Z delta| <= 1/2, then r - D Z delta, which stays inside. `intercept_only`: Z is ones.
-  void dual_point(double* theta, bool intercept_only) {
-    const int q = free_.count();
-    std::vector<double> point(eta_), delta(q), none(loss_.rows, 0.0);
-    for (int round = 0; round < 30; round++) {
-      loss_.sweep(point.data(), none.data(), 0.0, 0.0, eta_trial_.data(), theta, curvature_trial_.data());
-      dual_free_.dots(theta, delta.data());
-      dual_free_.factor(curvature_trial_.data());
-      dual_free_.forward(delta.data());
-      dual_free_.backward(delta.data());
-      std::fill(step_.begin(), step_.end(), 0.0);
-      dual_free_.add(delta.data(), step_.data());
-      double longest = 0;
-      for (double s : step_) longest = std::max(longest, std::fabs(s));
-      if (longest <= 0.5) {
-        for (Index i = 0; i < loss_.rows; i++) theta[i] -= curvature_trial_[i] * step_[i];
-        return;
-      }
-      if (!std::isfinite(longest)) break;
-      for (Index i = 0; i < loss_.rows; i++) point[i] += step_[i] / std::max(1.0, longest);
-    }
-    loss_.sweep(eta_.data(), none.data(), 0.0, 0.0, eta_trial_.data(), theta, curvature_trial_.data());
-    if (intercept_only)
-      loss_.balance(theta);
-    else
-      std::fill_n(theta, loss_.rows, 0.0);
-  }
+  // theta = v times a point of the dual domain near the residuals, orthogonal to the free block.
+  void dual_point(double* theta, bool intercept_only) { dual_.point(loss_, eta_.data(), theta, intercept_only); }
 
  private:
   struct Level {
@@ -442,7 +417,8 @@ class ProxNewton {
   }
 
   Loss loss_;
-  FreeBlock free_, dual_free_;
+  FreeBlock free_;
+  DualPoint<Loss> dual_;
   Columns x_;
   const double *l1_ = nullptr, *l2_ = nullptr;
   CandidateGram model_;
