@@ -38,6 +38,7 @@ test-core: build/core-tests/CTestTestfile.cmake
 
 lint: $(VENV)/done-tools ## ruff and codespell
 	$(bin)/ruff check .
+	$(bin)/ruff format --check --quiet .
 	$(bin)/codespell
 
 types: $(VENV)/done-test $(VENV)/done-tools
@@ -49,8 +50,9 @@ stub: $(VENV)/done-test
 contract: $(VENV)/done-tools
 	$(bin)/python -m pytest -c pyproject.toml -q tests/test_architecture.py
 
-format: $(VENV)/done-tools ## sorts imports and mends what ruff can mend
+format: $(VENV)/done-tools ## lays out the Python and mends what ruff can mend
 	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
 
 bench: $(VENV)/done-test ## speed, accuracy and memory beside other libraries, as ratios (most of an hour)
 	$(bin)/python benchmarks/run.py all

@@ -50,7 +50,11 @@ def random_case(seed: int, plain: bool = False, most_features: int = 200) -> Cas
     if loss == "logistic":
         y = (rng.random(n) < 1 / (1 + np.exp(-2 * eta))).astype(float)
         y[:2] = [0, 1]
-    options = {"loss": loss, "l1_ratio": float(rng.choice([0.0, 0.1, 0.5, 0.9, 1.0])), "fit_intercept": bool(rng.random() < 0.8)}
+    options = {
+        "loss": loss,
+        "l1_ratio": float(rng.choice([0.0, 0.1, 0.5, 0.9, 1.0])),
+        "fit_intercept": bool(rng.random() < 0.8),
+    }
     if rng.random() < 0.4:
         options["sample_weight"] = rng.integers(0, 4, n).astype(float)
         options["sample_weight"][:2] = 1

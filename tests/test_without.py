@@ -59,8 +59,11 @@ def test_importing_the_library_opens_no_heavy_room():
     [
         ("matplotlib", "import shrinkage.plots as p; p.path(None)", "shrinkage[plots]"),
         ("pyarrow", "import shrinkage.tables as t; t.read('x.parquet')", "shrinkage[cli]"),
-        ("click", "from importlib.metadata import entry_points as e; e(group='console_scripts')['shrinkage'].load()()",
-         "shrinkage[cli]"),
+        (
+            "click",
+            "from importlib.metadata import entry_points as e; e(group='console_scripts')['shrinkage'].load()()",
+            "shrinkage[cli]",
+        ),
     ],
 )
 def test_a_missing_extra_is_named(absent, code, extra):

@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from shrinkage._check import check_boolean, check_choice, check_fraction, check_positive, check_positive_int, finite_vector, weight_vector
+from shrinkage._check import (
+    check_boolean,
+    check_choice,
+    check_fraction,
+    check_positive,
+    check_positive_int,
+    finite_vector,
+    weight_vector,
+)
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
-from shrinkage.design import Design, as_design
+from shrinkage.design import as_design
 from shrinkage.losses import Logistic, Loss, Squared
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
@@ -86,7 +94,7 @@ class Path:
         return float((1 - share) * self.intercepts[low] + share * self.intercepts[high])
 
     def predict(self, X: ArrayLike, alpha: float, offset: ArrayLike | None = None) -> np.ndarray:
-        """Mean response (n_samples,) at one strength: the value for the squared loss, the probability of the second class for logistic.
+        """Mean response (n_samples,) at one strength: the value; for logistic the probability of the second class.
 
         Parameters
         ----------
@@ -106,7 +114,7 @@ class Path:
         return self.loss.inverse_link(eta)
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame with one row per strength: alpha, intercept, non-zeros, gap, kkt, status, then one column per feature."""
+        """One row per strength, in pandas: alpha, intercept, n_nonzero, gap, kkt, status, and a column per feature."""
         try:
             import pandas as pd
         except ImportError as error:
@@ -187,7 +195,17 @@ class CrossValidation:
         limit = mean[best] + (se[best] if np.isfinite(se[best]) else 0.0)
         simplest = int(np.flatnonzero(mean <= limit)[0])
         return cls(
-            alphas, scores, mean, se, float(alphas[best]), float(alphas[simplest]), best, simplest, path, fold_weights, fold_gaps
+            alphas,
+            scores,
+            mean,
+            se,
+            float(alphas[best]),
+            float(alphas[simplest]),
+            best,
+            simplest,
+            path,
+            fold_weights,
+            fold_gaps,
         )
 
 
@@ -241,7 +259,8 @@ def path(
     alpha_min_ratio : float in (0, 1)
     fit_intercept : bool
     standardize : bool
-        Penalize sd_j·w_j instead of w_j, sd_j the weighted standard deviation (1/S) of column j; coefficients stay in raw units.
+        Penalize sd_j·w_j instead of w_j, sd_j the weighted standard deviation (1/S) of column j; coefficients stay in
+        raw units.
     sample_weight : array-like of shape (n_samples,), optional
         sᵢ >= 0; 2 means the row twice.
     offset : array-like of shape (n_samples,), optional
@@ -281,7 +300,9 @@ def path(
     >>> bool(p.relative_gaps.max() < 1e-6)
     True
     """
-    problem, classes = _state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty)
+    problem, classes = _state(
+        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+    )
     check_positive("tol", tol)
     columns = solve_path(problem, _grid(alphas, n_alphas, alpha_min_ratio), tol)
     return _finish(problem, columns, classes, tol)
@@ -309,8 +330,10 @@ def cross_validate(
 
     Parameters
     ----------
-    X, y, loss, l1_ratio, alphas, n_alphas, alpha_min_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty, tol
-        As `path`. The grid is that of all rows; standardizing is redone on the training rows of each fold.
+    X, y, loss, l1_ratio, alphas, n_alphas, alpha_min_ratio
+        As `path`. The grid is that of all rows.
+    fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty, tol
+        As `path`; standardizing is redone on the training rows of each fold.
     cv : int, splitter or iterable of (train, test) index pairs
         An int is that many folds without shuffling, as in scikit-learn: stratified for logistic.
     groups : array-like of shape (n_samples,), optional
@@ -331,7 +354,9 @@ def cross_validate(
     >>> cv.alpha_1se > cv.alpha_min
     True
     """
-    problem, classes = _state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty)
+    problem, classes = _state(
+        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+    )
     check_positive("tol", tol)
     folds = _folds(cv, problem, groups)
     result = solve_folds(problem, _grid(alphas, n_alphas, alpha_min_ratio), folds, standardize, tol)
@@ -342,7 +367,9 @@ def cross_validate(
     return CrossValidation.from_scores(fitted.alphas, result.scores[order], fold_weights, fitted, result.gaps[order])
 
 
-def _state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty) -> tuple[Problem, tuple | None]:
+def _state(
+    X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+) -> tuple[Problem, tuple | None]:
     """The Problem that the arguments state, with alpha 1, and the two classes of y."""
     check_choice("loss", loss, tuple(LOSSES))
     check_boolean("fit_intercept", fit_intercept)
@@ -369,7 +396,7 @@ def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
         if factors is not None and factors.min() < 0:
             raise ArgumentError(f"penalty_factor must be >= 0; position {int(factors.argmin())} is {factors.min()}")
         if factors is not None and not factors.any():
-            raise ArgumentError("penalty_factor must hold at least one number > 0; all are 0, which leaves nothing to penalize")
+            raise ArgumentError("penalty_factor must hold a number > 0; all are 0, which leaves nothing to penalize")
         return L1L2(1.0, float(l1_ratio), factors)
     if l1_ratio != 1.0 or penalty_factor is not None:
         raise ArgumentError("penalty already says l1_ratio and penalty_factor: give one or the other")
@@ -420,7 +447,7 @@ def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
             raise ArgumentError(f"cv must be at most the number of rows, {len(y)}; got {cv}")
         fewest = int(min(y.sum(), len(y) - y.sum()))
         if logistic and fewest < 2:
-            raise DataError(f"y must hold at least two rows of each class to be cross-validated; the rarer has {fewest}")
+            raise DataError(f"y must hold two rows or more of each class to be cross-validated; the rarer has {fewest}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
         splitter = check_cv(cv, y.astype(int) if logistic else y, classifier=logistic)
@@ -458,15 +485,26 @@ def _check_fold(k: int, train: np.ndarray, test: np.ndarray, weights: np.ndarray
 def _finish(problem: Problem, columns: PathColumns, classes, tol: float, fold_gaps: np.ndarray | None = None) -> Path:
     null = problem.null.objective
     result = Path(
-        columns.alphas, columns.coefs, columns.intercepts, columns.gaps, columns.kkt, columns.status, columns.n_passes, null,
-        problem.loss, float(problem.penalty.l1_ratio), classes, problem.design.feature_names,
-    )  # fmt: skip
+        columns.alphas,
+        columns.coefs,
+        columns.intercepts,
+        columns.gaps,
+        columns.kkt,
+        columns.status,
+        columns.n_passes,
+        null,
+        problem.loss,
+        float(problem.penalty.l1_ratio),
+        classes,
+        problem.design.feature_names,
+    )
     missed = sum(status is Status.GAP_ABOVE_TOL for status in columns.status)
     worst = float(np.max(result.relative_gaps, initial=0.0))
     if fold_gaps is not None and fold_gaps.size:
         missed += int((fold_gaps > tol).sum())
         worst = max(worst, float(fold_gaps.max()))
     if missed:
-        message = f"{missed} fits ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}; raise tol, or standardize X"
+        found = f"{missed} fits ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
+        message = f"{found}; raise tol, or standardize X"
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
     return result

@@ -18,7 +18,12 @@ def tight_fit(case, alpha):
     X = case.X.astype(np.float64)
     if options["loss"] == "squared":
         if ratio == 0:
-            model = sk.Ridge(alpha=alpha * total, fit_intercept=intercept, solver="svd" if isinstance(X, np.ndarray) else "auto", tol=1e-14)
+            model = sk.Ridge(
+                alpha=alpha * total,
+                fit_intercept=intercept,
+                solver="svd" if isinstance(X, np.ndarray) else "auto",
+                tol=1e-14,
+            )
         else:
             model = sk.ElasticNet(alpha=alpha, l1_ratio=ratio, fit_intercept=intercept, tol=1e-15, max_iter=2_000_000)
         model.fit(X, case.y, sample_weight=weights)
@@ -38,7 +43,9 @@ def test_coefficients_or_fitted_values_equal_those_of_a_tight_fit(seed):
         case.X = case.X[:, :12]
     if not isinstance(case.X, np.ndarray):
         case.X = case.X.toarray()
-    case.X = np.ascontiguousarray(case.X / np.maximum(np.abs(case.X).max(axis=0), 1e-9))  # saga needs columns of one scale
+    case.X = np.ascontiguousarray(
+        case.X / np.maximum(np.abs(case.X).max(axis=0), 1e-9)
+    )  # saga needs columns of one scale
     fitted = path(case.X, case.y, n_alphas=3, alpha_min_ratio=0.1, tol=1e-12, **case.options)
     X = case.X.astype(np.float64)
     for t in (1, 2):
@@ -47,7 +54,9 @@ def test_coefficients_or_fitted_values_equal_those_of_a_tight_fit(seed):
             coef, intercept = tight_fit(case, float(fitted.alphas[t]))
         ours = fitted.coefs[:, [t]].toarray()[:, 0]
         scale = max(np.abs(coef).max(), 1e-3)
-        np.testing.assert_allclose(X @ ours + fitted.intercepts[t], X @ coef + intercept, atol=1e-6 * max(1, np.abs(X @ coef).max()))
+        np.testing.assert_allclose(
+            X @ ours + fitted.intercepts[t], X @ coef + intercept, atol=1e-6 * max(1, np.abs(X @ coef).max())
+        )
         unique = np.linalg.matrix_rank(X - X.mean(axis=0)) == X.shape[1] or case.options["l1_ratio"] < 1
         if unique:
             np.testing.assert_allclose(ours, coef, atol=1e-6 * scale)

@@ -67,6 +67,8 @@ def test_the_grid_starts_at_the_smallest_strength_without_coefficients():
         penalized = np.ones(case.X.shape[1], bool)
         if case.options.get("penalty_factor") is not None:
             penalized = case.options["penalty_factor"] > 0
-        both = path(case.X, case.y, alphas=[top * (1 + 1e-9), top * 0.999], tol=1e-11, **case.options).coefs.toarray()[penalized]
+        both = path(case.X, case.y, alphas=[top * (1 + 1e-9), top * 0.999], tol=1e-11, **case.options).coefs.toarray()[
+            penalized
+        ]
         assert not both[:, 0].any()
         assert both[:, 1].any()

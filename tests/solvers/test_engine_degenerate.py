@@ -1,4 +1,4 @@
-"""Inputs that break coordinate descent or a Gram matrix: the certificate must hold, or the status must say that it does not."""
+"""Inputs that break coordinate descent or a Gram matrix: the certificate holds, or the status says that it does not."""
 
 import numpy as np
 import pytest
@@ -91,9 +91,22 @@ def response_is_a_column(rng):
 
 
 SHAPES = [
-    duplicates, near_duplicates, closer_duplicates, constant_and_zero_columns, orthogonal_ties, binary, low_rank, wide, tiny,
-    explained_exactly, scaled, far_from_zero, one_hot, one_column, response_is_a_column,
-]  # fmt: skip
+    duplicates,
+    near_duplicates,
+    closer_duplicates,
+    constant_and_zero_columns,
+    orthogonal_ties,
+    binary,
+    low_rank,
+    wide,
+    tiny,
+    explained_exactly,
+    scaled,
+    far_from_zero,
+    one_hot,
+    one_column,
+    response_is_a_column,
+]
 
 
 def relative_gaps(X, y, fitted, loss, **options):

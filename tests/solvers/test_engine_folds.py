@@ -28,10 +28,14 @@ def scores_of_explicit_fits(case, alphas, folds, tol):
 
 def usable(case, folds):
     weights = case.options.get("sample_weight", np.ones(len(case.y)))
-    return all(weights[test].sum() > 0 and len(np.unique(case.y[train][weights[train] > 0])) > 1 for train, test in folds)
+    return all(
+        weights[test].sum() > 0 and len(np.unique(case.y[train][weights[train] > 0])) > 1 for train, test in folds
+    )
 
 
-@pytest.mark.parametrize("splitter", [KFold(4), KFold(3, shuffle=True, random_state=1), TimeSeriesSplit(3), ShuffleSplit(3, random_state=0)])
+@pytest.mark.parametrize(
+    "splitter", [KFold(4), KFold(3, shuffle=True, random_state=1), TimeSeriesSplit(3), ShuffleSplit(3, random_state=0)]
+)
 @pytest.mark.parametrize("block", range(3))
 def test_fold_scores_equal_those_of_explicit_fits(splitter, block):
     compared = 0
@@ -61,7 +65,9 @@ def test_the_path_of_a_cross_validation_is_the_path():
     alone = path(case.X, case.y, n_alphas=15, **case.options)
     np.testing.assert_allclose(cv.path.alphas, alone.alphas, rtol=1e-12)
     problem = case.problem()
-    np.testing.assert_allclose(cv.path.coefs.toarray(), alone.coefs.toarray(), atol=1e-5 * np.abs(alone.coefs.toarray()).max())
+    np.testing.assert_allclose(
+        cv.path.coefs.toarray(), alone.coefs.toarray(), atol=1e-5 * np.abs(alone.coefs.toarray()).max()
+    )
     assert problem.relative(problem.gaps(cv.path.coefs, cv.path.intercepts, cv.path.alphas)).max() <= 1e-6
 
 

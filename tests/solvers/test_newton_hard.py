@@ -108,9 +108,21 @@ def fitted(problem, ratio, tol, count=40, features=None):
 
 
 MAKERS = [
-    normal, separable, separable_and_wide, duplicates, near_duplicates, constant_columns, binary, low_rank, three_positives,
-    far_away, badly_scaled, one_row_per_class, response_is_a_column, sparse_and_wide,
-]  # fmt: skip
+    normal,
+    separable,
+    separable_and_wide,
+    duplicates,
+    near_duplicates,
+    constant_columns,
+    binary,
+    low_rank,
+    three_positives,
+    far_away,
+    badly_scaled,
+    one_row_per_class,
+    response_is_a_column,
+    sparse_and_wide,
+]
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])

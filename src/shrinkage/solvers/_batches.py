@@ -1,9 +1,9 @@
 """Whole paths in a handful of passes over X: look ahead, solve on a working set, certify many strengths at once.
 
-A pass is one product X.T @ theta for the residuals of many strengths and of all folds. It settles for each of them whether a
-feature outside the working set violates its optimality condition, and how large the duality gap is; strengths up to the first
-that fails are final, violators join, and the rest is solved again. Which features to look at next is read off the slopes of
-the correlations between two certified strengths: exact while the support stands.
+A pass is one product X.T @ theta for the residuals of many strengths and of all folds. It settles for each of them
+whether a feature outside the working set violates its optimality condition, and how large the duality gap is; strengths
+up to the first that fails are final, violators join, and the rest is solved again. Which features to look at next is
+read off the slopes of the correlations between two certified strengths: exact while the support stands.
 """
 
 from dataclasses import dataclass, field
@@ -145,7 +145,7 @@ class Driver:
         self._grow(violators, excess[violators], max(NEWCOMERS, self.support))
 
     def _stand(self, batch, good: int, start: int, strengths, ridges, count: int) -> None:
-        """Go back to the last certified strength, unless only the last of the batch failed: it is a good start for itself."""
+        """Go back to the last certified strength, unless only the last failed: it is a good start for itself."""
         if count - good <= 1:
             return
         if good:
@@ -175,7 +175,9 @@ class Driver:
         keep.intercepts.append(batch.intercept[:good])
         keep.free_coefs.append(batch.free_coefs[:, :good])
         keep.gaps.append(gaps[0, :good])
-        keep.kkt.append(self._violations(batch.coefs[:, :good], shaped[:, 0, :good], strengths[:good], ridges[:good], max_ratio[0]))
+        keep.kkt.append(
+            self._violations(batch.coefs[:, :good], shaped[:, 0, :good], strengths[:good], ridges[:good], max_ratio[0])
+        )
         keep.steps.append(batch.steps[0, :good])
         held_out = [self.fits.held_out(batch, f + 1, rows)[:good] for f, rows in enumerate(self.held_out)]
         keep.scores.append((np.array(held_out).reshape(-1, good).T, relative[1:, :good].T))
@@ -198,8 +200,10 @@ class Driver:
         return worst
 
 
-def sparse_columns(shape: tuple[int, int], features: list, blocks: list, free: np.ndarray, free_blocks: list) -> sparse.csc_array:
-    """Blocks of coefficients on growing working sets, and those of the free columns, as one (p, n_strengths) CSC array."""
+def sparse_columns(
+    shape: tuple[int, int], features: list, blocks: list, free: np.ndarray, free_blocks: list
+) -> sparse.csc_array:
+    """Blocks of coefficients on growing working sets, and of the free columns, as one (p, n_strengths) CSC array."""
     rows, columns, values, at = [], [], [], 0
     for block_features, block, free_block in zip(features, blocks, free_blocks, strict=True):
         i, t = np.nonzero(block)

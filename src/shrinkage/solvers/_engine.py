@@ -1,7 +1,7 @@
 """Which solver takes which problem: one strength, a path, or a path with folds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +13,7 @@ from ._batches import Certified, Driver, sparse_columns
 from ._fista import solve_fista
 from ._moments import MomentDriver
 from ._newton import NewtonFits
-from ._records import FoldColumns, PathColumns, Solution, Status, statuses
+from ._records import FoldColumns, PathColumns, Solution, statuses
 from ._ridge import ridge_folds, ridge_path
 from ._squared import SquaredFits
 
@@ -46,7 +46,12 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
         columns = solve_path(problem, np.array([alpha]), tol)
         coef = columns.coefs.toarray()[:, 0]
         return Solution(
-            coef, float(columns.intercepts[0]), float(columns.gaps[0]), float(columns.kkt[0]), int(columns.n_iter[0]), columns.status[0]
+            coef,
+            float(columns.intercepts[0]),
+            float(columns.gaps[0]),
+            float(columns.kkt[0]),
+            int(columns.n_iter[0]),
+            columns.status[0],
         )
     driver = _driver(problem, [], False, tol)
     found = driver.run(np.array([alpha]))
@@ -89,7 +94,7 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     """
     l1_ratio = float(problem.penalty.l1_ratio)
     unit = problem.with_penalty(_with_alpha_one(problem))
-    if l1_ratio == 0 or not callable(alphas) and not np.any(alphas):
+    if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
         check_finite(problem.design)
         grid = alphas(unit.alpha_max) if callable(alphas) else alphas
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
@@ -101,14 +106,19 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     positive = np.ascontiguousarray(-distinct[distinct < 0])
     result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
     if len(positive) < len(distinct):
-        result = _append(result, ridge_folds(unit, np.zeros(1), folds, standardize, tol) if folds else _alone(ridge_path(unit, np.zeros(1), tol)))
+        result = _append(
+            result,
+            ridge_folds(unit, np.zeros(1), folds, standardize, tol)
+            if folds
+            else _alone(ridge_path(unit, np.zeros(1), tol)),
+        )
     if np.array_equal(back, np.arange(len(grid))):
         return result
     return _reordered(result, grid, back)
 
 
 def column_scale(design, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
-    """(n_features, k) root of the mean squared deviation of each column, one for each column of row weights (n_samples, k).
+    """(n_features, k) root of the mean squared deviation of each column, one for each column of weights (n_samples, k).
 
     From the mean if an intercept is fitted, else from 0. Constant columns get 1: they are left as they are.
     """
@@ -169,9 +179,15 @@ def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, null: f
     coefs = sparse_columns((p, len(alphas)), certified.features, certified.coefs, problem.free, certified.free_coefs)
     gaps = np.concatenate(certified.gaps or [np.zeros(0)])
     path = PathColumns(
-        alphas, coefs, np.concatenate(certified.intercepts or [np.zeros(0)]), gaps, np.concatenate(certified.kkt or [np.zeros(0)]),
-        np.concatenate(certified.steps or [np.zeros(0, np.int32)]), statuses(gaps / null if null > 0 else gaps, tol), certified.n_passes,
-    )  # fmt: skip
+        alphas,
+        coefs,
+        np.concatenate(certified.intercepts or [np.zeros(0)]),
+        gaps,
+        np.concatenate(certified.kkt or [np.zeros(0)]),
+        np.concatenate(certified.steps or [np.zeros(0, np.int32)]),
+        statuses(gaps / null if null > 0 else gaps, tol),
+        certified.n_passes,
+    )
     scores = np.concatenate([s for s, _ in certified.scores]) if certified.scores else np.zeros((0, 0))
     fold_gaps = np.concatenate([g for _, g in certified.scores]) if certified.scores else np.zeros((0, 0))
     return FoldColumns(path, scores, fold_gaps)
@@ -184,10 +200,15 @@ def _alone(path: PathColumns) -> FoldColumns:
 def _append(first: FoldColumns, last: FoldColumns) -> FoldColumns:
     a, b = first.path, last.path
     path = PathColumns(
-        np.concatenate([a.alphas, b.alphas]), sparse.csc_array(sparse.hstack([a.coefs, b.coefs])),
-        np.concatenate([a.intercepts, b.intercepts]), np.concatenate([a.gaps, b.gaps]), np.concatenate([a.kkt, b.kkt]),
-        np.concatenate([a.n_iter, b.n_iter]), a.status + b.status, a.n_passes + b.n_passes,
-    )  # fmt: skip
+        np.concatenate([a.alphas, b.alphas]),
+        sparse.csc_array(sparse.hstack([a.coefs, b.coefs])),
+        np.concatenate([a.intercepts, b.intercepts]),
+        np.concatenate([a.gaps, b.gaps]),
+        np.concatenate([a.kkt, b.kkt]),
+        np.concatenate([a.n_iter, b.n_iter]),
+        a.status + b.status,
+        a.n_passes + b.n_passes,
+    )
     if not a.alphas.size:
         return FoldColumns(path, last.scores, last.gaps)
     return FoldColumns(path, np.vstack([first.scores, last.scores]), np.vstack([first.gaps, last.gaps]))
@@ -196,7 +217,13 @@ def _append(first: FoldColumns, last: FoldColumns) -> FoldColumns:
 def _reordered(columns: FoldColumns, grid: np.ndarray, back: np.ndarray) -> FoldColumns:
     path = columns.path
     path = replace(
-        path, alphas=grid, coefs=sparse.csc_array(path.coefs[:, back]), intercepts=path.intercepts[back], gaps=path.gaps[back],
-        kkt=path.kkt[back], n_iter=path.n_iter[back], status=tuple(path.status[i] for i in back),
-    )  # fmt: skip
+        path,
+        alphas=grid,
+        coefs=sparse.csc_array(path.coefs[:, back]),
+        intercepts=path.intercepts[back],
+        gaps=path.gaps[back],
+        kkt=path.kkt[back],
+        n_iter=path.n_iter[back],
+        status=tuple(path.status[i] for i in back),
+    )
     return FoldColumns(path, columns.scores[back], columns.gaps[back])

@@ -1,4 +1,4 @@
-"""Tall or small data: after one pass over X, every strength and every fold is solved and certified from moments alone."""
+"""Tall or small data: after one pass over X, all strengths and folds are solved and certified from moments alone."""
 
 import numpy as np
 
@@ -14,9 +14,9 @@ ROWS = 1024  # rows per block: a block of 500 columns stays in the cache
 class MomentDriver:
     """All features are the working set; the Gram matrix of a fold is that of all rows minus that of the rows left out.
 
-    For weights s, Z = [1, free columns] and the columns D = [X, y, Z], the moments are D' diag(s) D over the rows of a fit.
-    Eliminating Z from them leaves H, c and the squared norm of y: everything that the objective, the optimality conditions
-    and the duality gap ask for. X is not read again.
+    For weights s, Z = [1, free columns] and the columns D = [X, y, Z], the moments are D' diag(s) D over the rows of a
+    fit. Eliminating Z from them leaves H, c and the squared norm of y: everything that the objective, the optimality
+    conditions and the duality gap ask for. X is not read again.
 
     Parameters
     ----------
@@ -50,7 +50,11 @@ class MomentDriver:
         unpenalized = unpenalized_columns(problem)
         self.q = unpenalized.shape[1]
         m = len(self.penalized)
-        self.shift = problem.design.correlate(np.asfortranarray(weights[:, None] / total))[self.penalized, 0] if problem.fit_intercept else np.zeros(m)
+        self.shift = (
+            problem.design.correlate(np.asfortranarray(weights[:, None] / total))[self.penalized, 0]
+            if problem.fit_intercept
+            else np.zeros(m)
+        )
         self.y_shift = float(weights @ y / total) if problem.fit_intercept else 0.0
         rest = np.column_stack([y - self.y_shift, unpenalized])
         first = int(problem.fit_intercept)
@@ -67,7 +71,9 @@ class MomentDriver:
         for rows in left_out:
             counts[rows] += 1
         self.all = sum(self.out) if self.out and (counts == 1).all() else moments(everything)
-        self.test = [self.out[k] if np.array_equal(rows, left_out[k]) else moments(rows) for k, rows in enumerate(held_out)]
+        self.test = [
+            self.out[k] if np.array_equal(rows, left_out[k]) else moments(rows) for k, rows in enumerate(held_out)
+        ]
         self.totals = np.array([weights[rows].sum() for rows in training])
         self.test_totals = np.array([weights[rows].sum() for rows in held_out])
         self.positive = [int(np.count_nonzero(weights[rows])) for rows in training]
@@ -89,7 +95,7 @@ class MomentDriver:
         whole = self.all[m, m] / self.totals[0] + self.y_shift**2
         self.null_objectives = np.array([explained_or(yy, whole) / 2 for yy in self.yy])
 
-    # --- the path ------------------------------------------------------------------------------------------------------
+    # --- the path ----------------------------------------------------------------------------------------------------
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Solve and certify every strength of a decreasing grid, for every fit."""
@@ -100,7 +106,20 @@ class MomentDriver:
         tol = float(np.clip(self.tol / 10, 1e-13, 1e-9))
         for f in range(self.n_fits):
             active = _core.ActiveSet(self.ranks[f] if self.l1_ratio == 1 else 2**31 - 1)
-            active.solve(self.gram[f].T, 1.0, None, self.linear[f], self.l1[f], self.l2[f], strengths, ridges, tol, coefs[f].T, steps[f], supports)
+            active.solve(
+                self.gram[f].T,
+                1.0,
+                None,
+                self.linear[f],
+                self.l1[f],
+                self.l2[f],
+                strengths,
+                ridges,
+                tol,
+                coefs[f].T,
+                steps[f],
+                supports,
+            )
         relative, gaps, kkt = self._certify(coefs, strengths, ridges)
         free = np.einsum("qm,tm->qt", self.explained[0, :, :m], coefs[0])
         free = self.explained[0, :, m, None] - free
@@ -109,9 +128,16 @@ class MomentDriver:
             free[0] += self.y_shift - coefs[0] @ self.shift - self.free_shift @ free[1:]
         scores = self._scores(coefs)
         return Certified(
-            features=[self.penalized], coefs=[coefs[0].T], intercepts=[free[0] if first else np.zeros(count)], free_coefs=[free[first:]],
-            gaps=[gaps[0]], kkt=[kkt], steps=[steps[0]], scores=[(scores, relative[1:].T)], n_passes=1,
-        )  # fmt: skip
+            features=[self.penalized],
+            coefs=[coefs[0].T],
+            intercepts=[free[0] if first else np.zeros(count)],
+            free_coefs=[free[first:]],
+            gaps=[gaps[0]],
+            kkt=[kkt],
+            steps=[steps[0]],
+            scores=[(scores, relative[1:].T)],
+            n_passes=1,
+        )
 
     def _certify(self, coefs, strengths, ridges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Relative gaps and gaps (n_fits, n_strengths), and the largest violation of the first fit (n_strengths,)."""

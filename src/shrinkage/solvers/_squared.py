@@ -29,9 +29,9 @@ class Batch:
 class SquaredFits:
     """All rows, and the training rows of each fold, as fits that share a working set and its Gram matrix.
 
-    Everything is kept multiplied by the root of the sample weight, and projected on the complement of the intercept and the
-    free columns of the full data. Fold f enters as G / S_f - U'U: U holds the rows that the fold leaves out, and what its
-    own intercept and free columns explain.
+    Everything is kept multiplied by the root of the sample weight, and projected on the complement of the intercept and
+    the free columns of the full data. Fold f enters as G / S_f - U'U: U holds the rows that the fold leaves out, and
+    what its own intercept and free columns explain.
 
     Parameters
     ----------
@@ -129,10 +129,21 @@ class SquaredFits:
         penalties = self._penalties(coefs, strengths, ridges)
         free = self._fits[0].explain(self._y[:, None] - fitted[:, :count]) - self._removed @ coefs[:, :count]
         intercept = free[0] if self._intercept else np.zeros(count)
-        return Batch(coefs, theta, squares / 2 + penalties, supports, steps, intercept, free[int(self._intercept) :], fitted, squares, agreement)
+        return Batch(
+            coefs,
+            theta,
+            squares / 2 + penalties,
+            supports,
+            steps,
+            intercept,
+            free[int(self._intercept) :],
+            fitted,
+            squares,
+            agreement,
+        )
 
     def _combine(self, coefs) -> np.ndarray:
-        """(n_samples, k) root-weighted predictions of the penalized part, without what full-data projections removed."""
+        """(n_samples, k) root-weighted predictions of the penalized part, without what projections removed."""
         if not self._sparse:
             return np.asfortranarray((coefs.T @ self._columns.values.T).T)
         fitted = self._design.combine(self.features, coefs)
@@ -195,7 +206,9 @@ class SquaredFits:
 class _Fit:
     """One fit: its rows, what its intercept and free columns explain, and its active set."""
 
-    def __init__(self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y: np.ndarray, p: int, l1: np.ndarray):
+    def __init__(
+        self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y: np.ndarray, p: int, l1: np.ndarray
+    ):
         self.rows = rows
         self.all_rows = bool(rows.all())
         self.total = float(weights.sum() if self.all_rows else weights[rows].sum())
@@ -213,7 +226,7 @@ class _Fit:
         self.active: _core.ActiveSet | None = None
 
     def correct_gram(self, likely: int, own: bool) -> None:
-        """Make room for this fit's correction of the shared Gram matrix, or for its own where it leaves most rows out."""
+        """Make room for this fit's correction of the shared Gram matrix, or for its own if it leaves most rows out."""
         if own or 2 * len(self._out) > len(self.rows):
             self.own_gram = Square(likely)
             self.low_rank = Columns(self.basis.shape[1], likely)
@@ -289,7 +302,7 @@ def unpenalized_columns(problem: Problem) -> np.ndarray:
 
 
 def _basis(columns: np.ndarray, rows: np.ndarray, all_rows: bool) -> tuple[np.ndarray, np.ndarray]:
-    """An orthonormal basis of the columns on some rows (0 elsewhere), and the pseudo-inverse; dependent columns are dropped."""
+    """Orthonormal basis of the columns on some rows (0 elsewhere), and the pseudo-inverse; dependent ones dropped."""
     masked = columns if all_rows else columns * rows[:, None]
     if columns.shape[1] == 1:
         length = np.sqrt(np.einsum("ij,ij->", masked, masked))
