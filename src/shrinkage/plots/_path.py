@@ -124,9 +124,9 @@ def _draw(ax: Any, x: np.ndarray, curves: np.ndarray, strong: np.ndarray) -> Non
     weak = np.setdiff1d(np.flatnonzero(curves.any(axis=1)), strong)
     lines = [np.column_stack([x, curves[j]]) for j in weak]
     many = len(weak) > RASTER_FROM
-    ax.add_collection(
-        LineCollection(lines, colors=MUTED, linewidths=0.8, alpha=0.25 if many else 0.6, rasterized=many, zorder=2)
-    )
+    # Fainter the more there are, so that a crowd shows where it is dense instead of one gray block.
+    faint = float(np.clip(60 / max(len(weak), 1), 0.03, 0.6))
+    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=0.8, alpha=faint, rasterized=many, zorder=2))
     for order, j in enumerate(strong):
         dash = "-" if order < len(COLORS) else "--"
         ax.plot(x, curves[j], color=COLORS[order % len(COLORS)], linewidth=1.8, linestyle=dash, zorder=3)

@@ -13,6 +13,7 @@ from shrinkage.report._style import CSS
 if TYPE_CHECKING:
     from shrinkage._path import CrossValidation, Path
 
+FIRST_COEFFICIENTS = 25
 MOST_COEFFICIENTS = 200
 MOST_COLUMNS = 60
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -123,8 +124,9 @@ def _table(head: list[str], rows: list[list[str]], caption: str = "", classes: l
 
 def _comparison(study: Study) -> str:
     unit = "MSE" if study.winner.cv.path.loss.name == "squared" else "deviance"
-    error = f"error ({unit}) ± SE"
-    head = ["penalty", "alpha at min", "alpha at 1-SE", error, "explained", "non-zeros", "gap", "seconds"]
+    error = f"error ({unit}) ±&nbsp;SE"
+    one_se, nonzeros = "alpha at 1&#8209;SE", "non&#8209;zeros"
+    head = ["penalty", "alpha at min", one_se, error, "explained", nonzeros, "gap", "seconds"]
     rows = [
         [
             escape(c.title) + (" <b>(chosen)</b>" if place == study.chosen else ""),
@@ -153,8 +155,13 @@ def _coefficients(strongest: list[tuple[str, float, float]], intercept: float, p
         numbers = [f"{coef:.5g}", f"{effect:+.4g}"] if per_sd else [f"{coef:.5g}"]
         rows.append([escape(name), *numbers, f'<span class="track">{bar}</span>'])
     head = ["feature", "coefficient", *(["per standard deviation"] if per_sd else []), "size"]
-    more = len(strongest) - MOST_COEFFICIENTS
-    tail = f"<p>{more:,} smaller ones are not shown.</p>" if more > 0 else ""
+    tail = ""
+    if len(rows) > FIRST_COEFFICIENTS:
+        unseen = len(strongest) - len(rows)
+        last = f"<p>{unseen:,} smaller ones are not shown.</p>" if unseen else ""
+        rest = _table(head, rows[FIRST_COEFFICIENTS:]) + last
+        tail = f"<details><summary>{len(strongest) - FIRST_COEFFICIENTS:,} more</summary>{rest}</details>"
+        rows = rows[:FIRST_COEFFICIENTS]
     text = f"In raw units, strongest first. Intercept {intercept:.5g}. Features that are not listed have coefficient 0."
     return _section("Coefficients", f"<p>{text}</p>" + (_table(head, rows) if rows else "<p>All are zero.</p>") + tail)
 
