@@ -122,3 +122,22 @@ def test_strength_zero_in_folds_is_least_squares():
         design = np.column_stack([np.ones(40), X])
         coef = np.linalg.lstsq(design[train], problem.y[train], rcond=None)[0]
         np.testing.assert_allclose(found.scores[1, k], np.mean((problem.y[test] - design[test] @ coef) ** 2), rtol=1e-8)
+
+
+def test_rows_named_twice_in_a_fold_count_once():
+    _, state = kind((40, 5), Squared(), free=(), weighted=True, offset=False, intercept=True, standardize=False)
+    problem, (train, test) = state(np.arange(40)), splits(40)[0]
+    once = ridge_folds(problem, ALPHAS, [(train, test)], False, 1e-8)
+    twice = ridge_folds(problem, ALPHAS, [(np.concatenate([train, train[:7]]), test)], False, 1e-8)
+    np.testing.assert_allclose(twice.scores, once.scores, rtol=1e-12)
+
+
+def test_a_fold_without_weight_weighs_its_rows_alike():
+    _, state = kind((40, 5), Squared(), free=(), weighted=False, offset=False, intercept=True, standardize=False)
+    problem, (train, test) = state(np.arange(40)), splits(40)[0]
+    weights = np.ones(40)
+    weights[train] = 0.0
+    weighted = Problem(problem.design, problem.y, Squared(), problem.penalty, weights)
+    found = ridge_folds(weighted, ALPHAS, [(train, test)], False, 1e-8)
+    expected = ridge_folds(problem, ALPHAS, [(train, test)], False, 1e-8)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-10)

@@ -198,7 +198,8 @@ def _shared_fits(
     """Squared-loss fits of the folds that the whole Gram less the rows they leave out can give."""
     if whole.problem.loss.name != "squared" or whole.kernel is not None or not whole.factors_fit:
         return {}
-    chosen = [k for k in range(len(folds)) if not _needs_own_columns(whole, moments[k + 1])]
+    weighted = [whole.weights[train].sum() > 0 for train, _ in folds]
+    chosen = [k for k in range(len(folds)) if weighted[k] and not _needs_own_columns(whole, moments[k + 1])]
     size = max(1, FOLD_ENTRIES // max(whole.columns.width, 1) ** 2)
     result = {}
     total = whole.columns.gram(whole.weights)
@@ -213,17 +214,19 @@ def _shared_fits(
 def _fold_grams(whole: Ground, total: Array, trains: list[Array]) -> list[Array]:
     """Gram matrices of the training rows, from the fewer of those and the others."""
     n_samples = whole.weights.size
-    rows = []
+    rows, subtracted, totals = [], [], []
     for train in trains:
         out = np.ones(n_samples, dtype=bool)
         out[train] = False
-        rows.append(np.flatnonzero(out) if 2 * out.sum() <= n_samples else np.asarray(train))
-    parts = whole.columns.row_grams(whole.weights, rows)
+        left_out = np.flatnonzero(out)
+        subtracted.append(2 * left_out.size <= n_samples)
+        rows.append(left_out if subtracted[-1] else np.flatnonzero(~out))
+        totals.append(float(whole.weights[~out].sum()))
     grams = []
-    for train, part in zip(trains, parts, strict=True):
-        kept = float(whole.weights[train].sum())
-        gram = part if 2 * np.unique(train).size < n_samples else total - part
-        grams.append(gram / kept if kept > 0 else gram)
+    parts = whole.columns.row_grams(whole.weights, rows)
+    for part, less, kept in zip(parts, subtracted, totals, strict=True):
+        gram = total - part if less else part
+        grams.append(gram / kept)
     return grams
 
 

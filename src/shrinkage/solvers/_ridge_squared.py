@@ -14,6 +14,8 @@ from scipy import linalg
 from shrinkage.solvers._ridge_columns import Array
 
 EPS = float(np.finfo(float).eps)
+REFINED = 1e-13
+"""Residual, relative to the right-hand side, above which a solution is refined once."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ def solve_shifted(matrix: Array, target: Array, alphas: Array, dual: bool) -> tu
     vectors, values = spectrum.vectors, spectrum.values[:, None]
     solutions = vectors @ spectrum.solve((vectors.T @ target)[:, None], alphas)
     residuals = vectors.T @ (target[:, None] - matrix @ solutions - alphas * solutions)
-    solutions += vectors @ spectrum.solve(residuals, alphas)
-    residuals = vectors.T @ (target[:, None] - matrix @ solutions - alphas * solutions)
+    if residuals.size and np.abs(residuals).max() > REFINED * np.abs(target).max():
+        solutions += vectors @ spectrum.solve(residuals, alphas)
+        residuals = vectors.T @ (target[:, None] - matrix @ solutions - alphas * solutions)
     squared = residuals**2
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         positive = np.sum(squared * values if dual else squared, axis=0) / (2.0 * alphas)
@@ -67,7 +70,7 @@ def pseudo_inverse(gram: Array) -> Array:
     sizes = np.sqrt(np.maximum(np.diag(gram), 0.0))
     inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     if gram.shape[0] == 1:
-        return np.outer(inverse, inverse)
+        return (inverse**2)[:, None]
     values, vectors = np.linalg.eigh(gram * np.outer(inverse, inverse))
     kept = values > 1e-12 * gram.shape[0]
     half = inverse[:, None] * vectors[:, kept] / np.sqrt(values[kept])
