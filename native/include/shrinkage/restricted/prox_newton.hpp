@@ -4,8 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "shrinkage/restricted/active_set.hpp"
-#include "shrinkage/restricted/candidate_gram.hpp"
+#include "shrinkage/restricted/chord_model.hpp"
 #include "shrinkage/restricted/dual_point.hpp"
 
 namespace shrinkage {
@@ -21,8 +20,8 @@ template <class Loss>
 class ProxNewton {
  public:
   ProxNewton(const Loss& loss, const FreeBlock& free)
-      : loss_(loss), free_(free), dual_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
-    for (std::vector<double>* rows : {&eta_, &residual_, &curvature_, &eta_trial_, &residual_trial_, &curvature_trial_, &step_, &model_weights_})
+      : loss_(loss), free_(free), dual_(free), model_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
+    for (std::vector<double>* rows : {&eta_, &residual_, &curvature_, &eta_trial_, &residual_trial_, &curvature_trial_, &step_})
       rows->resize(loss.rows);
     reset();
   }
@@ -47,7 +46,7 @@ class ProxNewton {
     last_strength_ = previous_strength_ = 0;
     minimize(Level{0, 0, 1e-15});
     null_objective_ = loss_.value(eta_.data());
-    has_model_ = false;
+    model_.clear();
     gradient_is_current_ = true;  // of no columns
   }
 
@@ -96,8 +95,7 @@ class ProxNewton {
     update_gradient();
     forget_slopes();
     last_strength_ = strength;
-    restart_ = true;
-    product_size_ = 0;
+    model_.moved_elsewhere();
   }
 
   double objective(double strength, double ridge) const {
@@ -136,7 +134,7 @@ class ProxNewton {
       previous_gradient_ = gradient_;
       previous_strength_ = last_strength_;
     }
-    if (at.tol < 1e-9) product_size_ = 0;  // start from an exact product: rounding must not add up over strengths
+    if (at.tol < 1e-9) model_.forget_product();
     const int steps = minimize(at);
     last_strength_ = at.strength;
     return steps;
@@ -155,7 +153,7 @@ class ProxNewton {
         continue;
       }
       if (fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2) break;
-      const bool refresh = !has_model_ || candidates_.empty() || (residual > contraction * before && !fresh);
+      const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh);
       if (refresh) renew_model(at);
       fresh = refresh;
       predict(at);
@@ -216,7 +214,6 @@ class ProxNewton {
     return !violators.empty();
   }
 
-  // New candidates enter the Hessian with the weights it was made with.
   void admit(const std::vector<int>& columns) {
     if (columns.empty()) return;
     const int known = static_cast<int>(candidates_.size());
@@ -227,7 +224,7 @@ class ProxNewton {
       l1k_.push_back(l1_[j]);
       l2k_.push_back(l2_ ? l2_[j] : 0.0);
     }
-    if (has_model_) model_.compute(x_, free_, candidates_, known, model_weights_.data());
+    model_.append(x_, candidates_, known);
   }
 
   void clear_candidates() {
@@ -251,7 +248,7 @@ class ProxNewton {
     const std::vector<double> old_coefs(coefs_), old_gradient(gradient_k_);
     clear_candidates();
     gradient_k_.clear();
-    has_model_ = false;
+    model_.clear();
     for (size_t a = 0; a < old.size(); a++) {
       place_[old[a]] = -1;
       if (old_coefs[a] == 0 && std::fabs(old_gradient[a]) < near * at.strength * l1_[old[a]]) continue;
@@ -259,112 +256,34 @@ class ProxNewton {
       coefs_.back() = old_coefs[a];
       gradient_k_.push_back(old_gradient[a]);
     }
-    model_weights_ = curvature_;
-    free_.factor(model_weights_.data());
-    model_.compute(x_, free_, candidates_, 0, model_weights_.data());
-    model_curvature_ = total(model_weights_);
-    has_model_ = true;
-    restart_ = true;
-    product_size_ = 0;
+    model_.renew(x_, candidates_, curvature_);
   }
 
-  static double total(const std::vector<double>& v) {
-    double sum = 0;
-    for (double x : v) sum += x;
-    return sum;
-  }
-
-  // The minimizer of the model: target_ on the candidates, free_change_, the step of the linear predictors.
+  // The minimizer of the model: target_ on the candidates, free_change_, and the step of the linear predictors.
   void predict(const Level& at) {
-    const int k = static_cast<int>(candidates_.size()), q = free_.count();
-    model_scale_ = at.ridge > 0 ? 1.0 : total(curvature_) / model_curvature_;
-    free_change_ = free_gradient_;
-    free_.forward(free_change_.data());
-    minimize_model(at);
-    for (double& change : free_change_) change /= model_scale_;
+    const double exactness = std::min(1e-10, std::max(1e-14, 0.1 * at.tol));
+    model_.minimize({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_}, at.strength, at.ridge, exactness, rank(), target_, free_change_);
     moved_.clear();
     change_.clear();
     predicted_fall_ = 0;
-    for (int a = 0; a < k; a++) {
+    for (size_t a = 0; a < coefs_.size(); a++) {
       const double d = target_[a] - coefs_[a];
       if (d == 0) continue;
       moved_.push_back(candidates_[a]);
       change_.push_back(-d);
-      for (int b = 0; b < q; b++) free_change_[b] -= model_.cross(a)[b] * d;
       predicted_fall_ += (gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a]) * d;
       predicted_fall_ -= at.strength * l1k_[a] * (std::fabs(target_[a]) - std::fabs(coefs_[a]));
     }
-    free_.backward(free_change_.data());
-    for (int b = 0; b < q; b++) predicted_fall_ += free_gradient_[b] * free_change_[b];
+    for (int b = 0; b < free_.count(); b++) predicted_fall_ += free_gradient_[b] * free_change_[b];
     std::fill(step_.begin(), step_.end(), 0.0);
     free_.add(free_change_.data(), step_.data());
     x_.subtract(moved_.data(), static_cast<Index>(moved_.size()), change_.data(), step_.data());
   }
 
-  // Weights fall together as the fit grows surer, so the Hessian is taken as model_scale_ times the one kept; everything
-  // else is divided by the scale instead.
-  void minimize_model(const Level& at) {
-    const int k = static_cast<int>(candidates_.size()), q = free_.count();
-    const double ridge = at.ridge / model_scale_, strength = at.strength / model_scale_;
-    target_.assign(k, 0.0);
-    if (k == 0) return;
-    update_product();
-    linear_.resize(k);
-    slope_.resize(k);
-    for (int a = 0; a < k; a++) {
-      double g = gradient_k_[a];
-      for (int b = 0; b < q; b++) g -= model_.cross(a)[b] * free_change_[b];
-      linear_[a] = g / model_scale_ + product_[a];
-      slope_[a] = g / model_scale_ - ridge * l2k_[a] * coefs_[a];
-    }
-    Quadratic h;
-    h.gram = model_.data();
-    h.ld = model_.ld();
-    h.size = k;
-    h.linear = linear_.data();
-    h.l1 = l1k_.data();
-    h.l2 = l2_ ? l2k_.data() : nullptr;
-    h.ridge = ridge;
-    active_.set_max_support(ridge > 0 ? std::numeric_limits<int>::max() : rank());
-    if (restart_)
-      active_.restart(h, coefs_.data(), strength);
-    else if (in_step_)
-      active_.attach(h, slope_.data());
-    else
-      active_.attach(h);
-    restart_ = false;
-    active_.solve(strength, std::min(1e-10, std::max(1e-14, 0.1 * at.tol)));
-    for (int i = 0; i < active_.support_size(); i++) target_[active_.support()[i]] = active_.coefficients()[i];
-    for (int a = 0; a < k; a++) product_[a] = linear_[a] - active_.gradient()[a] - ridge * l2k_[a] * target_[a];
-    product_size_ = 0;  // until the step is taken in full
-    in_step_ = false;
-  }
-
-  // product_ = H coefs_. After a full step it is known from the solution of the last model, but for new candidates.
-  void update_product() {
-    const int k = static_cast<int>(candidates_.size());
-    product_.resize(k);
-    std::vector<int> support, fresh;
-    std::vector<double> negated;
-    if (product_size_ > 0) {
-      for (int a = product_size_; a < k; a++) fresh.push_back(a);
-      kernels().picked_dots(model_.data(), model_.ld(), k, fresh.data(), static_cast<Index>(fresh.size()), coefs_.data(),
-                            product_.data() + product_size_);
-      return;
-    }
-    std::fill(product_.begin(), product_.end(), 0.0);
-    for (int a = 0; a < k; a++) {
-      if (coefs_[a] == 0) continue;
-      support.push_back(a);
-      negated.push_back(-coefs_[a]);
-    }
-    kernels().subtract_columns(model_.data(), model_.ld(), k, support.data(), static_cast<Index>(support.size()), negated.data(), product_.data());
-  }
-
   int rank() {
     if (positive_rows_ == 0)
       for (Index i = 0; i < loss_.rows; i++) positive_rows_ += loss_.weights[i] > 0;
-    return static_cast<int>(std::max<Index>(1, positive_rows_ - free_.rank()));
+    return static_cast<int>(std::max<Index>(1, positive_rows_ - model_.free_rank()));
   }
 
   // --- the line search ------------------------------------------------------------------------------------------------------
@@ -398,8 +317,7 @@ class ProxNewton {
   }
 
   void accept(double t) {
-    in_step_ = t == 1;
-    product_size_ = t == 1 ? static_cast<int>(coefs_.size()) : 0;
+    model_.stepped(t == 1, static_cast<int>(coefs_.size()));
     eta_.swap(eta_trial_);
     residual_.swap(residual_trial_);
     gradient_is_current_ = false;
@@ -421,20 +339,18 @@ class ProxNewton {
   DualPoint<Loss> dual_;
   Columns x_;
   const double *l1_ = nullptr, *l2_ = nullptr;
-  CandidateGram model_;
-  ActiveSet active_;
+  ChordModel model_;
 
-  std::vector<double> eta_, residual_, curvature_, eta_trial_, residual_trial_, curvature_trial_, step_, model_weights_;  // by row
+  std::vector<double> eta_, residual_, curvature_, eta_trial_, residual_trial_, curvature_trial_, step_;  // by row
   std::vector<int> all_, place_;                                                   // by column of the working set
   std::vector<double> gradient_, previous_gradient_, root_;                        // root: weighted length of the column
   std::vector<int> candidates_, moved_;                                            // columns of the working set
-  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, linear_, slope_, product_, target_, change_;  // by candidate
+  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, target_, change_;  // by candidate
   std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
   double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column
-  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0, model_curvature_ = 1, model_scale_ = 1;
-  int product_size_ = 0;  // leading entries of product_ that stand
+  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
   Index positive_rows_ = 0;
-  bool has_model_ = false, restart_ = false, in_step_ = false, gradient_is_current_ = true;
+  bool gradient_is_current_ = true;
 };
 
 }  // namespace shrinkage
