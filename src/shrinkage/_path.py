@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -104,8 +104,8 @@ class Path:
             Added to the linear predictor.
         """
         design = as_design(X)
-        if design.shape[1] != self.coefs.shape[0]:
-            raise ArgumentError(f"X must have {self.coefs.shape[0]} columns, as in the fit; got {design.shape[1]}")
+        if design.shape[1] != self._n_features:
+            raise ArgumentError(f"X must have {self._n_features} columns, as in the fit; got {design.shape[1]}")
         coef = self.coef(alpha)
         support = np.flatnonzero(coef)
         eta = design.combine(support, coef[support, None])[:, 0] + self.intercept(alpha)
@@ -121,7 +121,7 @@ class Path:
             from shrinkage._errors import MissingExtraError
 
             raise MissingExtraError("Path.to_frame needs pandas: pip install pandas") from error
-        names = self.feature_names or tuple(f"x{j}" for j in range(self.coefs.shape[0]))
+        names = self.feature_names or tuple(f"x{j}" for j in range(self._n_features))
         summary = pd.DataFrame(
             {
                 "alpha": self.alphas,
@@ -133,6 +133,10 @@ class Path:
             }
         )
         return pd.concat([summary, pd.DataFrame(self.coefs.toarray().T, columns=list(names))], axis=1)
+
+    @property
+    def _n_features(self) -> int:
+        return cast(tuple[int, int], self.coefs.shape)[0]
 
     def _place(self, alpha: float) -> tuple[int, int, float]:
         first, last = float(self.alphas[0]), float(self.alphas[-1])
@@ -392,11 +396,7 @@ def _state(
 def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
     if penalty is None:
         check_fraction("l1_ratio", l1_ratio)
-        factors = None if penalty_factor is None else np.array(finite_vector("penalty_factor", penalty_factor, p))
-        if factors is not None and factors.min() < 0:
-            raise ArgumentError(f"penalty_factor must be >= 0; position {int(factors.argmin())} is {factors.min()}")
-        if factors is not None and not factors.any():
-            raise ArgumentError("penalty_factor must hold a number > 0; all are 0, which leaves nothing to penalize")
+        factors = None if penalty_factor is None else np.array(weight_vector("penalty_factor", penalty_factor, p))
         return L1L2(1.0, float(l1_ratio), factors)
     if l1_ratio != 1.0 or penalty_factor is not None:
         raise ArgumentError("penalty already says l1_ratio and penalty_factor: give one or the other")
@@ -450,7 +450,7 @@ def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
             raise DataError(f"y must hold two rows or more of each class to be cross-validated; the rarer has {fewest}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
-        splitter = check_cv(cv, y.astype(int) if logistic else y, classifier=logistic)
+        splitter: Any = check_cv(cast(Any, cv), y.astype(int) if logistic else y, classifier=logistic)
         pairs = list(splitter.split(np.zeros(len(y)), y.astype(int) if logistic else y, groups))
     weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
     folds = []

@@ -1,9 +1,11 @@
 """Tall or small data: after one pass over X, all strengths and folds are solved and certified from moments alone."""
 
+from functools import reduce
+from typing import Any
+
 import numpy as np
 
 from .. import _core
-from ..design import DenseDesign
 from ..problem import Problem
 from ._batches import Certified
 from ._squared import explained_or, unpenalized_columns
@@ -70,7 +72,7 @@ class MomentDriver:
         counts = np.zeros(n, np.int64)
         for rows in left_out:
             counts[rows] += 1
-        self.all = sum(self.out) if self.out and (counts == 1).all() else moments(everything)
+        self.all = reduce(np.add, self.out) if self.out and (counts == 1).all() else moments(everything)
         self.test = [
             self.out[k] if np.array_equal(rows, left_out[k]) else moments(rows) for k, rows in enumerate(held_out)
         ]
@@ -178,18 +180,19 @@ class MomentDriver:
         return scores
 
 
-def _weighted_moments(design: DenseDesign, features, shift, rest, weights, rows: np.ndarray) -> np.ndarray:
+def _weighted_moments(design: Any, features, shift, rest, weights, rows: np.ndarray) -> np.ndarray:
     """D' diag(weights) D over some rows, D = [X - shift, rest], block by block."""
     m = len(features)
     whole = m == design.shape[1]
     unit = bool((weights == 1).all())
-    total = np.zeros((m + rest.shape[1],) * 2)
+    size = m + rest.shape[1]
+    total = np.zeros((size, size))
     for start in range(0, len(rows), ROWS):
         block = rows[start : start + ROWS]
         if len(block) == block[-1] - block[0] + 1 and (np.diff(block) == 1).all():
             block = slice(int(block[0]), int(block[-1]) + 1)
         x = design.values[block]
-        data = np.empty((x.shape[0], total.shape[0]))
+        data = np.empty((x.shape[0], size))
         np.subtract(x if whole else x[:, features], shift, out=data[:, :m])
         data[:, m:] = rest[block]
         total += data.T @ (data if unit else data * weights[block][:, None])

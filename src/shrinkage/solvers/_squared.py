@@ -1,6 +1,7 @@
 """The restricted problem of the squared loss: every fit of a path, on one working set, from one Gram matrix."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -61,7 +62,8 @@ class SquaredFits:
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         self._sparse = problem.design.is_sparse
         if self._sparse:
-            starts, rows, values = problem.design.csc()
+            design: Any = problem.design
+            starts, rows, values = design.csc()
             self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         likely = min(p, max(256, 4 * min(n, p)))
         self._columns = Columns(n, 0 if self._sparse else likely)
@@ -256,6 +258,7 @@ class _Fit:
     def grow_sparse(self, block: np.ndarray, explained: np.ndarray, linear: np.ndarray) -> None:
         """Append the block of this fit's own Gram matrix, and what its basis explains of the new columns."""
         self.linear = np.concatenate([self.linear, linear / self.total])
+        assert self.own_gram is not None and self.low_rank is not None  # correct_gram made both
         self.own_gram.append(block)
         self.low_rank.append(block.shape[1])[:] = explained / np.sqrt(self.total)
 
@@ -266,7 +269,7 @@ class _Fit:
         fitted = fitted * self.rows[:, None]
         return self.y[:, None] - (fitted - self.basis @ (self.basis.T @ fitted))
 
-    def _quadratic(self, gram: np.ndarray) -> tuple:
+    def _quadratic(self, gram: np.ndarray) -> tuple[Any, Any, Any, Any, Any, Any]:
         low_rank = None if self.low_rank is None else self.low_rank.values
         own = gram if self.own_gram is None else self.own_gram.values
         return own, 1 / self.total, low_rank, self.linear, self.l1, self.l2
