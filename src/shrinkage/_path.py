@@ -445,9 +445,11 @@ def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
         check_positive_int("cv", cv, 2)
         if cv > len(y):
             raise ArgumentError(f"cv must be at most the number of rows, {len(y)}; got {cv}")
-        fewest = int(min(y.sum(), len(y) - y.sum()))
+        fewest, most = sorted((int(y.sum()), int(len(y) - y.sum())))
         if logistic and fewest < 2:
-            raise DataError(f"y must hold two rows or more of each class to be cross-validated; the rarer has {fewest}")
+            raise DataError(f"y must hold at least two rows of each class to be cross-validated; the rarer has {fewest}")
+        if logistic and cv > most:
+            raise ArgumentError(f"cv must be at most the number of rows of the larger class, {most}; got {cv}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
         splitter: Any = check_cv(cast(Any, cv), y.astype(int) if logistic else y, classifier=logistic)
