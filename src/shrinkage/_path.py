@@ -447,7 +447,7 @@ def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
             raise ArgumentError(f"cv must be at most the number of rows, {len(y)}; got {cv}")
         fewest, most = sorted((int(y.sum()), int(len(y) - y.sum())))
         if logistic and fewest < 2:
-            raise DataError(f"y must hold at least two rows of each class to be cross-validated; the rarer has {fewest}")
+            raise DataError(f"y must hold two rows of each class or more to be cross-validated; the rarer has {fewest}")
         if logistic and cv > most:
             raise ArgumentError(f"cv must be at most the number of rows of the larger class, {most}; got {cv}")
     with warnings.catch_warnings():
