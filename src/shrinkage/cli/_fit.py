@@ -171,7 +171,7 @@ def _how(request: Request, data: Prepared) -> list[str]:
         names = [r.name for r in data.recipe.rules if (r.missing if isinstance(r, CategoryRule) else r.indicator)]
         listed = ", ".join(repr(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")
         notes.append(
-            f"Missing values in {len(names)} columns ({listed}): numbers become the mean of the training rows with an "
+            f"Missing values in {len(names)} column{'s' * (len(names) > 1)} ({listed}): numbers become the mean of the training rows with an "
             "indicator column, categories a level of their own; folds are run one by one with their own means."
         )
     if data.target.loss == "logistic":
