@@ -300,7 +300,7 @@ def path(
     >>> X, y = load_diabetes(return_X_y=True)
     >>> p = path(X, y, n_alphas=20, alpha_min_ratio=0.01)
     >>> p.n_nonzero[[0, 5, 19]].tolist()
-    [0, 3, 7]
+    [0, 4, 8]
     >>> bool(p.relative_gaps.max() < 1e-6)
     True
     """
