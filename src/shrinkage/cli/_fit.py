@@ -170,9 +170,10 @@ def _how(request: Request, data: Prepared) -> list[str]:
     if data.has_missing:
         names = [r.name for r in data.recipe.rules if (r.missing if isinstance(r, CategoryRule) else r.indicator)]
         listed = ", ".join(repr(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")
+        many = f"{len(names)} column{'s' * (len(names) > 1)}"
         notes.append(
-            f"Missing values in {len(names)} column{'s' * (len(names) > 1)} ({listed}): numbers become the mean of the training rows with an "
-            "indicator column, categories a level of their own; folds are run one by one with their own means."
+            f"Missing values in {many} ({listed}): numbers become the mean of the training rows with an indicator "
+            "column, categories a level of their own; folds are run one by one with their own means."
         )
     if data.target.loss == "logistic":
         fewest = int(np.bincount(data.y.astype(np.intp)).min())
