@@ -1,0 +1,110 @@
+#include "shrinkage/losses/logistic.hpp"
+
+#include <limits>
+
+#include "check.hpp"
+
+using shrinkage::Index;
+using shrinkage::Logistic;
+
+namespace {
+
+double log1pexp(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+
+// Rows with predictors from nearly nothing to a thousand, both classes, and one weight of zero.
+struct Rows {
+  std::vector<double> y, v, eta;
+
+  explicit Rows(int n, double reach, unsigned seed) {
+    check::Random random(seed);
+    for (int i = 0; i < n; i++) {
+      y.push_back(i % 3 == 1);
+      v.push_back(i == 2 ? 0.0 : 1.5 + random.next());
+      eta.push_back(reach * random.next());
+    }
+  }
+  Logistic loss() const {
+    Logistic l;
+    l.rows = static_cast<Index>(y.size());
+    l.y = y.data();
+    l.weights = v.data();
+    return l;
+  }
+};
+
+}  // namespace
+
+TEST("the value is the weighted negative log likelihood, finite a thousand away from zero") {
+  for (const int n : {1, 3, 8, 9, 33})
+    for (const double reach : {1e-3, 1.0, 30.0, 1000.0}) {
+      const Rows rows(n, reach, 1);
+      double expected = 0;
+      for (int i = 0; i < n; i++) expected += rows.v[i] * (log1pexp(rows.eta[i]) - rows.y[i] * rows.eta[i]);
+      CHECK_CLOSE(rows.loss().value(rows.eta.data()), expected, 1e-12);
+    }
+}
+
+TEST("a sweep moves the predictors and returns residuals, curvatures and the slope there") {
+  for (const int n : {1, 3, 8, 9, 33})
+    for (const double reach : {1.0, 30.0, 1000.0})
+      for (const double t : {0.0, 0.25, 1.0}) {
+        const Rows rows(n, reach, 2);
+        const auto step = check::Random(3).vector(n);
+        std::vector<double> moved(n), residual(n), curvature(n);
+        const double slope = rows.loss().sweep(rows.eta.data(), step.data(), t, 1e-9, moved.data(), residual.data(), curvature.data());
+        double expected = 0;
+        for (int i = 0; i < n; i++) {
+          const double eta = rows.eta[i] + t * step[i], p = 1 / (1 + std::exp(-eta)), q = 1 / (1 + std::exp(eta));
+          CHECK_CLOSE(moved[i], eta, 1e-14);
+          CHECK_CLOSE(residual[i], rows.v[i] * (rows.y[i] - p), 1e-13);
+          CHECK_CLOSE(curvature[i], rows.v[i] * std::max(p * q, 1e-9), 1e-13);
+          expected += residual[i] * step[i];
+        }
+        CHECK_CLOSE(slope, expected, 1e-12);
+      }
+}
+
+TEST("residuals and curvatures are the derivatives of the value") {
+  const Rows rows(1, 3.0, 4);
+  const double zero = 0, h = 1e-5;
+  double moved, residual, curvature, above, below, unused;
+  rows.loss().sweep(rows.eta.data(), &zero, 0, 0, &moved, &residual, &curvature);
+  const double up = rows.eta[0] + h, down = rows.eta[0] - h;
+  CHECK_CLOSE(-residual, (rows.loss().value(&up) - rows.loss().value(&down)) / (2 * h), 1e-8);
+  rows.loss().sweep(&up, &zero, 0, 0, &moved, &above, &unused);
+  rows.loss().sweep(&down, &zero, 0, 0, &moved, &below, &unused);
+  CHECK_CLOSE(curvature, -(above - below) / (2 * h), 1e-8);
+}
+
+TEST("the dual at the residuals closes Fenchel's inequality, and no other point exceeds it") {
+  const Rows rows(12, 4.0, 5);
+  const auto offset = check::Random(6).vector(12);
+  Logistic loss = rows.loss();
+  loss.offset = offset.data();
+  std::vector<double> step(12), moved(12), theta(12), curvature(12);
+  loss.sweep(rows.eta.data(), step.data(), 0, 0, moved.data(), theta.data(), curvature.data());
+  // value(eta) - dual(theta) = -theta'(eta - offset) at theta = -gradient
+  double expected = 0;
+  for (int i = 0; i < 12; i++) expected -= theta[i] * (rows.eta[i] - offset[i]);
+  CHECK_CLOSE(loss.value(rows.eta.data()) - loss.dual(theta.data(), 1.0), expected, 1e-12);
+  for (const double scale : {0.0, 0.3, 0.9}) {
+    double bound = loss.value(rows.eta.data());
+    for (int i = 0; i < 12; i++) bound += scale * theta[i] * (rows.eta[i] - offset[i]);
+    CHECK(loss.dual(theta.data(), scale) <= bound + 1e-12);
+  }
+}
+
+TEST("balancing sums to zero and stays inside the dual domain") {
+  const Rows rows(15, 2.0, 7);
+  std::vector<double> step(15), moved(15), theta(15), curvature(15);
+  rows.loss().sweep(rows.eta.data(), step.data(), 0, 0, moved.data(), theta.data(), curvature.data());
+  rows.loss().balance(theta.data());
+  double sum = 0;
+  for (int i = 0; i < 15; i++) {
+    sum += theta[i];
+    const double inside = theta[i] * (2 * rows.y[i] - 1);
+    CHECK(inside >= 0);
+    CHECK(inside <= rows.v[i]);
+  }
+  CHECK_CLOSE(sum, 0.0, 1e-13);
+}
