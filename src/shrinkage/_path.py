@@ -257,8 +257,10 @@ def path(
     l1_ratio : float in [0, 1]
         ρ: 1 is the lasso, 0 is ridge.
     alphas : array-like, optional
-        Strengths; sorted, largest first. None makes `n_alphas` of them from the smallest that zeroes every penalized
-        coefficient down to `alpha_min_ratio` of it; if y is explained without the penalized columns, one.
+        Strengths; sorted, largest first. None makes `n_alphas` of them from alpha_max, the smallest that zeroes every
+        penalized coefficient, down to `alpha_min_ratio` of it; if y is explained without the penalized columns, one.
+        Ridge has no such strength: its grid starts at 1000 times the lasso's alpha_max, as in glmnet, and ends at
+        `alpha_min_ratio` times the lasso's.
     n_alphas : int
     alpha_min_ratio : float in (0, 1)
     fit_intercept : bool
@@ -308,7 +310,7 @@ def path(
         X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
     )
     check_positive("tol", tol)
-    columns = solve_path(problem, _grid(alphas, n_alphas, alpha_min_ratio), tol)
+    columns = solve_path(problem, _grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), tol)
     return _finish(problem, columns, classes, tol)
 
 
@@ -363,7 +365,9 @@ def cross_validate(
     )
     check_positive("tol", tol)
     folds = _folds(cv, problem, groups)
-    result = solve_folds(problem, _grid(alphas, n_alphas, alpha_min_ratio), folds, standardize, tol)
+    result = solve_folds(
+        problem, _grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), folds, standardize, tol
+    )
     weights = np.ones(len(problem.y)) if problem.sample_weight is None else problem.sample_weight
     fold_weights = np.array([weights[test].sum() for _, test in folds])
     fitted = _finish(problem, result.path, classes, tol, result.gaps)
@@ -424,10 +428,12 @@ def _response(y, loss: str, n: int) -> tuple[np.ndarray, tuple | None]:
     return (values == classes[1]).astype(np.float64), tuple(classes.tolist())
 
 
-def _grid(alphas, n_alphas: int, alpha_min_ratio: float):
+def _grid(alphas, n_alphas: int, alpha_min_ratio: float, l1_ratio: float):
     if alphas is None:
         alpha_grid(1.0, n_alphas, alpha_min_ratio)
-        return lambda alpha_max: alpha_grid(alpha_max, n_alphas, alpha_min_ratio)
+        # ridge has no alpha_max: its grid starts at 1000 times that of the lasso, and ends where the lasso's would
+        ratio = alpha_min_ratio * 1e-3 if l1_ratio == 0 else alpha_min_ratio
+        return lambda alpha_max: alpha_grid(alpha_max, n_alphas, ratio)
     values = np.asarray(alphas, dtype=np.float64)
     if values.ndim != 1 or not values.size:
         raise ArgumentError(f"alphas must be a non-empty vector of strengths; got shape {values.shape}")

@@ -132,8 +132,8 @@ def _candidates(request: Request, data: Prepared, folds, tell) -> list[Candidate
             "loss": data.target.loss,
             "l1_ratio": request.ratio(penalty),
             # Every grid ends at the same strength, a thousandth of the smallest at which the lasso is empty: ridge
-            # starts at a strength defined through l1_ratio 1e-3, and needs as many more decades downwards.
-            "alpha_min_ratio": 1e-3 * max(request.ratio(penalty), 1e-3),
+            # starts a thousand times above it, and `cross_validate` gives it as many more decades downwards.
+            "alpha_min_ratio": 1e-3 * (request.ratio(penalty) or 1.0),
             "standardize": request.standardize,
             "tol": request.tol,
         }

@@ -118,7 +118,7 @@ class RidgeCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         of |x (y - mean)| over the columns, as glmnet does where no strength makes ridge coefficients zero.
     n_alphas : int, default 100
     alpha_min_ratio : float in (0, 1), default 1e-3
-        Smallest strength of the grid, as a part of its largest.
+        Smallest strength of the grid, as a part of the alpha_max of the lasso on the same data.
     cv : int, splitter or iterable of (train, test) index pairs, default 10
         An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows.
     rule : {"min", "1se"}, default "min"
