@@ -132,7 +132,6 @@ class CandidateGram {
         *at(i, j) = value;
         *at(j, i) = value;
       }
-    for (int j = from; j < k; j++) *at(j, j) *= 1 + 1e-12;  // so that rounding leaves H positive semidefinite
   }
 
   std::vector<double> values_, cross_, scaled_, root_, products_, row_values_;

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -97,11 +98,18 @@ class ChordModel {
       active_.attach(h, slope_.data());
     else
       active_.attach(h);
-    active_.solve(strength, tol);
+    active_.solve(strength, std::max(tol, noise(at.l1) / strength));
     for (int i = 0; i < active_.support_size(); i++) target[active_.support()[i]] = active_.coefficients()[i];
     for (int a = 0; a < k; a++) product_[a] = linear_[a] - active_.gradient()[a] - ridge * at.l2[a] * target[a];
     product_size_ = 0;  // until the step is taken in full
     restart_ = in_step_ = false;
+  }
+
+  // Rounding of a gradient per unit of l1: below it, identical columns would take turns for ever.
+  double noise(const std::vector<double>& l1) const {
+    double largest = 0;
+    for (size_t a = 0; a < l1.size(); a++) largest = std::max(largest, std::fabs(linear_[a]) / l1[a]);
+    return 4 * std::numeric_limits<double>::epsilon() * largest;
   }
 
   Quadratic quadratic(const Point& at, double ridge) const {
