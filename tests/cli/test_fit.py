@@ -65,7 +65,7 @@ def test_the_numbers_are_those_of_cross_validate(diabetes):
     said = answer(diabetes, "--target", "progression", "--cv", "5", "--seed", "3")
     folds = deal(data.y, 5, 3, stratify=False)
     for candidate, ratio in zip(said["candidates"], [1.0, 0.0, 0.5], strict=True):
-        ends = 1e-3 * max(ratio, 1e-3)
+        ends = 1e-3 * (ratio or 1.0)
         cv = cross_validate(data.X, data.y, cv=folds, l1_ratio=ratio, standardize=True, alpha_min_ratio=ends)
         assert candidate["alpha_1se"] == pytest.approx(cv.alpha_1se, rel=1e-9)
         assert candidate["error"] == pytest.approx(cv.mean[cv.index_1se], rel=1e-9)

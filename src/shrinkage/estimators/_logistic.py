@@ -222,10 +222,10 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         Of a list, the mixing with the smallest mean score is taken; `rule` then chooses along its strengths.
     alphas : array-like of float, optional
         Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all coefficients zero,
-        for each mixing its own; for ridge (l1_ratio 0) from a thousand times that of the lasso, as glmnet.
+        for each mixing its own; for ridge (l1_ratio 0) as `path` says.
     n_alphas : int, default 100
     alpha_min_ratio : float in (0, 1), default 1e-3
-        Smallest strength of the grid, as a part of its largest; for ridge, of the lasso's largest.
+        Smallest strength of the grid, as a part of its largest; for ridge as `path` says.
     cv : int, splitter or iterable of (train, test) index pairs, default 10
         An int means unshuffled stratified folds, as scikit-learn's `StratifiedKFold`; it is at most the number of rows
         of the smaller class.

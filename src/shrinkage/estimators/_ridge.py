@@ -114,11 +114,10 @@ class RidgeCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     alphas : array-like of float, optional
-        Strengths to compare; by default `n_alphas` on a log scale down from a thousand times the largest weighted mean
-        of |x (y - mean)| over the columns, as glmnet does where no strength makes ridge coefficients zero.
+        Strengths to compare; by default `n_alphas` on a log scale from 1000 a down to `alpha_min_ratio` a, with a the
+        largest |cov(x_j, y)| sd(x_j) / sd(y). On standardized columns it starts where glmnet's grid does.
     n_alphas : int, default 100
     alpha_min_ratio : float in (0, 1), default 1e-3
-        Smallest strength of the grid, as a part of the alpha_max of the lasso on the same data.
     cv : int, splitter or iterable of (train, test) index pairs, default 10
         An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows.
     rule : {"min", "1se"}, default "min"

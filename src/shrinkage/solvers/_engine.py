@@ -96,7 +96,8 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     unit = problem.with_penalty(_with_alpha_one(problem))
     if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
         check_finite(problem.design)
-        grid = alphas(unit.alpha_max) if callable(alphas) else alphas
+        top = strongest_ridge(unit) if callable(alphas) else 0.0
+        grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
     driver = _driver(unit, folds, standardize, tol)
     grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
@@ -115,6 +116,25 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     if np.array_equal(back, np.arange(len(grid))):
         return result
     return _reordered(result, grid, back)
+
+
+def strongest_ridge(problem: Problem) -> float:
+    """Where the grid of ridge begins: 1000 max_j |z_j| sd_j / (f_j scale_j² sd(y)), z_j the gradient at the null model.
+
+    No strength makes ridge coefficients zero. On standardized columns this is the strength at which glmnet begins, the
+    alpha_max of l1_ratio 1e-3, in our unit: glmnet divides its L2 part by sd(y). It carries the unit of x_j², as the L2
+    part must, so the grid moves with the units of X and does not depend on those of y.
+    """
+    weights = np.asfortranarray(problem.weights[:, None])
+    slope = problem.loss.gradient(problem.y, problem.null.eta)
+    z = np.abs(problem.design.correlate(weights * slope[:, None])[:, 0])
+    means, variances = problem.design.column_moments(weights)
+    spread = np.sqrt(variances if problem.fit_intercept else variances + means**2)[:, 0]
+    factors = np.ones(len(z)) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
+    scale = 1.0 if problem.scale is None else problem.scale
+    ratios = np.divide(z * spread, factors * scale**2, out=np.zeros_like(z), where=factors > 0)
+    unit = np.sqrt(2 * problem.null.objective) if problem.loss.name == "squared" else 1.0
+    return 1e3 * float(ratios.max(initial=0.0)) / unit if unit > 0 else 0.0
 
 
 def column_scale(design, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:

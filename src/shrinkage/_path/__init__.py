@@ -1,0 +1,7 @@
+"""The front of the engine: a path, and the strength chosen by cross-validation."""
+
+from shrinkage._path._cross_validation import CrossValidation as CrossValidation
+from shrinkage._path._cross_validation import cross_validate as cross_validate
+from shrinkage._path._path import path as path
+from shrinkage._path._record import Path as Path
+from shrinkage._path._statement import alpha_grid as alpha_grid

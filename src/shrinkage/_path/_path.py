@@ -1,0 +1,98 @@
+"""Whole paths: the front of the engine."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from shrinkage._check import check_positive
+from shrinkage._path._record import Path
+from shrinkage._path._statement import finish, grid, state
+from shrinkage.solvers import solve_path
+
+
+def path(
+    X: ArrayLike,
+    y: ArrayLike,
+    loss: str = "squared",
+    l1_ratio: float = 1.0,
+    alphas: ArrayLike | None = None,
+    n_alphas: int = 100,
+    alpha_min_ratio: float = 1e-3,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    penalty: Any = None,
+    tol: float = 1e-6,
+) -> Path:
+    """Fit a linear or logistic model at many strengths, each certified.
+
+    Minimizes (1/S) Σ sᵢ ℓ(yᵢ, ηᵢ) + α Σ_j f_j (ρ|w_j| + ½(1-ρ) w_j²) with η = offset + Xw + b and S = Σ sᵢ; ℓ is
+    ½(y-η)² or the negative log-likelihood of a class. The intercept b is never penalized.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        NumPy array, SciPy sparse matrix, or a pandas, polars or Arrow table. Not copied when float64 or float32.
+    y : array-like of shape (n_samples,)
+        Numbers; for logistic 0 and 1, booleans, or two string classes (the second in sorted order counts as 1).
+    loss : "squared" or "logistic"
+    l1_ratio : float in [0, 1]
+        ρ: 1 is the lasso, 0 is ridge.
+    alphas : array-like, optional
+        Strengths; sorted, largest first. None makes `n_alphas` of them from alpha_max, the smallest that zeroes every
+        penalized coefficient, down to `alpha_min_ratio` of it; if y is explained without the penalized columns, one.
+        Ridge has no such strength: its grid goes from 1000 a down to `alpha_min_ratio` a, with a the largest
+        |cov(x_j, y)| sd(x_j) / sd(y) (for standardized columns 1000 a is where glmnet begins).
+    n_alphas : int
+    alpha_min_ratio : float in (0, 1)
+    fit_intercept : bool
+    standardize : bool
+        Penalize sd_j·w_j instead of w_j, sd_j the weighted standard deviation (1/S) of column j; coefficients stay in
+        raw units.
+    sample_weight : array-like of shape (n_samples,), optional
+        sᵢ >= 0; 2 means the row twice.
+    offset : array-like of shape (n_samples,), optional
+    penalty_factor : array-like of shape (n_features,), optional
+        f_j >= 0; 0 leaves a column free.
+    penalty : L1, L2 or L1L2, optional
+        Instead of `l1_ratio` and `penalty_factor`; its alpha is replaced by the grid.
+    tol : float > 0
+        Largest relative duality gap (gap over the objective of the null model) of any strength.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ArgumentError, DataError
+        For values that cannot be used, naming the argument and the value met.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a strength missed `tol`; it is returned with a status that says so.
+
+    Notes
+    -----
+    glmnet's gaussian family divides its L2 part by sd(y); every other number means the same there.
+
+    Examples
+    --------
+    >>> from shrinkage import path
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> p = path(X, y, n_alphas=20, alpha_min_ratio=0.01)
+    >>> p.n_nonzero[[0, 5, 19]].tolist()
+    [0, 4, 8]
+    >>> bool(p.relative_gaps.max() < 1e-6)
+    True
+    """
+    problem, classes = state(
+        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+    )
+    check_positive("tol", tol)
+    columns = solve_path(problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), tol)
+    return finish(problem, columns, classes, tol)

@@ -1,0 +1,143 @@
+"""The record of a path: what selection, pictures and reports read."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from shrinkage._check import finite_vector
+from shrinkage._errors import ArgumentError, MissingExtraError
+from shrinkage.design import as_design
+from shrinkage.losses import Loss
+from shrinkage.solvers import Status
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Path:
+    """Coefficients at many strengths, each with its certificate.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Strengths, largest first.
+    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas)
+        In the raw units of X, also where columns were standardized.
+    intercepts : ndarray of shape (n_alphas,)
+    gaps : ndarray of shape (n_alphas,)
+        Duality gaps, in the objective's unit: the objective is at most this far from its minimum.
+    kkt : ndarray of shape (n_alphas,)
+        Largest violations of the optimality conditions, in the gradient's unit.
+    status : tuple of Status
+    n_passes : int
+        Products of all of X with a block of vectors that the path took.
+    null_objective : float
+        Objective of the model with intercept and free columns only; gaps are judged relative to it.
+    loss : Loss
+    l1_ratio : float
+    classes : tuple or None
+        The two values of y, the second of which counts as 1; None for a regression.
+    feature_names : tuple of str or None
+    """
+
+    alphas: np.ndarray
+    coefs: sparse.csc_array
+    intercepts: np.ndarray
+    gaps: np.ndarray
+    kkt: np.ndarray
+    status: tuple[Status, ...]
+    n_passes: int
+    null_objective: float
+    loss: Loss
+    l1_ratio: float
+    classes: tuple | None = None
+    feature_names: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        missed = sum(status is Status.GAP_ABOVE_TOL for status in self.status)
+        return (
+            f"<Path: {len(self.alphas)} strengths from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "
+            f"{cast(Any, self.coefs).shape[0]} features, l1_ratio {self.l1_ratio:g}, {self.loss.name} loss, "
+            f"largest relative gap {self.relative_gaps.max():.1e}{f', {missed} above tol' if missed else ''}>"
+        )
+
+    @property
+    def n_nonzero(self) -> np.ndarray:
+        """(n_alphas,) number of non-zero coefficients."""
+        return np.diff(self.coefs.indptr)
+
+    @property
+    def relative_gaps(self) -> np.ndarray:
+        """(n_alphas,) gaps over the objective of the null model; where that is 0, the gaps."""
+        return self.gaps / self.null_objective if self.null_objective > 0 else self.gaps
+
+    def coef(self, alpha: float) -> np.ndarray:
+        """Coefficients (n_features,) at one strength, linear in alpha between strengths of the grid.
+
+        Raises
+        ------
+        ArgumentError
+            If alpha lies outside the grid.
+        """
+        low, high, share = self._place(alpha)
+        return (1 - share) * self.coefs[:, [low]].toarray()[:, 0] + share * self.coefs[:, [high]].toarray()[:, 0]
+
+    def intercept(self, alpha: float) -> float:
+        """Intercept at one strength, linear in alpha between strengths of the grid."""
+        low, high, share = self._place(alpha)
+        return float((1 - share) * self.intercepts[low] + share * self.intercepts[high])
+
+    def predict(self, X: ArrayLike, alpha: float, offset: ArrayLike | None = None) -> np.ndarray:
+        """Mean response (n_samples,) at one strength: the value; for logistic the probability of the second class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), dense, sparse or a table
+        alpha : float within the grid
+        offset : array-like of shape (n_samples,), optional
+            Added to the linear predictor.
+        """
+        design = as_design(X)
+        if design.shape[1] != self._n_features:
+            raise ArgumentError(f"X must have {self._n_features} columns, as in the fit; got {design.shape[1]}")
+        coef = self.coef(alpha)
+        support = np.flatnonzero(coef)
+        eta = design.combine(support, coef[support, None])[:, 0] + self.intercept(alpha)
+        if offset is not None:
+            eta = eta + finite_vector("offset", offset, design.shape[0])
+        return self.loss.inverse_link(eta)
+
+    def to_frame(self) -> Any:
+        """One row per strength, in pandas: alpha, intercept, n_nonzero, gap, kkt, status, and a column per feature."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError("Path.to_frame needs pandas: pip install pandas") from error
+        names = self.feature_names or tuple(f"x{j}" for j in range(self._n_features))
+        summary = pd.DataFrame(
+            {
+                "alpha": self.alphas,
+                "intercept": self.intercepts,
+                "n_nonzero": self.n_nonzero,
+                "gap": self.gaps,
+                "kkt": self.kkt,
+                "status": [s.name for s in self.status],
+            }
+        )
+        return pd.concat([summary, pd.DataFrame(self.coefs.toarray().T, columns=list(names))], axis=1)
+
+    @property
+    def _n_features(self) -> int:
+        return cast(tuple[int, int], self.coefs.shape)[0]
+
+    def _place(self, alpha: float) -> tuple[int, int, float]:
+        first, last = float(self.alphas[0]), float(self.alphas[-1])
+        if not last * (1 - 1e-12) <= alpha <= first * (1 + 1e-12):
+            raise ArgumentError(f"alpha must lie within the path, {last:.6g} to {first:.6g}; got {alpha!r}")
+        high = int(np.searchsorted(-self.alphas, -alpha, side="left"))
+        high = min(high, len(self.alphas) - 1)
+        if self.alphas[high] == alpha or high == 0:
+            return high, high, 0.0
+        low = high - 1
+        return low, high, float((self.alphas[low] - alpha) / (self.alphas[low] - self.alphas[high]))

@@ -1,0 +1,133 @@
+"""From what a user gives to the `Problem` it states, its grid of strengths, and the record of its path."""
+
+import warnings
+
+import numpy as np
+
+from shrinkage._check import (
+    check_boolean,
+    check_choice,
+    check_fraction,
+    check_positive,
+    check_positive_int,
+    finite_vector,
+    weight_vector,
+)
+from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
+from shrinkage._path._record import Path
+from shrinkage.design import as_design
+from shrinkage.losses import Logistic, Loss, Squared
+from shrinkage.penalties import L1L2
+from shrinkage.problem import Problem
+from shrinkage.solvers import PathColumns, Status, column_scale
+
+LOSSES: dict[str, Loss] = {"squared": Squared(), "logistic": Logistic()}
+
+
+def alpha_grid(alpha_max: float, n_alphas: int = 100, alpha_min_ratio: float = 1e-3) -> np.ndarray:
+    """Strengths evenly spaced in log, from `alpha_max` down to `alpha_min_ratio` of it.
+
+    >>> alpha_grid(2.0, n_alphas=3, alpha_min_ratio=0.01)
+    array([2.  , 0.2 , 0.02])
+    """
+    check_positive_int("n_alphas", n_alphas)
+    check_positive("alpha_min_ratio", alpha_min_ratio)
+    if alpha_min_ratio >= 1:
+        raise ArgumentError(f"alpha_min_ratio must be below 1; got {alpha_min_ratio}")
+    return alpha_max * np.geomspace(1.0, alpha_min_ratio, n_alphas)
+
+
+def state(
+    X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+) -> tuple[Problem, tuple | None]:
+    """The Problem that the arguments state, with alpha 1, and the two classes of y."""
+    check_choice("loss", loss, tuple(LOSSES))
+    check_boolean("fit_intercept", fit_intercept)
+    check_boolean("standardize", standardize)
+    design = as_design(X)
+    n, p = design.shape
+    target, classes = _response(y, loss, n)
+    if sample_weight is not None:
+        sample_weight = weight_vector("sample_weight", sample_weight, n)
+    if offset is not None:
+        offset = finite_vector("offset", offset, n)
+    terms = _penalty(l1_ratio, penalty_factor, penalty, p)
+    scale = None
+    if standardize:
+        weights = None if sample_weight is None else np.asfortranarray(sample_weight[:, None])
+        scale = column_scale(design, weights, fit_intercept)[:, 0]
+    return Problem(design, target, LOSSES[loss], terms, sample_weight, offset, fit_intercept, scale), classes
+
+
+def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
+    if penalty is None:
+        check_fraction("l1_ratio", l1_ratio)
+        factors = None if penalty_factor is None else np.array(weight_vector("penalty_factor", penalty_factor, p))
+        return L1L2(1.0, float(l1_ratio), factors)
+    if l1_ratio != 1.0 or penalty_factor is not None:
+        raise ArgumentError("penalty already says l1_ratio and penalty_factor: give one or the other")
+    if not all(hasattr(penalty, name) for name in ("l1_ratio", "factors", "prox")):
+        raise ArgumentError(f"penalty must be an L1, L2 or L1L2 of shrinkage.penalties; got {type(penalty).__name__}")
+    factors = None if penalty.factors is None else finite_vector("penalty.factors", penalty.factors, p)
+    return L1L2(1.0, float(penalty.l1_ratio), factors)
+
+
+def _response(y, loss: str, n: int) -> tuple[np.ndarray, tuple | None]:
+    values = np.asarray(y)
+    if values.ndim != 1 or len(values) != n:
+        raise ArgumentError(f"y must have shape ({n},), one value for each row of X; got {values.shape}")
+    if loss == "squared":
+        return finite_vector("y", values, n), None
+    if values.dtype.kind in "OSUT" or values.dtype == bool:
+        classes = np.unique(values.astype(str) if values.dtype.kind == "O" else values)
+        values = values.astype(str) if values.dtype.kind == "O" else values
+    else:
+        values = finite_vector("y", values, n)
+        LOSSES[loss].check(values)
+        classes = np.unique(values)
+    if len(classes) != 2:
+        raise DataError(f"y must hold two classes for loss='logistic'; got {len(classes)}: {classes[:5].tolist()}")
+    return (values == classes[1]).astype(np.float64), tuple(classes.tolist())
+
+
+def grid(alphas, n_alphas: int, alpha_min_ratio: float, l1_ratio: float):
+    if alphas is None:
+        alpha_grid(1.0, n_alphas, alpha_min_ratio)
+        # ridge has no alpha_max: its grid starts 1000 times above the strengths that matter, and has to cross them
+        ratio = alpha_min_ratio * 1e-3 if l1_ratio == 0 else alpha_min_ratio
+        return lambda alpha_max: alpha_grid(alpha_max, n_alphas, ratio)
+    values = np.asarray(alphas, dtype=np.float64)
+    if values.ndim != 1 or not values.size:
+        raise ArgumentError(f"alphas must be a non-empty vector of strengths; got shape {values.shape}")
+    values = finite_vector("alphas", values, values.size)
+    if values.min() < 0:
+        raise ArgumentError(f"alphas must be >= 0; position {int(values.argmin())} is {values.min()}")
+    return np.sort(values)[::-1].copy()
+
+
+def finish(problem: Problem, columns: PathColumns, classes, tol: float, fold_gaps: np.ndarray | None = None) -> Path:
+    null = problem.null.objective
+    result = Path(
+        columns.alphas,
+        columns.coefs,
+        columns.intercepts,
+        columns.gaps,
+        columns.kkt,
+        columns.status,
+        columns.n_passes,
+        null,
+        problem.loss,
+        float(problem.penalty.l1_ratio),
+        classes,
+        problem.design.feature_names,
+    )
+    missed = sum(status is Status.GAP_ABOVE_TOL for status in columns.status)
+    worst = float(np.max(result.relative_gaps, initial=0.0))
+    if fold_gaps is not None and fold_gaps.size:
+        missed += int((fold_gaps > tol).sum())
+        worst = max(worst, float(fold_gaps.max()))
+    if missed:
+        found = f"{missed} fits ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
+        message = f"{found}; raise tol, or standardize X"
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    return result
