@@ -27,6 +27,4 @@ def test_the_strength_of_the_lowest_error_lies_within(loss, standardize):
     X, y = load_diabetes(return_X_y=True)
     response = (y > 140).astype(int) if loss == "logistic" else y
     cv = cross_validate(X, response, loss=loss, l1_ratio=0.0, standardize=standardize)
-        X, (y > 140).astype(int) if loss == "logistic" else y, loss=loss, l1_ratio=0.0, standardize=standardize
-    )
     assert 0 < cv.index_min < 99
