@@ -86,18 +86,36 @@ inline Vec log_of(Vec x) {
   return 2.0 * s * p + exponent * 0.6931471805599453;
 }
 
-inline Vec positive_part(Vec v) { return v > 0 ? v : Vec{}; }
-inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
-inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) { return test < 0 ? if_negative : if_not_negative; }
+inline Vec positive_part(Vec v) {
+  return v > 0 ? v : Vec{};
+}
+inline Vec smaller(Vec a, Vec b) {
+  return a < b ? a : b;
+}
+inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) {
+  return test < 0 ? if_negative : if_not_negative;
+}
 
 #else
 
-inline Vec exp_of_negative(Vec x) { return std::exp(x < -708.0 ? -708.0 : x); }
-inline Vec log_one_plus(Vec z) { return std::log1p(z); }
-inline Vec log_of(Vec x) { return std::log(x); }
-inline Vec positive_part(Vec v) { return v > 0 ? v : 0.0; }
-inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
-inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) { return test < 0 ? if_negative : if_not_negative; }
+inline Vec exp_of_negative(Vec x) {
+  return std::exp(x < -708.0 ? -708.0 : x);
+}
+inline Vec log_one_plus(Vec z) {
+  return std::log1p(z);
+}
+inline Vec log_of(Vec x) {
+  return std::log(x);
+}
+inline Vec positive_part(Vec v) {
+  return v > 0 ? v : 0.0;
+}
+inline Vec smaller(Vec a, Vec b) {
+  return a < b ? a : b;
+}
+inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) {
+  return test < 0 ? if_negative : if_not_negative;
+}
 
 #endif
 

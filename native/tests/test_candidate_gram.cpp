@@ -1,7 +1,6 @@
-#include "shrinkage/restricted/candidate_gram.hpp"
-
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/restricted/candidate_gram.hpp"
 
 using namespace shrinkage;
 

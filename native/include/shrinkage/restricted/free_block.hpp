@@ -11,7 +11,8 @@ namespace shrinkage {
 // coefficient then stays where it is, and solves treat it as absent.
 class FreeBlock {
  public:
-  FreeBlock(Index rows, int count, const double* columns) : rows_(rows), count_(count), columns_(columns), factor_(static_cast<size_t>(count) * count) {}
+  FreeBlock(Index rows, int count, const double* columns)
+      : rows_(rows), count_(count), columns_(columns), factor_(static_cast<size_t>(count) * count) {}
 
   int count() const { return count_; }
   int rank() const { return rank_; }

@@ -342,10 +342,10 @@ class ProxNewton {
   ChordModel model_;
 
   std::vector<double> eta_, residual_, curvature_, eta_trial_, residual_trial_, curvature_trial_, step_;  // by row
-  std::vector<int> all_, place_;                                                   // by column of the working set
-  std::vector<double> gradient_, previous_gradient_, root_;                        // root: weighted length of the column
-  std::vector<int> candidates_, moved_;                                            // columns of the working set
-  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, target_, change_;  // by candidate
+  std::vector<int> all_, place_;                                                                          // by column of the working set
+  std::vector<double> gradient_, previous_gradient_, root_;                                               // root: weighted length of the column
+  std::vector<int> candidates_, moved_;                                                                   // columns of the working set
+  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, target_, change_;                                  // by candidate
   std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
   double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column
   double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
