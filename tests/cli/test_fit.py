@@ -310,7 +310,7 @@ def test_a_real_process_has_real_exit_codes_and_no_colors_in_a_pipe(tmp_path):
     assert "\x1b" not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(("variables", "colored"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
 def test_no_color_is_respected(diabetes, variables, colored):
     options = ["--target", "progression", "--cv", "3", "--penalty", "l1"]
     assert ("\x1b[" in shrinkage("fit", diabetes, *options, env=variables, color=True).stdout) is colored
