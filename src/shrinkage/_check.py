@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from shrinkage._arrays import namespace_of
-from shrinkage._errors import ArgumentError
+from shrinkage._errors import ArgumentError, DataError
 
 
 def check_nonnegative(name: str, value: Any) -> None:
     """Refuse what is not a finite number >= 0, or an array of such numbers."""
     if isinstance(value, Real):
-        if not 0 <= float(value) < float("inf"):
+        if isinstance(value, bool) or not 0 <= float(value) < float("inf"):
             raise ArgumentError(f"{name} must be >= 0 and finite; got {value}")
         return
     try:
@@ -81,8 +81,13 @@ def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
         The same memory as `value` where that has this type already.
     """
     try:
-        vector = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        raw = np.asarray(value)
+        if raw.dtype.kind not in "fiubO" or (raw.dtype.kind == "O" and any(isinstance(v, str) for v in raw.flat)):
+            raise ArgumentError(f"{name} must hold real numbers; got {raw.dtype}")
+        vector = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, ArgumentError):
+            raise
         raise ArgumentError(f"{name} must hold real numbers; got {type(value).__name__}") from None
     if vector.shape != (size,):
         raise ArgumentError(f"{name} must have shape ({size},); got {vector.shape}")
@@ -107,3 +112,44 @@ def weight_vector(name: str, value: Any, size: int) -> np.ndarray:
     if not vector.sum() > 0:
         raise ArgumentError(f"{name} must hold at least one number > 0; all are zero")
     return vector
+
+
+def label_vector(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of labels of one kind: numbers, booleans or texts.
+
+    Objects become the numbers or booleans that they are; texts stay as they are.
+
+    Raises
+    ------
+    DataError
+        If a label is missing (None, NaN) or the labels are of several kinds, naming the first such row.
+    """
+    values = np.asarray(value)
+    if values.dtype.kind in "US" and not isinstance(value, np.ndarray) and values.ndim == 1:
+        values = np.array(list(value), dtype=object)  # before NumPy made texts of what is none
+    if values.dtype.kind not in "OT" or values.ndim != 1:
+        return values
+    labels = values.tolist()
+    for row, label in enumerate(labels):
+        if _is_missing(label):
+            raise DataError(f"{name} must hold a label in every row; row {row} is {label!r}: leave out that row")
+    numbers = [isinstance(label, (Real, np.bool_)) for label in labels]
+    texts = [isinstance(label, (str, bytes)) for label in labels]
+    if all(texts):
+        return values
+    if all(numbers):
+        plain = np.array(labels)
+        return plain if plain.dtype.kind in "fiub" else plain.astype(np.float64)
+    kinds = numbers if numbers[0] else texts
+    row = kinds.index(False)
+    raise DataError(
+        f"{name} must hold labels of one kind, numbers, booleans or texts; row {row} is {labels[row]!r} of type "
+        f"{type(labels[row]).__name__}, row 0 is {labels[0]!r}"
+    )
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except (TypeError, ValueError):  # pandas.NA knows no truth
+        return True

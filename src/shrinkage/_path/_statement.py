@@ -11,6 +11,7 @@ from shrinkage._check import (
     check_positive,
     check_positive_int,
     finite_vector,
+    label_vector,
     weight_vector,
 )
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
@@ -73,18 +74,19 @@ def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
 
 
 def _response(y, loss: str, n: int) -> tuple[np.ndarray, tuple | None]:
-    values = np.asarray(y)
+    values = np.asarray(y) if loss == "squared" else label_vector("y", y)
     if values.ndim != 1 or len(values) != n:
-        raise ArgumentError(f"y must have shape ({n},), one value for each row of X; got {values.shape}")
+        hint = ": y.ravel() makes a vector of it" if values.shape == (n, 1) else ""
+        raise ArgumentError(f"y must have shape ({n},), one value for each row of X; got {values.shape}{hint}")
     if loss == "squared":
         return finite_vector("y", values, n), None
-    if values.dtype.kind in "OSUT" or values.dtype == bool:
-        classes = np.unique(values.astype(str) if values.dtype.kind == "O" else values)
-        values = values.astype(str) if values.dtype.kind == "O" else values
-    else:
+    if values.dtype.kind not in "OSUTb":
         values = finite_vector("y", values, n)
-        LOSSES[loss].check(values)
-        classes = np.unique(values)
+        try:
+            LOSSES[loss].check(values)
+        except DataError as error:
+            raise DataError(f"{error}; code the classes as 0 and 1 (LogisticRegression takes any two labels)") from None
+    classes = np.unique(values)
     if len(classes) != 2:
         raise DataError(f"y must hold two classes for loss='logistic'; got {len(classes)}: {classes[:5].tolist()}")
     return (values == classes[1]).astype(np.float64), tuple(classes.tolist())

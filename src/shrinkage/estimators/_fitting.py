@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, weight_vector
+from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector, weight_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate
 from shrinkage.design import as_design
@@ -84,6 +84,8 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
     # most of scikit-learn's checks look for what a finite array of floats cannot be, and take longer than a small fit
     if is_finite_floats(X) and is_finite_numbers(y) and len(X) == len(y):
         return cast(Any, validate_data(model, X, y, skip_check_array=True))
+    if not numeric and y is not None:
+        y = label_vector("y", y)
     X, y = cast(Any, validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
     return X, finite_vector("y", y, X.shape[0]) if numeric else y
 

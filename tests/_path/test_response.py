@@ -1,0 +1,72 @@
+"""What y may be: labels of one kind, none missing, and the same answer at both doors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from shrinkage import LogisticRegression, path
+from shrinkage._errors import ArgumentError, DataError
+
+X = np.random.default_rng(5).normal(size=(12, 2))
+CODES = np.array([0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0])
+
+
+def with_first(label, kind):
+    y = np.array(["a", "b"], dtype=object)[CODES]
+    y[4] = label
+    return kind(y)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, float("nan"), pd.NA, pd.NaT], ids=str)
+@pytest.mark.parametrize("kind", [np.asarray, list], ids=["array", "list"])
+def test_a_missing_label_is_no_class_and_its_row_is_named(missing, kind):
+    y = with_first(missing, kind)
+    for fit in (lambda: path(X, y, loss="logistic"), lambda: LogisticRegression().fit(X, y)):
+        with pytest.raises(DataError, match="y must hold a label in every row; row 4 is"):
+            fit()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list], ids=["array", "list"])
+def test_labels_of_two_kinds_are_refused(kind):
+    y = with_first(1, kind)
+    for fit in (lambda: path(X, y, loss="logistic"), lambda: LogisticRegression().fit(X, y)):
+        with pytest.raises(DataError, match="labels of one kind.*row 4 is 1 of type int"):
+            fit()
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (0.0, 1.0), (False, True)], ids=str)
+def test_objects_that_are_numbers_or_booleans_count_as_such_at_both_doors(labels):
+    plain, objects = np.array(labels)[CODES], np.array(labels, dtype=object)[CODES]
+    by_path, by_object = (path(X, y, loss="logistic", l1_ratio=0.0, alphas=[0.1]) for y in (plain, objects))
+    assert by_object.classes == by_path.classes == labels
+    assert type(by_object.classes[1]) is type(by_path.classes[1])
+    model = LogisticRegression(alpha=0.1).fit(X, objects)
+    assert model.classes_.dtype == plain.dtype
+    assert_allclose(model.coef_[0], by_object.coef(0.1), atol=1e-3)
+
+
+def test_objects_that_are_other_numbers_are_refused_as_numbers_are():
+    for y in (np.array([-1, 1])[CODES], np.array([-1, 1], dtype=object)[CODES]):
+        with pytest.raises(DataError, match=r"y must be 0 or 1 .*row 0 is -1\.0; code.*LogisticRegression takes any"):
+            path(X, y, loss="logistic")
+        assert LogisticRegression().fit(X, y).classes_.tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_a_column_is_refused_with_the_remedy(loss):
+    with pytest.raises(ArgumentError, match=r"y must have shape \(12,\).*got \(12, 1\): y\.ravel\(\)"):
+        path(X, CODES[:, None], loss=loss)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("dtype", [complex, "datetime64[s]"])
+def test_what_is_no_real_number_is_refused(loss, dtype):
+    with pytest.raises(ArgumentError, match="y must hold real numbers; got"):
+        path(X, CODES.astype(dtype), loss=loss)
+
+
+@pytest.mark.parametrize("y", [list("010101010101"), np.array(list("010101010101"), dtype=object)], ids=type)
+def test_texts_of_digits_are_no_numbers(y):
+    with pytest.raises(ArgumentError, match="y must hold real numbers"):
+        path(X, y)
