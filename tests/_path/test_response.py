@@ -31,7 +31,7 @@ def test_a_missing_label_is_no_class_and_its_row_is_named(missing, kind):
 def test_labels_of_two_kinds_are_refused(kind):
     y = with_first(1, kind)
     for fit in (lambda: path(X, y, loss="logistic"), lambda: LogisticRegression().fit(X, y)):
-        with pytest.raises(DataError, match="labels of one kind.*row 4 is 1 of type int"):
+        with pytest.raises(DataError, match=r"labels of one kind.*row 4 is 1 of type int"):
             fit()
 
 

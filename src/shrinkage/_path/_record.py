@@ -1,6 +1,7 @@
 """The record of a path: what selection, pictures and reports read."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 
 from shrinkage._check import finite_vector
 from shrinkage._errors import ArgumentError, MissingExtraError
-from shrinkage.design import as_design
+from shrinkage.design import Design, as_design, check_finite
 from shrinkage.losses import Loss
 from shrinkage.solvers import Status
 
@@ -22,8 +23,8 @@ class Path:
     ----------
     alphas : ndarray of shape (n_alphas,)
         Strengths, largest first.
-    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas)
-        In the raw units of X, also where columns were standardized.
+    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas), float64
+        In the raw units of X, also where columns were standardized; float64 also where X is float32.
     intercepts : ndarray of shape (n_alphas,)
     gaps : ndarray of shape (n_alphas,)
         Duality gaps, in the objective's unit: the objective is at most this far from its minimum.
@@ -97,10 +98,22 @@ class Path:
         alpha : float within the grid
         offset : array-like of shape (n_samples,), optional
             Added to the linear predictor.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Also where X is float32.
+
+        Raises
+        ------
+        ArgumentError
+            If alpha lies outside the grid, or the columns are not those of the fit.
+        DataError
+            If a value of X is NaN or infinite, also in a column whose coefficient is zero.
         """
         design = as_design(X)
-        if design.shape[1] != self._n_features:
-            raise ArgumentError(f"X must have {self._n_features} columns, as in the fit; got {design.shape[1]}")
+        self._check_columns(design)
+        check_finite(design)
         coef = self.coef(alpha)
         support = np.flatnonzero(coef)
         eta = design.combine(support, coef[support, None])[:, 0] + self.intercept(alpha)
@@ -131,8 +144,23 @@ class Path:
     def _n_features(self) -> int:
         return cast(tuple[int, int], self.coefs.shape)[0]
 
+    def _check_columns(self, design: Design) -> None:
+        """Refuse another number of columns; where both have names, other names or another order."""
+        if design.shape[1] != self._n_features:
+            raise ArgumentError(f"X must have {self._n_features} columns, as in the fit; got {design.shape[1]}")
+        if self.feature_names is None or design.feature_names is None:
+            return
+        for j, (mine, given) in enumerate(zip(self.feature_names, design.feature_names, strict=True)):
+            if mine != given:
+                raise ArgumentError(
+                    f"X must have the columns of the fit, in their order; column {j} is {given!r}, "
+                    f"in the fit it is {mine!r}"
+                )
+
     def _place(self, alpha: float) -> tuple[int, int, float]:
-        first, last = float(self.alphas[0]), float(self.alphas[-1])
+        if isinstance(alpha, bool) or not isinstance(alpha, Real):
+            raise ArgumentError(f"alpha must be one number; got {alpha!r}")
+        alpha, first, last = float(alpha), float(self.alphas[0]), float(self.alphas[-1])
         if not last * (1 - 1e-12) <= alpha <= first * (1 + 1e-12):
             raise ArgumentError(f"alpha must lie within the path, {last:.6g} to {first:.6g}; got {alpha!r}")
         high = int(np.searchsorted(-self.alphas, -alpha, side="left"))
