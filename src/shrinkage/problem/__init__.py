@@ -6,6 +6,7 @@ whole batch of strengths with the formulas that `Problem` uses for one.
 
 from shrinkage.problem._dual import balance as balance
 from shrinkage.problem._dual import free_basis as free_basis
+from shrinkage.problem._dual import free_block as free_block
 from shrinkage.problem._dual import minimize_free as minimize_free
 from shrinkage.problem._dual import project as project
 from shrinkage.problem._dual import scaled_dual as scaled_dual
@@ -18,6 +19,7 @@ __all__ = [
     "Problem",
     "balance",
     "free_basis",
+    "free_block",
     "minimize_free",
     "project",
     "scaled_dual",

@@ -8,7 +8,6 @@ import numpy as np
 from shrinkage.losses import Loss
 
 _DEPENDENT = 1e-11
-_STEP_LIMIT = 0.9
 
 
 def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +30,30 @@ def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     used = weights > 0
     Q[used] = U[np.ix_(used, keep)] / root[used]
     return Q, T
+
+
+def free_block(Z: np.ndarray, weights: np.ndarray, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return Q (n, r) and T (q, r) with Q = Z T and Qᵀ diag(weights) Q = I; `weights` sum to 1.
+
+    With an intercept Z[:, 0] is ones, and stays Q[:, 0]; the other columns are measured from their means before
+    dependence is judged, so that years or raw powers of them keep their directions.
+    """
+    if not intercept:
+        return free_map(Z, weights)
+    F = Z[:, 1:]
+    if not F.shape[1]:
+        return Z, np.eye(1)
+    means = weights @ F
+    centered = F - means
+    drift = weights @ centered
+    centered -= drift
+    means = means + drift
+    whole = np.sqrt(weights @ (F * F))
+    centered[:, np.sqrt(weights @ (centered * centered)) <= 1e-13 * whole] = 0.0
+    Q, T = free_map(centered, weights)
+    top = np.concatenate([[1.0], -means @ T])
+    bottom = np.hstack([np.zeros((F.shape[1], 1)), T])
+    return np.hstack([Z[:, :1], Q]), np.vstack([top, bottom])
 
 
 def free_basis(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -61,9 +84,10 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
     """Return slopes u near `slope` with Zᵀ(weights ∘ u) = 0, inside the dual domain that `slope` lies in.
 
     One Newton step of the free coefficients, taken on the slopes: u = slope - curvature ∘ Zδ, with δ such that
-    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |Zδ| <= 0.9, since
-    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1. Where Zδ is larger, an intercept alone is balanced by
-    scaling the heavier of the positive and the negative slopes down, and other columns of Z by u = 0.
+    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |Zδ| <= 1, since
+    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; larger moves are cut there. Where that leaves the columns
+    unbalanced, an intercept alone is balanced by scaling the heavier of the positive and the negative slopes down,
+    and other columns of Z by u = 0.
 
     Parameters
     ----------
@@ -84,11 +108,12 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
     weighted = weights[:, None] * np.where(used, curvature, 0.0)
     wrong = Z.T @ (weights[:, None] * slope)
     steps = np.stack([_solve(Z.T @ (h[:, None] * Z), b) for h, b in zip(weighted.T, wrong.T, strict=True)], axis=1)
-    moved = np.where(used, Z @ steps, 0.0)
+    # A row of a separated class moves by 1, and no further: its slope ends at 0, the edge of the domain.
+    moved = np.clip(np.where(used, Z @ steps, 0.0), -1.0, 1.0)
     balanced = slope - np.where(used, curvature, 0.0) * moved
     left = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0)
     small = 1e-13 * (weights @ np.abs(slope)) + 1e-3 * np.abs(wrong).max(axis=0)
-    good = (np.abs(moved).max(axis=0) <= _STEP_LIMIT) & (left <= small)
+    good = left <= small
     if not good.all():
         constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
         balanced[:, ~good] = _scale_heavier(slope[:, ~good], weights) if constant else 0.0

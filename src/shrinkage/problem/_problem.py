@@ -9,9 +9,10 @@ from scipy import sparse
 
 from shrinkage._check import check_boolean, finite_vector, weight_vector
 from shrinkage._errors import ArgumentError
+from shrinkage.design import check_finite
 from shrinkage.losses import Loss, Squared
 from shrinkage.penalties import L1
-from shrinkage.problem._dual import balance, free_map, minimize_free, project, scaled_dual, squared_dual
+from shrinkage.problem._dual import balance, free_block, minimize_free, project, scaled_dual, squared_dual
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
@@ -145,11 +146,21 @@ class Problem:
     @cached_property
     def basis(self) -> np.ndarray:
         """Weighted-orthonormal basis of the intercept and the free columns, shape (n_samples, rank)."""
-        return self._null_map[0] if self.penalty.alpha > 0 else free_map(self._columns(self.free), self.weights)[0]
+        return self.free_block[0] if self.penalty.alpha > 0 else self._block(self.free)[0]
 
     @cached_property
-    def _null_map(self) -> tuple[np.ndarray, np.ndarray]:
-        return free_map(self._columns(self.unpenalized), self.weights)
+    def free_block(self) -> tuple[np.ndarray, np.ndarray]:
+        """The intercept and the columns with factor 0 as Q (n_samples, r) = Z T, Qᵀ diag(weights) Q = I, and T (q, r).
+
+        Every solver measures dependence among them through this block. Coefficients d of Q are T d of Z.
+        """
+        return self._block(self.unpenalized)
+
+    def _block(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        columns = self._columns(features)
+        if not np.isfinite(columns).all():
+            check_finite(self.design)
+        return free_block(columns, self.weights, self.fit_intercept)
 
     def _columns(self, features: np.ndarray) -> np.ndarray:
         """Return the column of ones, if there is an intercept, beside X[:, features]."""
@@ -167,7 +178,7 @@ class Problem:
     @cached_property
     def null(self) -> NullModel:
         """The fit of the intercept and the columns with factor 0."""
-        Q, T = self._null_map
+        Q, T = self.free_block
         if isinstance(self.loss, Squared):
             left = self.y - self._start
             d = Q.T @ (self.weights * left)
@@ -204,7 +215,7 @@ class Problem:
         other = replace(self, penalty=penalty)
         kept = ["weights", "_start"]
         if np.array_equal(self.unpenalized, other.unpenalized):
-            kept += ["_null_map", "null"]
+            kept += ["free_block", "null"]
         other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return other
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from ..design import Design
+from shrinkage.design import Design
 
 FIRST_BATCH, LAST_BATCH, LEAST_BATCH = 5, 40, 3
 MARGIN = 0.1  # how far slopes may change before a predicted feature is missed; share of the step in strength
@@ -21,7 +21,7 @@ TIGHTENINGS = 3
 
 @dataclass
 class Certified:
-    """What is known of the strengths that are final; lists of blocks of columns until `finish`."""
+    """What is known of the strengths that are final: lists of blocks of columns, in the order of the strengths."""
 
     features: list = field(default_factory=list)
     coefs: list = field(default_factory=list)
@@ -45,7 +45,7 @@ class Driver:
     l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
     l1_ratio : float in (0, 1]
     tol : float
-    folds : list of (rows held out), one for each fit after the first
+    held_out : list of index arrays, one for each fit after the first
     """
 
     def __init__(self, design: Design, fits, l1_weights, l2_weights, l1_ratio: float, tol: float, held_out: list):
@@ -61,6 +61,7 @@ class Driver:
         ratios = np.abs(self.correlations[:, 0])[self.penalized[:, 0]] / self.l1[self.penalized[:, 0], 0]
         self.alpha_max = float(ratios.max(initial=0.0)) / l1_ratio
         self.result = Certified()
+        self._last: tuple | None = None  # the arguments of `rewind` that lead back to the last certified strength
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Certify every strength of a decreasing grid."""
@@ -154,8 +155,6 @@ class Driver:
             self.fits.rewind(*self._last)
         else:
             self.fits.reset()
-
-    _last: tuple | None = None
 
     def _accept(self, batch, start: int, good: int, gaps, relative, correlations, max_ratio) -> None:
         count, n_fits = batch.objectives.shape[1], self.fits.n_fits

@@ -6,16 +6,17 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from ..design import check_finite
-from ..penalties import L1L2
-from ..problem import Problem
-from ._batches import Certified, Driver, sparse_columns
-from ._fista import solve_fista
-from ._moments import MomentDriver
-from ._newton import NewtonFits
-from ._records import FoldColumns, PathColumns, Solution, statuses
-from ._ridge import ridge_folds, ridge_path
-from ._squared import SquaredFits
+from shrinkage.design import check_finite
+from shrinkage.penalties import L1L2
+from shrinkage.problem import Problem
+from shrinkage.solvers._batches import Certified, Driver, sparse_columns
+from shrinkage.solvers._fista import solve_fista
+from shrinkage.solvers._moments import MomentDriver
+from shrinkage.solvers._newton import NewtonFits
+from shrinkage.solvers._preparation import center_full_columns, strongest_ridge
+from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statuses
+from shrinkage.solvers._ridge import ridge_folds, ridge_path
+from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
@@ -53,6 +54,7 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
             int(columns.n_iter[0]),
             columns.status[0],
         )
+    problem, means = center_full_columns(problem)
     driver = _driver(problem, [], False, tol)
     found = driver.run(np.array([alpha]))
     coef = np.zeros(problem.design.shape[1])
@@ -60,7 +62,8 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
     coef[problem.free] = found.free_coefs[-1][:, 0]
     gap, null = float(found.gaps[-1][0]), float(driver.null_objectives[0])
     status = statuses(np.array([gap / null if null > 0 else gap]), tol)[0]
-    return Solution(coef, float(found.intercepts[-1][0]), gap, float(found.kkt[-1][0]), int(found.steps[-1][0]), status)
+    intercept = float(found.intercepts[-1][0]) - (0.0 if means is None else float(means @ coef))
+    return Solution(coef, intercept, gap, float(found.kkt[-1][0]), int(found.steps[-1][0]), status)
 
 
 def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns:
@@ -92,6 +95,15 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     standardize : bool
     tol : float > 0
     """
+    problem, means = center_full_columns(problem)
+    result = _solve_folds(problem, alphas, folds, standardize, tol)
+    if means is None:
+        return result
+    path = result.path
+    return replace(result, path=replace(path, intercepts=path.intercepts - path.coefs.T @ means))
+
+
+def _solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
     l1_ratio = float(problem.penalty.l1_ratio)
     unit = problem.with_penalty(_with_alpha_one(problem))
     if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
@@ -100,9 +112,9 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
     driver = _driver(unit, folds, standardize, tol)
+    if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
+        return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
     grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
-    if driver.null_objectives[0] <= 0 or driver.alpha_max == 0:
-        grid = grid[:1] if callable(alphas) else grid
     distinct, back = np.unique(-grid, return_inverse=True)
     positive = np.ascontiguousarray(-distinct[distinct < 0])
     result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
@@ -116,25 +128,6 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     if np.array_equal(back, np.arange(len(grid))):
         return result
     return _reordered(result, grid, back)
-
-
-def strongest_ridge(problem: Problem) -> float:
-    """Where the grid of ridge begins: 1000 max_j |z_j| sd_j / (f_j scale_j² sd(y)), z_j the gradient at the null model.
-
-    No strength makes ridge coefficients zero. On standardized columns this is the strength at which glmnet begins, the
-    alpha_max of l1_ratio 1e-3, in our unit: glmnet divides its L2 part by sd(y). It carries the unit of x_j², as the L2
-    part must, so the grid moves with the units of X and does not depend on those of y.
-    """
-    weights = np.asfortranarray(problem.weights[:, None])
-    slope = problem.loss.gradient(problem.y, problem.null.eta)
-    z = np.abs(problem.design.correlate(weights * slope[:, None])[:, 0])
-    means, variances = problem.design.column_moments(weights)
-    spread = np.sqrt(variances if problem.fit_intercept else variances + means**2)[:, 0]
-    factors = np.ones(len(z)) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
-    scale = 1.0 if problem.scale is None else problem.scale
-    ratios = np.divide(z * spread, factors * scale**2, out=np.zeros_like(z), where=factors > 0)
-    unit = np.sqrt(2 * problem.null.objective) if problem.loss.name == "squared" else 1.0
-    return 1e3 * float(ratios.max(initial=0.0)) / unit if unit > 0 else 0.0
 
 
 def column_scale(design, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
@@ -215,6 +208,11 @@ def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, null: f
 
 def _alone(path: PathColumns) -> FoldColumns:
     return FoldColumns(path, np.zeros((len(path.alphas), 0)), np.zeros((len(path.alphas), 0)))
+
+
+def _explained(columns: FoldColumns) -> FoldColumns:
+    """The single exact strength of a y that the intercept and the free columns explain: 0."""
+    return replace(columns, path=replace(columns.path, alphas=np.zeros(1)))
 
 
 def _append(first: FoldColumns, last: FoldColumns) -> FoldColumns:

@@ -54,7 +54,7 @@ class Square:
 
     def append(self, columns: np.ndarray) -> None:
         """Append k rows and columns, given as the (size + k, k) block of new columns."""
-        total, _count = columns.shape
+        total = len(columns)
         if total > self._values.shape[0]:
             capacity = max(2 * self._values.shape[0], total)
             grown = reserve(capacity, capacity)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
-from ..problem import Problem
-from ._batches import Certified
-from ._squared import explained_or, unpenalized_columns
+from shrinkage import _core
+from shrinkage.problem import Problem
+from shrinkage.solvers._batches import Certified
+from shrinkage.solvers._squared import explained_or, raw_free_coefs
 
 ROWS = 1024  # rows per block: a block of 500 columns stays in the cache
 
@@ -16,9 +16,10 @@ ROWS = 1024  # rows per block: a block of 500 columns stays in the cache
 class MomentDriver:
     """All features are the working set; the Gram matrix of a fold is that of all rows minus that of the rows left out.
 
-    For weights s, Z = [1, free columns] and the columns D = [X, y, Z], the moments are D' diag(s) D over the rows of a
-    fit. Eliminating Z from them leaves H, c and the squared norm of y: everything that the objective, the optimality
-    conditions and the duality gap ask for. X is not read again.
+    For weights s, Q the problem's basis of the intercept and the free columns, and D = [X - QQ'diag(s)X, y, Q] with y
+    measured from the null model, the moments are D' diag(s) D over the rows of a fit. Eliminating Q from them (on all
+    rows that is done already; a fold differs) leaves H, c and the squared norm of y: everything that the objective, the
+    optimality conditions and the duality gap ask for. X is not read again.
 
     Parameters
     ----------
@@ -47,24 +48,17 @@ class MomentDriver:
     def _gather_moments(self, training, held_out) -> None:
         problem, n = self.problem, self.problem.design.shape[0]
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
-        y = problem.y if problem.offset is None else problem.y - problem.offset
-        total = weights.sum()
-        unpenalized = unpenalized_columns(problem)
-        self.q = unpenalized.shape[1]
+        Q, self.to_raw = problem.free_block
+        self.q = Q.shape[1]
         m = len(self.penalized)
-        self.shift = (
-            problem.design.correlate(np.asfortranarray(weights[:, None] / total))[self.penalized, 0]
-            if problem.fit_intercept
-            else np.zeros(m)
-        )
-        self.y_shift = float(weights @ y / total) if problem.fit_intercept else 0.0
-        rest = np.column_stack([y - self.y_shift, unpenalized])
-        first = int(problem.fit_intercept)
-        self.free_shift = weights / total @ unpenalized[:, first:] if first else np.zeros(self.q)
-        rest[:, 1 + first :] -= self.free_shift
+        weighted = np.asfortranarray(problem.weights[:, None] * Q)
+        self.removed = problem.design.correlate(weighted)[self.penalized].T if self.q else np.zeros((0, m))
+        rest = np.column_stack([problem.y - problem.null.eta, Q])
+        start = problem.y if problem.offset is None else problem.y - problem.offset
+        self.whole = np.array([weights[rows] @ start[rows] ** 2 / weights[rows].sum() for rows in training])
 
         def moments(rows: np.ndarray) -> np.ndarray:
-            return _weighted_moments(problem.design, self.penalized, self.shift, rest, weights, rows)
+            return _weighted_moments(problem.design, self.penalized, self.removed, rest, weights, rows)
 
         everything = np.arange(n)
         left_out = [np.flatnonzero(~rows) for rows in training[1:]]
@@ -84,7 +78,7 @@ class MomentDriver:
         m, q, n_fits = len(self.penalized), self.q, self.n_fits
         self.gram = np.empty((n_fits, m, m))
         self.linear, self.yy = np.empty((n_fits, m)), np.empty(n_fits)
-        self.explained = np.empty((n_fits, q, m + 1))  # coefficients of Z for each column of X and for y
+        self.explained = np.empty((n_fits, q, m + 1))  # coefficients of Q for each column of X and for y
         self.ranks = []
         for f in range(n_fits):
             moments = self.all if f == 0 else self.all - self.out[f - 1]
@@ -94,8 +88,9 @@ class MomentDriver:
             kept = (moments[: m + 1, : m + 1] - cross.T @ self.explained[f]) / self.totals[f]
             self.gram[f], self.linear[f], self.yy[f] = kept[:m, :m], kept[:m, m], max(kept[m, m], 0.0)
             self.ranks.append(max(1, min(self.positive[f] - rank, m)))
-        whole = self.all[m, m] / self.totals[0] + self.y_shift**2
-        self.null_objectives = np.array([explained_or(yy, whole) / 2 for yy in self.yy])
+        left = [explained_or(yy, whole) for yy, whole in zip(self.yy, self.whole, strict=True)]
+        self.null_objectives = np.array([self.problem.null.objective, *(0.5 * yy for yy in left[1:])])
+        self.linear[self.null_objectives == 0] = 0.0
 
     # --- the path ----------------------------------------------------------------------------------------------------
 
@@ -123,17 +118,15 @@ class MomentDriver:
                 supports,
             )
         relative, gaps, kkt = self._certify(coefs, strengths, ridges)
-        free = np.einsum("qm,tm->qt", self.explained[0, :, :m], coefs[0])
-        free = self.explained[0, :, m, None] - free
-        first = int(self.problem.fit_intercept)
-        if first:
-            free[0] += self.y_shift - coefs[0] @ self.shift - self.free_shift @ free[1:]
+        explained = self.explained[0]
+        free = explained[:, m, None] - (explained[:, :m] + self.removed) @ coefs[0].T
+        intercepts, free_coefs = raw_free_coefs(self.problem, self.to_raw @ free)
         scores = self._scores(coefs)
         return Certified(
             features=[self.penalized],
             coefs=[coefs[0].T],
-            intercepts=[free[0] if first else np.zeros(count)],
-            free_coefs=[free[first:]],
+            intercepts=[intercepts],
+            free_coefs=[free_coefs],
             gaps=[gaps[0]],
             kkt=[kkt],
             steps=[steps[0]],
@@ -180,8 +173,8 @@ class MomentDriver:
         return scores
 
 
-def _weighted_moments(design: Any, features, shift, rest, weights, rows: np.ndarray) -> np.ndarray:
-    """D' diag(weights) D over some rows, D = [X - shift, rest], block by block."""
+def _weighted_moments(design: Any, features, removed, rest, weights, rows: np.ndarray) -> np.ndarray:
+    """D' diag(weights) D over some rows, D = [X - Q removed, rest], rest = [y, Q], block by block."""
     m = len(features)
     whole = m == design.shape[1]
     unit = bool((weights == 1).all())
@@ -193,10 +186,16 @@ def _weighted_moments(design: Any, features, shift, rest, weights, rows: np.ndar
             block = slice(int(block[0]), int(block[-1]) + 1)
         x = design.values[block]
         data = np.empty((x.shape[0], size))
-        np.subtract(x if whole else x[:, features], shift, out=data[:, :m])
         data[:, m:] = rest[block]
+        Q = data[:, m + 1 :]
+        np.subtract(x if whole else x[:, features], removed if _is_ones(Q) else Q @ removed, out=data[:, :m])
         total += data.T @ (data if unit else data * weights[block][:, None])
     return total
+
+
+def _is_ones(Q: np.ndarray) -> bool:
+    """Whether Q is the intercept's column alone, so that Q @ removed is one row for all."""
+    return Q.shape[1] == 1 and bool((Q == 1).all())
 
 
 def _pseudo_inverse(z: np.ndarray) -> tuple[np.ndarray, int]:

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import _core
-from ..problem import Problem
-from ._growing import Columns
+from shrinkage import _core
+from shrinkage.problem import Problem
+from shrinkage.solvers._growing import Columns
 
 
 @dataclass
@@ -52,9 +52,12 @@ class NewtonFits:
         self._columns = (
             _SparseColumns(problem.design) if problem.design.is_sparse else _DenseColumns(problem.design, center, p)
         )
-        self._free, self._free_means = self._free_block(center)
-        intercept_only = problem.fit_intercept and self._free.shape[1] == 1
-        offset = None if problem.offset is None else np.ascontiguousarray(problem.offset, dtype=np.float64)
+        Q, self._to_raw = problem.free_block
+        self._free = np.asfortranarray(Q)
+        intercept_only = problem.fit_intercept and Q.shape[1] == 1
+        # With an offset Newton starts at the null model: from far out in the flat tails it finds no way.
+        self._from_null = problem.offset is not None
+        offset = np.ascontiguousarray(problem.null.eta) if self._from_null else None
         y = np.ascontiguousarray(problem.y, dtype=np.float64)
         self.n_fits = self._weights.shape[1]
         self._fits = [
@@ -65,16 +68,6 @@ class NewtonFits:
         self.features = np.zeros(0, np.int64)
         self._own_l1: list[np.ndarray] = [np.zeros(0)] * self.n_fits
         self._own_l2: list[np.ndarray] = [np.zeros(0)] * self.n_fits
-
-    def _free_block(self, center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Ones if an intercept is fitted, then the free columns measured from their means; and those means."""
-        problem, n = self._problem, self._design.shape[0]
-        first = int(problem.fit_intercept)
-        block = np.ones((n, first + len(problem.free)), order="F")
-        free = block[:, first:]
-        if free.shape[1]:
-            self._design.gather(problem.free, np.zeros(free.shape[1]), None, free)
-        return block, _center(free, center)
 
     def null_theta(self) -> np.ndarray:
         """(n_samples, n_fits) dual points of the null models: X.T @ theta are their correlations."""
@@ -107,12 +100,12 @@ class NewtonFits:
                 columns, self._own_l1[f], self._own_l2[f], strengths, ridges, self._tol,
                 coefs[:, own], theta[:, own], eta[:, own], free[:, own], objectives[f], supports[f], steps[f],
             )  # fmt: skip
-        first = int(self._problem.fit_intercept)
-        free_coefs = free[first:, :count]
-        intercept = np.zeros(count)
-        if first:
-            intercept = free[0, :count] - self._columns.means @ coefs[:, :count] - self._free_means @ free_coefs
-        return Batch(coefs, theta, eta, free, objectives, supports, steps, intercept, free_coefs)
+        raw = self._to_raw @ free[:, :count]
+        first, null = int(self._problem.fit_intercept), self._problem.null
+        if self._from_null:
+            raw += np.concatenate([[null.intercept] * first, null.coef_free])[:, None]
+        intercepts = raw[0] - self._columns.means @ coefs[:, :count] if first else np.zeros(count)
+        return Batch(coefs, theta, eta, free, objectives, supports, steps, intercepts, raw[first:])
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
         """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.

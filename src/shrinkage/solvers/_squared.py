@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .. import _core
-from ..problem import Problem
-from ._growing import Columns, Square
+from shrinkage import _core
+from shrinkage.problem import Problem
+from shrinkage.solvers._growing import Columns, Square
 
 
 @dataclass
@@ -53,11 +53,19 @@ class SquaredFits:
         self._unit = problem.sample_weight is None
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
         self._root = np.sqrt(weights)
-        y = problem.y if problem.offset is None else problem.y - problem.offset
-        self._y = self._root * y
-        self._intercept = problem.fit_intercept
-        unpenalized = self._root[:, None] * unpenalized_columns(problem)
-        self._fits = [_Fit(rows, weights, unpenalized, self._y, p, l1_weights[:, f]) for f, rows in enumerate(training)]
+        self._problem = problem
+        self._y = self._root * (problem.y - problem.null.eta)
+        start = self._root * (problem.y if problem.offset is None else problem.y - problem.offset)
+        Q, self._to_raw = problem.free_block
+        unpenalized = self._root[:, None] * Q
+        penalized = [int(np.count_nonzero(l1)) for l1 in l1_weights.T]
+        self._fits = [
+            _Fit(rows, weights, unpenalized, self._y, start, count)
+            for rows, count in zip(training, penalized, strict=True)
+        ]
+        if problem.null.objective == 0:
+            for fit in self._fits:
+                fit.y[:], fit.null_objective = 0.0, 0.0
         self.n_fits = len(self._fits)
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         self._sparse = problem.design.is_sparse
@@ -130,15 +138,15 @@ class SquaredFits:
             theta[:, part] = residual
         penalties = self._penalties(coefs, strengths, ridges)
         free = self._fits[0].explain(self._y[:, None] - fitted[:, :count]) - self._removed @ coefs[:, :count]
-        intercept = free[0] if self._intercept else np.zeros(count)
+        intercepts, free_coefs = raw_free_coefs(self._problem, self._to_raw @ free)
         return Batch(
             coefs,
             theta,
             squares / 2 + penalties,
             supports,
             steps,
-            intercept,
-            free[int(self._intercept) :],
+            intercepts,
+            free_coefs,
             fitted,
             squares,
             agreement,
@@ -208,9 +216,7 @@ class SquaredFits:
 class _Fit:
     """One fit: its rows, what its intercept and free columns explain, and its active set."""
 
-    def __init__(
-        self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y: np.ndarray, p: int, l1: np.ndarray
-    ):
+    def __init__(self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y, start, n_penalized: int):
         self.rows = rows
         self.all_rows = bool(rows.all())
         self.total = float(weights.sum() if self.all_rows else weights[rows].sum())
@@ -218,9 +224,10 @@ class _Fit:
         self.basis, self._pseudo_inverse = _basis(unpenalized, rows, self.all_rows)
         masked = y if self.all_rows else np.where(rows, y, 0.0)
         self.y = masked - self.basis @ (self.basis.T @ masked)
-        self.null_objective = explained_or(float(self.y @ self.y), float(masked @ masked)) / (2 * self.total)
+        left = explained_or(float(self.y @ self.y), float(start[rows] @ start[rows]))
+        self.null_objective = left / (2 * self.total)
         positive = int(np.count_nonzero(weights[rows]))
-        self.rank = max(1, min(positive - self.basis.shape[1], int(np.count_nonzero(l1))))
+        self.rank = max(1, min(positive - self.basis.shape[1], n_penalized))
         self.low_rank: Columns | None = None
         self._out = np.flatnonzero(~rows & (weights > 0))
         self.own_gram: Square | None = None
@@ -295,13 +302,11 @@ def explained_or(left: float, whole: float) -> float:
     return left if left > 1e-20 * whole else 0.0
 
 
-def unpenalized_columns(problem: Problem) -> np.ndarray:
-    """(n_samples, q): ones if an intercept is fitted, then the free columns of X."""
-    n = problem.design.shape[0]
-    columns = np.ones((n, problem.fit_intercept + len(problem.free)), order="F")
-    if len(problem.free):
-        problem.design.gather(problem.free, np.zeros(len(problem.free)), None, columns[:, int(problem.fit_intercept) :])
-    return columns
+def raw_free_coefs(problem: Problem, coefs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Intercepts (k,) and coefficients of the free columns (n_free, k), from those measured from the null model."""
+    first = int(problem.fit_intercept)
+    intercepts = coefs[0] + problem.null.intercept if first else np.zeros(coefs.shape[1])
+    return intercepts, coefs[first:] + problem.null.coef_free[:, None]
 
 
 def _basis(columns: np.ndarray, rows: np.ndarray, all_rows: bool) -> tuple[np.ndarray, np.ndarray]:
