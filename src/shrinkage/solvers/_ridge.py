@@ -56,8 +56,9 @@ def ridge_path(problem: Problem, alphas: Array, tol: float) -> PathColumns:
     blocks of 1024 columns. Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, §3.4.1, §18.3.5.
     """
     moments = _moments(problem, problem.weights[:, None])
-    ground = ground_of(problem, problem.weights, problem.scale, (moments[0][:, 0], moments[1][:, 0]))
-    return _path(ground, np.asarray(alphas, dtype=np.float64), tol)
+    alphas = np.asarray(alphas, dtype=np.float64)
+    ground = ground_of(problem, problem.weights, problem.scale, (moments[0][:, 0], moments[1][:, 0]), alphas)
+    return _path(ground, alphas, tol)
 
 
 def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
@@ -83,7 +84,7 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
     scales: list[Array | None] = [problem.scale] * len(folds)
     if standardize:
         scales[:] = [column_scale(moment, problem.fit_intercept) for moment in moments[1:]]
-    whole = ground_of(problem, problem.weights, problem.scale, moments[0])
+    whole = ground_of(problem, problem.weights, problem.scale, moments[0], alphas)
     path = _path(whole, alphas, tol)
     order = np.argsort(-alphas, kind="stable")
     scores, gaps = np.empty((alphas.size, len(folds))), np.empty((alphas.size, len(folds)))
@@ -91,7 +92,7 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
     for k, (_, test) in enumerate(folds):
         ground, found = shared.get(k, (None, None))
         if ground is None or found is None:
-            ground = _fold_ground(whole, trains[k], scales[k], moments[k + 1])
+            ground = _fold_ground(whole, trains[k], scales[k], moments[k + 1], alphas)
             found = fit(ground, alphas[order], tol)
         scores[order, k] = _score(ground, found, test)
         gaps[order, k] = found.relative_gaps
@@ -106,7 +107,7 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
     n_iter, n_passes, inner = found.n_iter, ground.n_passes + found.n_passes + 1, tol
     while True:
         coefs, intercepts = raw_coefs(ground, found)
-        gaps, kkt = certify(problem, coefs, intercepts, falling, found.gaps)
+        gaps, kkt = certify(problem, coefs, intercepts, falling, found.gaps, found.theta)
         n_passes += 2 + found.dual
         relative = problem.relative(gaps)
         inner *= 1e-3
@@ -166,11 +167,13 @@ def _score(ground: Ground, found: Fit, test: Array) -> Array:
     return weights @ problem.loss.deviance(problem.y[test][:, None], eta) / weights.sum()
 
 
-def _fold_ground(whole: Ground, weights: Array, scale: Array | None, moments: tuple[Array, Array]) -> Ground:
+def _fold_ground(
+    whole: Ground, weights: Array, scale: Array | None, moments: tuple[Array, Array], alphas: Array
+) -> Ground:
     """What a fold's own fit stands on: all that does not change with the fold is kept."""
     if scale is whole.problem.scale and not _needs_own_columns(whole, moments):
         return whole.seeing(weights)
-    return ground_of(whole.problem, weights, scale, moments)
+    return ground_of(whole.problem, weights, scale, moments, alphas)
 
 
 def _needs_own_columns(whole: Ground, moments: tuple[Array, Array]) -> bool:
@@ -182,8 +185,9 @@ def _needs_own_columns(whole: Ground, moments: tuple[Array, Array]) -> bool:
     means, variances = moments
     frame = whole.frame
     spread = variances + (means - frame.shift) ** 2
+    variances = variances if frame.fit_intercept else spread
     constant = np.isfinite(frame.divisor[frame.free]) & (variances[frame.free] == 0)
-    faint = (variances > 0) & (variances < SHRUNK * spread) & (whole.kernel is None)
+    faint = (variances > 0) & (variances < SHRUNK * spread) & (whole.kernel is None) & (whole.rotation is None)
     return bool(constant.any() or faint.any())
 
 
@@ -196,7 +200,7 @@ def _shared_fits(
     scales: list[Array | None],
 ) -> dict[int, tuple[Ground, Fit]]:
     """Squared-loss fits of the folds that the whole Gram less the rows they leave out can give."""
-    if whole.problem.loss.name != "squared" or whole.kernel is not None or not whole.factors_fit:
+    if whole.problem.loss.name != "squared" or whole.kernel is not None or whole.exact or not whole.factors_fit:
         return {}
     weighted = [whole.weights[train].sum() > 0 for train, _ in folds]
     chosen = [k for k in range(len(folds)) if weighted[k] and not _needs_own_columns(whole, moments[k + 1])]

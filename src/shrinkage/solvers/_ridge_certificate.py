@@ -16,14 +16,17 @@ SMALL_ENTRIES = 200_000
 """Entries of X up to which `Problem` certifies strength 0 of a loss that is not squared."""
 
 
-def certify(problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array) -> tuple[Array, Array]:
+def certify(
+    problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array, theta: Array | None = None
+) -> tuple[Array, Array]:
     """Duality gaps and optimality violations, (T,) each.
 
     `fallback` holds the gaps of the fits, which stand for strength 0: there every column is free, and projecting on
-    the complement of all of them is the fit itself.
+    the complement of all of them is the fit itself. `theta`, if given, is tried as dual point beside the residuals:
+    any θ orthogonal to the intercept and the free columns bounds the optimum, with the formula above.
     """
     if problem.loss.name == "squared":
-        return _certify_squared(problem, coefs, intercepts, alphas, fallback)
+        return _certify_squared(problem, coefs, intercepts, alphas, fallback, theta)
     gaps = fallback.copy()
     penalized = (alphas > 0) | (coefs.shape[0] * problem.y.size <= SMALL_ENTRIES)
     if penalized.any():
@@ -32,7 +35,7 @@ def certify(problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fa
 
 
 def _certify_squared(
-    problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array
+    problem: Problem, coefs: Array, intercepts: Array, alphas: Array, fallback: Array, theta: Array | None
 ) -> tuple[Array, Array]:
     if not problem.penalty.alpha > 0:
         problem = problem.with_penalty(problem.penalty.with_alpha(1.0))
@@ -50,10 +53,15 @@ def _certify_squared(
         some = slice(first, first + width)
         residual = left[:, None] - design.combine(everything, np.asfortranarray(coefs[:, some])) - intercepts[some]
         explained = weighted_basis.T @ residual
-        theta = weights * (residual - basis @ explained)
-        slopes = design.correlate(np.asfortranarray(theta)) - alphas[some] * metric[:, None] * coefs[:, some]
+        pull = alphas[some] * metric[:, None] * coefs[:, some]
+        slopes = design.correlate(np.asfortranarray(weights * (residual - basis @ explained))) - pull
         with np.errstate(divide="ignore", invalid="ignore"):
             gaps[some] = inverse @ slopes**2 / (2.0 * alphas[some]) + 0.5 * np.sum(explained**2, axis=0)
+            if theta is not None:
+                point = theta[:, some] - basis @ (weighted_basis.T @ theta[:, some])
+                bent = design.correlate(np.asfortranarray(weights * point)) - pull
+                apart = 0.5 * weights[:, 0] @ (residual - point) ** 2
+                gaps[some] = np.fmin(gaps[some], inverse @ bent**2 / (2.0 * alphas[some]) + apart)
         violations = np.abs(slopes + images @ explained).max(axis=0, initial=0.0)
         in_intercept = np.abs(weights[:, 0] @ residual) if problem.fit_intercept else 0.0
         kkt[some] = np.maximum(violations, in_intercept)

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
-from shrinkage.problem import Problem, free_basis, minimize_free
+from shrinkage.problem import Problem, minimize_free
 from shrinkage.solvers._ridge_columns import (
     HELD_ENTRIES,
     Array,
@@ -17,10 +18,24 @@ from shrinkage.solvers._ridge_columns import (
 )
 from shrinkage.solvers._ridge_newton import CholeskySteps, ConjugateSteps, Sample, newton_path
 from shrinkage.solvers._ridge_shifted import fit_products
-from shrinkage.solvers._ridge_squared import EPS, Fit, Moments, fit_kernel, fit_moments, least_squares
+from shrinkage.solvers._ridge_squared import (
+    EPS,
+    Fit,
+    Moments,
+    fit_kernel,
+    fit_moments,
+    fit_singular,
+    free_basis_of,
+    least_squares,
+)
 
 FACTOR_LIMIT = {True: 3000, False: 4000}
 """Largest matrix that is decomposed, for sparse and dense X; above it, conjugate gradients."""
+
+EXACT_LIMIT = 500
+"""Largest min(n, p) up to which singular values are taken of X itself, where its Gram would round too much away."""
+FAINT = 1e-10
+"""Strengths below this share of the sum of S's eigenvalues drown in the rounding of a Gram or a kernel."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +50,17 @@ class Ground:
     frame : Frame
     columns : DenseColumns or DesignColumns
     free : ndarray of shape (n_samples, n_free)
-        The unpenalized columns of A.
+        An orthonormal basis of the unpenalized columns of A, or those columns where A is touched through products.
+    mix : ndarray of shape (columns of A without penalty, n_free) or None
+        What takes coefficients of `free` to those of A; None stands for the identity.
     kernel : ndarray of shape (n_samples, n_samples) or None
         X̃ X̃ᵀ of the penalized columns, where it is smaller than X̃ᵀ X̃.
     root : tuple of two ndarrays, or None
         For losses that are not squared: R with R Rᵀ = kernel, and B with a = B u for coefficients u of R.
+    rotation : ndarray of shape (n_penalized, n_samples) or None
+        Orthonormal columns V: `columns` then holds X̃ V, and coefficients u of that are V u of X̃.
+    exact : bool
+        Whether a squared loss is to be fitted by singular values.
     n_passes : int
         Readings of X so far.
     """
@@ -49,9 +70,12 @@ class Ground:
     frame: Frame
     columns: Any
     free: Array
-    kernel: Array | None
-    root: tuple[Array, Array] | None
+    mix: Array | None
     n_passes: int
+    kernel: Array | None = None
+    root: tuple[Array, Array] | None = None
+    rotation: Array | None = None
+    exact: bool = False
 
     @property
     def offset(self) -> Array:
@@ -75,23 +99,63 @@ class Ground:
         return left - center, center
 
 
-def ground_of(problem: Problem, weights: Array, scale: Array | None, moments: tuple[Array, Array]) -> Ground:
+def ground_of(
+    problem: Problem, weights: Array, scale: Array | None, moments: tuple[Array, Array], alphas: Array
+) -> Ground:
     """Choose the dimension and prepare what is shared by every strength; one more reading of X, or none."""
     design = problem.design
     frame = frame_of(problem, moments, scale)
     products = DesignColumns(design, frame)
     n_samples, n_penalized = design.shape[0], frame.penalized.size
     squared = problem.loss.name == "squared"
-    if n_penalized <= n_samples and n_samples * products.width <= HELD_ENTRIES:
-        held = products.held()
-        return Ground(problem, weights, frame, held, held.values[:, : held.n_free], None, None, 1)
-    free = products.free_columns()
+    fits = n_samples * products.width <= HELD_ENTRIES
+    exact = fits and min(n_samples, n_penalized) <= EXACT_LIMIT and _faint(frame, moments, alphas)
+    if n_penalized <= n_samples and fits:
+        values = products.held().values
+        free, mix = _free_block(values[:, : frame.n_free], weights, frame)
+        held = DenseColumns(np.hstack([free, values[:, frame.n_free :]]) if mix is not None else values, free.shape[1])
+        return Ground(problem, weights, frame, held, held.values[:, : held.n_free], mix, 1, exact=exact)
+    if n_samples < n_penalized and (exact or (fits and not squared and n_samples <= EXACT_LIMIT)):
+        values = products.held().values
+        free, mix = _free_block(values[:, : frame.n_free], weights, frame)
+        rotated, rotation = rotate(values[:, frame.n_free :])
+        held = DenseColumns(np.hstack([free, rotated]), free.shape[1])
+        return Ground(problem, weights, frame, held, free, mix, 1, rotation=rotation, exact=exact)
     if n_samples < n_penalized and n_samples <= FACTOR_LIMIT[bool(design.is_sparse)]:
+        free, mix = _free_block(products.free_columns(), weights, frame)
         kernel = kernels(design, frame, [frame.divisor])[0]
         root = None if squared else kernel_root(kernel)
-        columns = products if root is None else DenseColumns(np.hstack([free, root[0]]), frame.n_free)
-        return Ground(problem, weights, frame, columns, free, kernel, root, 1)
-    return Ground(problem, weights, frame, products, free, None, None, 0)
+        columns = products if root is None else DenseColumns(np.hstack([free, root[0]]), free.shape[1])
+        return Ground(problem, weights, frame, columns, free, mix, 1, kernel, root)
+    return Ground(problem, weights, frame, products, products.free_columns(), None, 0)
+
+
+def _faint(frame: Frame, moments: tuple[Array, Array], alphas: Array) -> bool:
+    """Whether the smallest penalty is rounding beside the largest eigenvalue that the columns can have."""
+    means, variances = moments
+    squares = (variances + (means - frame.shift) ** 2)[frame.penalized] / frame.divisor[frame.penalized] ** 2
+    return bool((alphas > 0).any()) and float(alphas[alphas > 0].min()) < FAINT * float(squares.sum())
+
+
+def _free_block(columns: Array, weights: Array, frame: Frame) -> tuple[Array, Array | None]:
+    """A weighted-orthonormal basis of A's unpenalized columns and its coefficients; a constant alone stays."""
+    if frame.n_free_features == 0:
+        return columns, None
+    roots = np.sqrt(weights)
+    basis, mix = free_basis_of(roots[:, None] * columns)
+    free, used = columns @ mix, weights > 0
+    free[used] = basis[used] / roots[used, None]
+    return free, mix
+
+
+def rotate(values: Array) -> tuple[Array, Array]:
+    """X̃ V (n, n) and V (p, n), of orthonormal columns, for X̃ with fewer rows than columns.
+
+    The columns of X̃ V are orthogonal: however much their sizes differ, no digit of a small one is lost.
+    """
+    turned, lower = linalg.qr(values.T, mode="economic", overwrite_a=False, check_finite=False)
+    left, sizes, right = np.linalg.svd(lower.T)
+    return left * sizes, turned @ right.T
 
 
 def kernel_root(kernel: Array) -> tuple[Array, Array]:
@@ -113,6 +177,10 @@ def _fit_squared(ground: Ground, alphas: Array, tol: float) -> Fit:
     target, _ = ground.target()
     weights, columns = ground.weights, ground.columns
     start = 0.5 * float(weights @ (ground.problem.y - ground.offset) ** 2)
+    if ground.exact:
+        found = fit_singular(columns.values, columns.n_free, target, weights, alphas, start)
+        unpenalized_strengths(found, columns, target, weights, alphas)
+        return found
     if ground.kernel is not None:
         rows = np.flatnonzero(weights)
         part = slice(None) if rows.size == weights.size else rows
@@ -149,12 +217,14 @@ def _fit_newton(ground: Ground, alphas: Array, tol: float, start: Array | None) 
         columns = DenseColumns(columns.values[rows], columns.n_free)
     offset, weights, free = ground.offset[rows], ground.weights[rows], ground.free[rows]
     sample = Sample(columns, free, problem.y[rows], offset, weights, problem.loss)
-    eta = minimize_free(problem.loss, sample.y, offset, free_basis(free, weights), weights)[1]
+    solve_free = free_basis_of(np.sqrt(weights)[:, None] * free)[1]
+    free_coefs, eta = minimize_free(problem.loss, sample.y, offset, free @ solve_free, weights)
     null, at_offset = sample.value(eta), sample.value(offset)
     dense = isinstance(columns, DenseColumns) or ground.factors_fit
     steps = CholeskySteps(columns) if dense else ConjugateSteps(columns)
     if start is None:
         start = np.zeros((columns.width, 1))
+        start[: columns.n_free, 0] = solve_free @ free_coefs
     coefs, gaps, counts = newton_path(sample, steps, alphas, max(0.1 * tol * null, 1e-15 * at_offset), null, start)
     n_free = columns.n_free
     passes = 0 if isinstance(columns, DenseColumns) else 2 * int(counts.sum())
@@ -187,6 +257,10 @@ def raw_coefs(ground: Ground, found: Fit) -> tuple[Array, Array]:
     if found.dual:
         products = DesignColumns(ground.problem.design, ground.frame)
         coefs = replace(found, penalized=products.adjoint(found.penalized)[ground.frame.n_free :])
+    if ground.rotation is not None:
+        coefs = replace(coefs, penalized=ground.rotation @ found.penalized)
+    if ground.mix is not None:
+        coefs = replace(coefs, free=ground.mix @ found.free)
     raw, intercepts = ground.frame.raw(coefs.coefs)
     if ground.problem.loss.name == "squared":
         intercepts += ground.target()[1]

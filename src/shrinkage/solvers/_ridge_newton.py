@@ -81,8 +81,9 @@ class CholeskySteps:
             assert self._gram is not None
             hessian = self._gram.copy()
             diagonal = np.einsum("ii->i", hessian)
-            # columns that repeat one another leave a singular matrix: a relative 1e-12 decides between them
-            diagonal += 1e-12 * diagonal + 1e-14 * diagonal.max(initial=0.0) + 1e-290
+            # Columns that repeat one another leave a singular matrix: 1e-12 of each column's own size decides between
+            # them. A share of the largest size would hold back the intercept beside columns of size 1e8.
+            diagonal += 1e-12 * diagonal + 1e-290
             diagonal[self._columns.n_free :] += alpha
             self._factor = linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False), alpha
         return -linalg.cho_solve(self._factor[0], gradient, check_finite=False)
@@ -105,7 +106,7 @@ class ConjugateSteps:
         n_free, columns = self._columns.n_free, self._columns
         ridge = np.full(gradient.size, alpha)
         ridge[:n_free] = 0.0
-        inverse = 1.0 / (self._squares + ridge + 1e-12 * self._squares.max(initial=0.0) + 1e-290)
+        inverse = 1.0 / (self._squares + ridge + 1e-290)
         solution, residual = np.zeros_like(gradient), -gradient
         step = inverse * residual
         size = first = float(residual @ step)

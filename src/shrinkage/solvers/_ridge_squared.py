@@ -14,6 +14,8 @@ from scipy import linalg
 from shrinkage.solvers._ridge_columns import Array
 
 EPS = float(np.finfo(float).eps)
+DEPENDENT = 1e-11
+"""Combinations of free columns of unit length that are shorter than this, relative to the longest, are dropped."""
 REFINED = 1e-13
 """Residual, relative to the right-hand side, above which a solution is refined once."""
 
@@ -94,6 +96,8 @@ class Fit:
     n_iter : ndarray of shape (T,)
     n_passes : int
     dual : bool
+    theta : ndarray of shape (n_samples, T) or None
+        Residuals that were found more exactly than the rounded coefficients give them, 0 in rows of weight 0.
     """
 
     free: Array
@@ -104,6 +108,7 @@ class Fit:
     n_iter: Array
     n_passes: int
     dual: bool
+    theta: Array | None = None
 
     @property
     def coefs(self) -> Array:
@@ -161,6 +166,36 @@ def fit_kernel(kernel: Array, free_columns: Array, target: Array, weights: Array
     return Fit(free, roots[:, None] * solutions, gaps, null, start, once, 0, dual=True)
 
 
+def fit_singular(values: Array, n_free: int, target: Array, weights: Array, alphas: Array, start: float) -> Fit:
+    """All strengths from the singular values of √V X̃: what a Gram or a kernel rounds away is kept.
+
+    Those hold squares of singular values, so that rounding hides all below 1e-8 of the largest; here it is 1e-16.
+    """
+    roots = np.sqrt(weights)[:, None]
+    rooted, aim = values * roots, target * roots[:, 0]
+    basis, solve_free = free_basis_of(rooted[:, :n_free])
+    penalized, projected = rooted[:, n_free:], aim - basis @ (basis.T @ aim)
+    reduced = penalized - basis @ (basis.T @ penalized)
+    left, sizes, right = np.linalg.svd(reduced, full_matrices=False)
+    cut = max(reduced.shape) * EPS * (sizes[0] if sizes.size else 0.0)
+    sizes = np.where(sizes > cut, sizes, 0.0)[:, None]
+    explained = (left.T @ projected)[:, None]
+    denominators = sizes**2 + alphas
+    inverse = np.divide(1.0, denominators, out=np.zeros_like(denominators), where=denominators > 0)
+    coefs = right.T @ (sizes * inverse * explained)
+    theta = projected[:, None] - left @ (explained * sizes**2 * inverse)
+    theta -= basis @ (basis.T @ theta)
+    left_over = aim[:, None] - penalized @ coefs
+    free = solve_free @ (basis.T @ left_over)
+    residual = left_over - basis @ (basis.T @ left_over)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gaps = np.sum((penalized.T @ theta - alphas * coefs) ** 2, axis=0) / (2.0 * alphas)
+    gaps = np.where(alphas > 0, gaps + 0.5 * np.sum((residual - theta) ** 2, axis=0), 0.0)
+    null, once = 0.5 * float(projected @ projected), np.ones(alphas.size, dtype=np.int64)
+    theta = np.divide(theta, roots, out=np.zeros_like(theta), where=roots > 0)
+    return Fit(free, coefs, gaps, null, start, once, 0, dual=False, theta=theta)
+
+
 def free_basis_of(columns: Array) -> tuple[Array, Array]:
     """Orthonormal basis Q (n, r) of the columns and the matrix B with columns @ B = Q."""
     if columns.shape[1] == 0:
@@ -168,7 +203,7 @@ def free_basis_of(columns: Array) -> tuple[Array, Array]:
     sizes = np.linalg.norm(columns, axis=0)
     inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     left, values, right = np.linalg.svd(columns * inverse, full_matrices=False)
-    kept = values > 1e-10
+    kept = values > DEPENDENT * values[0]
     return left[:, kept], inverse[:, None] * right[kept].T / values[kept]
 
 
