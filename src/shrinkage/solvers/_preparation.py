@@ -43,7 +43,8 @@ def center_full_columns(problem: Problem) -> tuple[Problem, np.ndarray | None]:
     full = np.flatnonzero(np.diff(starts) == design.shape[0])
     if not full.size:
         return problem, None
-    means, variances = (m[:, 0] for m in design.column_moments(np.asfortranarray(problem.weights[:, None])))
+    moments = design.column_moments(np.asfortranarray(problem.weights[:, None]))
+    means, variances = moments[0][:, 0], moments[1][:, 0]
     far = full[np.abs(means[full]) > _FAR * np.sqrt(variances[full])]
     if not far.size or not np.isfinite(means).all():
         return problem, None

@@ -80,8 +80,8 @@ class ActiveSet {
       steps++;
       check_interrupt();
       if (support_size() > 0) {
-        const double objective = step_to_minimizer(strength, single);
-        if (std::isnan(objective)) continue;  // coordinates left the support
+        double objective = 0;
+        if (!step_to_minimizer(strength, single, objective)) continue;
         if (!single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
         best = std::min(best, objective);
       }
@@ -114,8 +114,8 @@ class ActiveSet {
   }
 
   // --- one step ---------------------------------------------------------------------------------------------------
-  // Moves to the minimizer on the support and returns its objective; NaN if coordinates changed sign and left instead.
-  double step_to_minimizer(double strength, bool single) {
+  // Moves to the minimizer on the support and tells its objective; false if coordinates changed sign and left instead.
+  bool step_to_minimizer(double strength, bool single, double& objective) {
     const int m = support_size();
     right_.resize(m);
     for (int i = 0; i < m; i++) right_[i] = quadratic().linear[support()[i]] - strength * quadratic().l1[support()[i]] * support_.signs()[i];
@@ -127,14 +127,13 @@ class ActiveSet {
     if (!leaving_.empty()) {
       if (single) step_to_first_crossing();
       support_.drop(leaving_);
-      return std::numeric_limits<double>::quiet_NaN();
+      return false;
     }
-    double objective = 0;
     for (int i = 0; i < m; i++) {
       support_.coefficients()[i] = target_[i];
       objective -= 0.5 * right_[i] * target_[i];
     }
-    return objective;
+    return true;
   }
 
   void step_to_first_crossing() {
