@@ -1,5 +1,10 @@
 """L1, L2 and elastic-net penalties done right: exact zeros, a certificate, a strength that is chosen and explained."""
 
+from shrinkage._errors import ArgumentError as ArgumentError
+from shrinkage._errors import ConvergenceWarning as ConvergenceWarning
+from shrinkage._errors import DataError as DataError
+from shrinkage._errors import MissingExtraError as MissingExtraError
+from shrinkage._errors import ShrinkageError as ShrinkageError
 from shrinkage._path import CrossValidation as CrossValidation
 from shrinkage._path import Path as Path
 from shrinkage._path import alpha_grid as alpha_grid

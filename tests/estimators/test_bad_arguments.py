@@ -38,7 +38,7 @@ def refuses(model, message, *args, error=ValueError, **kwargs):
 
 
 @each(PLAIN)
-@pytest.mark.parametrize("alpha", [-0.1, np.nan, np.inf, "1", None])
+@pytest.mark.parametrize("alpha", [-0.1, np.nan, np.inf, "1", None, True])
 def test_strength(model, alpha):
     refuses(clone(model).set_params(alpha=alpha), "alpha must")
 

@@ -115,6 +115,7 @@ def test_a_class_without_weight_is_refused_by_name(model, data):
         ({2: 1.0}, "class_weight must name classes of y, .* got 2"),
         ({0: -1.0}, "class_weight must be finite and > 0"),
         ({0: np.inf}, "class_weight must be finite and > 0"),
+        ({0: "a"}, "class_weight must hold real numbers"),
         ("equal", "class_weight must be None, \"balanced\" or a dict.* got 'equal'"),
         ([1.0, 2.0], 'class_weight must be None, "balanced" or a dict'),
     ],

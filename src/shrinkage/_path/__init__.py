@@ -2,6 +2,8 @@
 
 from shrinkage._path._cross_validation import CrossValidation as CrossValidation
 from shrinkage._path._cross_validation import cross_validate as cross_validate
+from shrinkage._path._cross_validation import fold_rows as fold_rows
 from shrinkage._path._path import path as path
 from shrinkage._path._record import Path as Path
 from shrinkage._path._statement import alpha_grid as alpha_grid
+from shrinkage._path._statement import warn_missed as warn_missed

@@ -1,7 +1,9 @@
 """The strength chosen by cross-validation: all folds share the passes over X."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -10,9 +12,11 @@ from numpy.typing import ArrayLike
 from shrinkage._check import check_positive, check_positive_int
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path._record import Path
-from shrinkage._path._statement import finish, grid, state
+from shrinkage._path._statement import finish, grid, state, warn_missed
 from shrinkage.problem import Problem
 from shrinkage.solvers import solve_folds
+
+Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,9 +116,10 @@ def cross_validate(
     fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty, tol
         As `path`; standardizing is redone on the training rows of each fold.
     cv : int, splitter or iterable of (train, test) index pairs
-        An int is that many folds without shuffling, as in scikit-learn: stratified for logistic.
+        An int, at most the number of rows, is that many folds without shuffling, as in scikit-learn: stratified for
+        logistic, unless no class has that many rows. None is 10.
     groups : array-like of shape (n_samples,), optional
-        Groups of rows, for a splitter that keeps them together.
+        Groups of rows, for a splitter that keeps them together, such as scikit-learn's `GroupKFold`.
 
     Returns
     -------
@@ -135,47 +140,89 @@ def cross_validate(
         X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
     )
     check_positive("tol", tol)
-    folds = _folds(cv, problem, groups)
+    folds = fold_rows(cv, problem.y, problem.loss.name == "logistic", groups=groups)
+    folds = _checked(folds, problem)
     result = solve_folds(
         problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), folds, standardize, tol
     )
     weights = np.ones(len(problem.y)) if problem.sample_weight is None else problem.sample_weight
     fold_weights = np.array([weights[test].sum() for _, test in folds])
-    fitted = finish(problem, result.path, classes, tol, result.gaps)
+    fitted = finish(problem, result.path, classes)
+    warn_missed(fitted, result.gaps, tol, stacklevel=2)
     order = np.argsort(-result.path.alphas, kind="stable")
     return CrossValidation.from_scores(fitted.alphas, result.scores[order], fold_weights, fitted, result.gaps[order])
 
 
-def _folds(cv, problem: Problem, groups) -> list[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import check_cv
+def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata: Any) -> list[Fold]:
+    """The (training rows, held-out rows) of each fold: what `cv` means, for every caller.
 
-    y, logistic = problem.y, problem.loss.name == "logistic"
-    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+    None is 10. An int stands for that many unshuffled folds; with `stratify` every fold has its share of each class,
+    unless no class has a row for every fold, when the folds are plain.
+
+    Raises
+    ------
+    ArgumentError
+        If cv is no number of folds, splitter or iterable of pairs, or cannot deal these rows, or groups do not fit.
+    """
+    from sklearn.model_selection import KFold, check_cv
+
+    cv = 10 if cv is None else cv
+    groups = _check_groups(cv, metadata.pop("groups", None), len(y))
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
+        cv = int(cv)
         check_positive_int("cv", cv, 2)
         if cv > len(y):
-            raise ArgumentError(f"cv must be at most the number of rows, {len(y)}; got {cv}")
-        fewest, most = sorted((int(y.sum()), int(len(y) - y.sum())))
-        if logistic and fewest < 2:
-            raise DataError(f"y must hold two rows of each class or more to be cross-validated; the rarer has {fewest}")
-        if logistic and cv > most:
-            raise ArgumentError(f"cv must be at most the number of rows of the larger class, {most}; got {cv}")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        splitter: Any = check_cv(cast(Any, cv), y.astype(int) if logistic else y, classifier=logistic)
-        pairs = list(splitter.split(np.zeros(len(y)), y.astype(int) if logistic else y, groups))
-    weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
-    folds = []
-    for k, (train, test) in enumerate(pairs):
-        train, test = _index(train, len(y)), _index(test, len(y))
-        _check_fold(k, train, test, weights, y if logistic else None)
-        folds.append((train, test))
+            raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
+        if stratify and np.unique(y, return_counts=True)[1].max() < cv:
+            cv = KFold(cv)
+    elif isinstance(cv, (bool, str)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        what = "a whole number >= 2, a splitter, or an iterable of (train, test) row numbers"
+        raise ArgumentError(f"cv must be {what}; got {cv!r}")
+    splitter: Any = check_cv(cast(Any, cv), y, classifier=stratify)
+    metadata |= {} if groups is None else {"groups": groups}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")
+            pairs = list(splitter.split(np.zeros(len(y)) if X is None else X, y, **metadata))
+        folds = [(_index(train, len(y)), _index(test, len(y))) for train, test in pairs]
+    except (ValueError, TypeError, IndexError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        hint = "; groups must be given if it keeps them together" if groups is None else ""
+        raise ArgumentError(f"cv={cv!r} cannot deal these {len(y)} rows: {error}{hint}") from error
     if not folds:
         raise ArgumentError("cv must yield at least one (train, test) pair; got none")
     return folds
 
 
+def _check_groups(cv: Any, groups: Any, n: int) -> Any:
+    """Refuse groups that nothing reads, or of another length."""
+    if groups is None:
+        return None
+    if not hasattr(cv, "split"):
+        use = f"GroupKFold({cv})" if isinstance(cv, Integral) else "GroupKFold"
+        raise ArgumentError(f"groups must come with a splitter that keeps them together, such as {use}; got cv={cv!r}")
+    if np.shape(groups) != (n,):
+        raise ArgumentError(f"groups must have shape ({n},), one for each row of X; got {np.shape(groups)}")
+    return groups
+
+
+def _checked(folds: list[Fold], problem: Problem) -> list[Fold]:
+    """The folds, each of which can be fitted and scored."""
+    y = problem.y
+    weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
+    logistic = problem.loss.name == "logistic"
+    if logistic and (fewest := int(min(y.sum(), len(y) - y.sum()))) < 2:
+        raise DataError(f"y must hold two rows of each class or more to be cross-validated; the rarer has {fewest}")
+    for k, (train, test) in enumerate(folds):
+        _check_fold(k, train, test, weights, y if logistic else None)
+    return folds
+
+
 def _index(rows, n: int) -> np.ndarray:
     rows = np.asarray(rows)
+    if rows.ndim != 1 or (rows.dtype.kind not in "biu" and rows.size):
+        raise ArgumentError(f"cv must yield vectors of row numbers; got shape {rows.shape} of {rows.dtype}")
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
     if rows.size and (rows.min() < 0 or rows.max() >= n):
         raise ArgumentError(f"cv must yield row numbers between 0 and {n - 1}; got {rows.min()} to {rows.max()}")

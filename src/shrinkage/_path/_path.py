@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from shrinkage._check import check_positive
 from shrinkage._path._record import Path
-from shrinkage._path._statement import finish, grid, state
+from shrinkage._path._statement import finish, grid, state, warn_missed
 from shrinkage.solvers import solve_path
 
 
@@ -34,7 +34,8 @@ def path(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        NumPy array, SciPy sparse matrix, or a pandas, polars or Arrow table. Not copied when float64 or float32.
+        NumPy array, SciPy sparse matrix, or a pandas, polars or Arrow table. Not copied when float64 or float32; other
+        numbers are converted to float64 once. Coefficients and predictions are float64 either way.
     y : array-like of shape (n_samples,)
         Numbers; for logistic 0 and 1, booleans, or two string classes (the second in sorted order counts as 1).
     loss : "squared" or "logistic"
@@ -95,4 +96,6 @@ def path(
     )
     check_positive("tol", tol)
     columns = solve_path(problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), tol)
-    return finish(problem, columns, classes, tol)
+    fitted = finish(problem, columns, classes)
+    warn_missed(fitted, None, tol, stacklevel=2)
+    return fitted

@@ -98,18 +98,21 @@ def grid(alphas, n_alphas: int, alpha_min_ratio: float, l1_ratio: float):
         # ridge has no alpha_max: its grid starts 1000 times above the strengths that matter, and has to cross them
         ratio = alpha_min_ratio * 1e-3 if l1_ratio == 0 else alpha_min_ratio
         return lambda alpha_max: alpha_grid(alpha_max, n_alphas, ratio)
-    values = np.asarray(alphas, dtype=np.float64)
-    if values.ndim != 1 or not values.size:
-        raise ArgumentError(f"alphas must be a non-empty vector of strengths; got shape {values.shape}")
-    values = finite_vector("alphas", values, values.size)
+    try:
+        shape = np.shape(alphas)
+    except ValueError:
+        raise ArgumentError("alphas must be a vector of strengths; got rows of different lengths") from None
+    if len(shape) != 1 or not shape[0]:
+        raise ArgumentError(f"alphas must be a non-empty vector of strengths; got shape {shape}")
+    values = finite_vector("alphas", alphas, shape[0])
     if values.min() < 0:
         raise ArgumentError(f"alphas must be >= 0; position {int(values.argmin())} is {values.min()}")
     return np.sort(values)[::-1].copy()
 
 
-def finish(problem: Problem, columns: PathColumns, classes, tol: float, fold_gaps: np.ndarray | None = None) -> Path:
-    null = problem.null.objective
-    result = Path(
+def finish(problem: Problem, columns: PathColumns, classes) -> Path:
+    """The record of a path."""
+    return Path(
         columns.alphas,
         columns.coefs,
         columns.intercepts,
@@ -117,19 +120,32 @@ def finish(problem: Problem, columns: PathColumns, classes, tol: float, fold_gap
         columns.kkt,
         columns.status,
         columns.n_passes,
-        null,
+        problem.null.objective,
         problem.loss,
         float(problem.penalty.l1_ratio),
         classes,
         problem.design.feature_names,
     )
-    missed = sum(status is Status.GAP_ABOVE_TOL for status in columns.status)
-    worst = float(np.max(result.relative_gaps, initial=0.0))
-    if fold_gaps is not None and fold_gaps.size:
-        missed += int((fold_gaps > tol).sum())
-        worst = max(worst, float(fold_gaps.max()))
+
+
+def warn_missed(
+    path: Path,
+    fold_gaps: np.ndarray | None,
+    tol: float,
+    stacklevel: int,
+    category: type[ConvergenceWarning] = ConvergenceWarning,
+) -> None:
+    """Say how many strengths of the path, and how many fits of the folds, missed the tolerance."""
+    missed = sum(status is Status.GAP_ABOVE_TOL for status in path.status)
+    found, worst = (
+        f"{missed} of {len(path.alphas)} strengths of the path",
+        float(np.max(path.relative_gaps, initial=0.0)),
+    )
+    if fold_gaps is not None:
+        in_folds = int((fold_gaps > tol).sum())
+        missed += in_folds
+        found += f" and {in_folds} of {fold_gaps.size} fits of the folds"
+        worst = max(worst, float(np.max(fold_gaps, initial=0.0)))
     if missed:
-        found = f"{missed} fits ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
-        message = f"{found}; raise tol, or standardize X"
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
-    return result
+        message = f"{found} ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
+        warnings.warn(f"{message}; raise tol, or standardize X", category, stacklevel=stacklevel + 1)

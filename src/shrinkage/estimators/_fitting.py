@@ -2,26 +2,31 @@
 
 import warnings
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
 import sklearn
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
-from sklearn.model_selection import KFold, check_cv
+from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector, weight_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
-from shrinkage._path import cross_validate
+from shrinkage._path import cross_validate, fold_rows, warn_missed
 from shrinkage.design import as_design
 from shrinkage.losses import Loss
 from shrinkage.problem import Problem
 from shrinkage.solvers import Status, column_scale, solve
 
 FLOATS = (np.float64, np.float32)
+
+
+class _MissedTolerance(ConvergenceWarning, SklearnConvergenceWarning):
+    """Our warning, for those too who filter scikit-learn's."""
 
 
 class LinearRegressor:
@@ -86,7 +91,7 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
         return cast(Any, validate_data(model, X, y, skip_check_array=True))
     if not numeric and y is not None:
         y = label_vector("y", y)
-    X, y = cast(Any, validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
+    X, y = cast(Any, validate_data(model, X, cast(Any, y), accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
     return X, finite_vector("y", y, X.shape[0]) if numeric else y
 
 
@@ -126,7 +131,7 @@ def warn_about_gap(relative_gap: float, tol: float) -> None:
     """Say that an answer misses the tolerance, both numbers in one unit."""
     warnings.warn(
         f"relative duality gap {relative_gap:.1e} > tol {tol:.1e}: raise tol, or bring the columns of X to one scale",
-        ConvergenceWarning,
+        _MissedTolerance,
         stacklevel=4,
     )
 
@@ -145,8 +150,7 @@ def fit_folds(
     check_choice("rule", model.rule, ("min", "1se"))
     metadata = split_metadata(model, sample_weight, offset, metadata)
     shared = {
-        "cv": folds_of(model, X, y, metadata),
-        "groups": metadata.get("groups"),
+        "cv": fold_rows(model.cv, y, is_classifier(model), X, **metadata),
         "loss": loss,
         "alphas": model.alphas,
         "n_alphas": model.n_alphas,
@@ -159,7 +163,11 @@ def fit_folds(
         "tol": model.tol,
     }
     design: Any = as_design(X, getattr(model, "feature_names_in_", None))
-    runs = [cross_validate(design, y, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
+        runs = [cross_validate(design, y, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
+    for run in runs:
+        warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
     best = min(runs, key=lambda run: run.mean[run.index_min])
     if is_classifier(model):
         best = replace(best, path=replace(best.path, classes=tuple(model.classes_.tolist())))
@@ -200,21 +208,3 @@ def split_metadata(model: Any, sample_weight: Any, offset: Any, metadata: dict[s
             "sklearn.set_config(enable_metadata_routing=True))"
         )
     return metadata
-
-
-def folds_of(model: Any, X: Any, y: np.ndarray, metadata: dict[str, Any]) -> Any:
-    """What `cross_validate` takes as cv, the same rows held out each time it is called.
-
-    An int stands for unshuffled folds, stratified for classes. Where no class has as many rows as there are folds,
-    stratifying means nothing and the folds are plain.
-    """
-    cv: Any = model.cv
-    if not isinstance(cv, Integral):
-        splitter: Any = check_cv(cv, y, classifier=is_classifier(model))
-        return list(splitter.split(X, y, **metadata))
-    cv = int(cv)
-    if not 2 <= cv <= len(y):
-        raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
-    if is_classifier(model) and np.unique(y, return_counts=True)[1].max() < cv:
-        return list(KFold(cv).split(X))
-    return cv

@@ -116,7 +116,7 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     alpha_min_ratio : float in (0, 1), default 1e-3
         Smallest strength of the grid, as a part of its largest.
     cv : int, splitter or iterable of (train, test) index pairs, default 10
-        An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows.
+        An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows. None is 10.
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
     fit_intercept, standardize, penalty_factor, tol

@@ -1,6 +1,7 @@
 """Logistic regression of two classes with an elastic-net penalty."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -96,7 +97,10 @@ def class_factors(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
     unknown = [label for label in class_weight if label not in classes.tolist()]
     if unknown:
         raise ArgumentError(f"class_weight must name classes of y, {classes.tolist()}; got {unknown[0]!r}")
-    factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
+    weights = [class_weight.get(label, 1.0) for label in classes.tolist()]
+    if not all(isinstance(weight, Real) and not isinstance(weight, bool) for weight in weights):
+        raise ArgumentError(f"class_weight must hold real numbers; got {class_weight!r}")
+    factors = np.array(weights, dtype=np.float64)
     if not (np.isfinite(factors) & (factors > 0)).all():
         raise ArgumentError(f"class_weight must be finite and > 0; got {class_weight!r}")
     return factors
@@ -227,8 +231,8 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
     alpha_min_ratio : float in (0, 1), default 1e-3
         Smallest strength of the grid, as a part of its largest; for ridge as `path` says.
     cv : int, splitter or iterable of (train, test) index pairs, default 10
-        An int means unshuffled stratified folds, as scikit-learn's `StratifiedKFold`; it is at most the number of rows
-        of the smaller class.
+        An int, at most the number of rows, means unshuffled stratified folds, as scikit-learn's `StratifiedKFold`;
+        where no class has that many rows, plain ones, as `KFold`. None is 10.
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
     class_weight, fit_intercept, standardize, penalty_factor, tol
