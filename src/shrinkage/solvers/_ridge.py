@@ -12,7 +12,7 @@ from scipy import sparse
 from shrinkage.problem import Problem
 from shrinkage.solvers._records import FoldColumns, PathColumns, statuses
 from shrinkage.solvers._ridge_certificate import certify
-from shrinkage.solvers._ridge_columns import Array, DenseColumns, column_scale
+from shrinkage.solvers._ridge_columns import Array, DenseColumns
 from shrinkage.solvers._ridge_ground import (
     Ground,
     fit,
@@ -23,6 +23,7 @@ from shrinkage.solvers._ridge_ground import (
     unpenalized_strengths,
 )
 from shrinkage.solvers._ridge_squared import Fit, Moments, fit_moments
+from shrinkage.solvers._scale import scale_of_moments
 
 Folds = list[tuple[Array, Array]]
 FOLD_ENTRIES = 32_000_000
@@ -83,7 +84,7 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
     moments = [(means[:, k], variances[:, k]) for k in range(means.shape[1])]
     scales: list[Array | None] = [problem.scale] * len(folds)
     if standardize:
-        scales[:] = [column_scale(moment, problem.fit_intercept) for moment in moments[1:]]
+        scales[:] = [scale_of_moments(*moment, problem.fit_intercept) for moment in moments[1:]]
     whole = ground_of(problem, problem.weights, problem.scale, moments[0], alphas)
     path = _path(whole, alphas, tol)
     order = np.argsort(-alphas, kind="stable")
@@ -105,6 +106,7 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
     falling = alphas[order]
     found = fit(ground, falling, tol)
     n_iter, n_passes, inner = found.n_iter, ground.n_passes + found.n_passes + 1, tol
+    worst_before = np.inf
     while True:
         coefs, intercepts = raw_coefs(ground, found)
         gaps, kkt = certify(problem, coefs, intercepts, falling, found.gaps, found.theta)
@@ -112,8 +114,11 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
         relative = problem.relative(gaps)
         inner *= 1e-3
         missed = (relative > tol) & (falling > 0)
-        if problem.loss.name == "squared" or not missed.any() or inner < 1e-9 * tol:
+        worst = float(relative[missed].max(initial=0.0))
+        stuck = worst > 0.5 * worst_before
+        if problem.loss.name == "squared" or not missed.any() or inner < 1e-9 * tol or stuck:
             break
+        worst_before = worst
         found = fit(ground, falling, inner, newton_start(ground, found))
         n_iter, n_passes = n_iter + found.n_iter, n_passes + found.n_passes
     back = np.argsort(order, kind="stable")

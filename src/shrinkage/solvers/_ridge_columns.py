@@ -225,6 +225,55 @@ class DesignColumns:
         return grams
 
 
+@dataclass(frozen=True)
+class MixedColumns:
+    """A touched through the design, its unpenalized columns replaced by a basis (n_rows, n_free) of them."""
+
+    products: DesignColumns
+    free: Array
+
+    @property
+    def n_free(self) -> int:
+        """Columns that are not penalized."""
+        return self.free.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Number of columns of A."""
+        return self.n_free + self.products.frame.penalized.size
+
+    def times(self, coefs: Array) -> Array:
+        """A @ coefs."""
+        padded = np.zeros((self.products.width, *coefs.shape[1:]))
+        padded[self.products.n_free :] = coefs[self.n_free :]
+        return self.products.times(padded) + self.free @ coefs[: self.n_free]
+
+    def adjoint(self, rows: Array) -> Array:
+        """A.T @ rows."""
+        return np.concatenate([self.free.T @ rows, self.products.adjoint(rows)[self.products.n_free :]])
+
+    def gram(self, weights: Array) -> Array:
+        """A.T @ diag(weights) @ A for weights >= 0."""
+        return self.row_grams(weights, [np.arange(weights.size)])[0]
+
+    def row_grams(self, weights: Array, row_sets: list[Array]) -> list[Array]:
+        """The Gram of every set of rows."""
+        old, new, grams = self.products.n_free, self.n_free, []
+        for rows, part in zip(row_sets, self.products.row_grams(weights, row_sets), strict=True):
+            weighted = np.zeros_like(self.free)
+            weighted[rows] = weights[rows, None] * self.free[rows]
+            gram = np.empty((self.width, self.width))
+            gram[new:, new:] = part[old:, old:]
+            gram[:, :new] = self.adjoint(weighted)
+            gram[:new, new:] = gram[new:, :new].T
+            grams.append(gram)
+        return grams
+
+    def squares(self, weights: Array) -> Array:
+        """Diagonal of `gram`."""
+        return np.concatenate([weights @ self.free**2, self.products.squares(weights)[self.products.n_free :]])
+
+
 def csc_of(design: Any) -> sparse.csc_array:
     """The sparse columns of a design, without a copy."""
     indptr, indices, data = design.csc()
@@ -285,10 +334,3 @@ def frame_of(problem: Any, moments: tuple[Array, Array], scale: Array | None) ->
     divisor[(variances if problem.fit_intercept else size) == 0] = np.inf
     features = np.concatenate([np.flatnonzero(free), np.flatnonzero(~free)]).astype(np.int64)
     return Frame(features, int(free.sum()), shift, divisor, bool(problem.fit_intercept), n_features)
-
-
-def column_scale(moments: tuple[Array, Array], fit_intercept: bool) -> Array:
-    """Weighted standard deviation of every column (about 0 without an intercept); 1 where it is 0."""
-    means, variances = moments
-    sizes = np.sqrt(variances if fit_intercept else variances + means**2)
-    return np.where(sizes > 1e-13 * np.abs(means), sizes, 1.0)

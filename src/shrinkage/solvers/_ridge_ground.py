@@ -13,6 +13,7 @@ from shrinkage.solvers._ridge_columns import (
     DenseColumns,
     DesignColumns,
     Frame,
+    MixedColumns,
     frame_of,
     kernels,
 )
@@ -48,9 +49,10 @@ class Ground:
     weights : ndarray of shape (n_samples,)
         Of this fit, sum one; 0 in rows that it does not see.
     frame : Frame
-    columns : DenseColumns or DesignColumns
+    columns : DenseColumns, DesignColumns or MixedColumns
+        A, with `free` in place of its unpenalized columns.
     free : ndarray of shape (n_samples, n_free)
-        An orthonormal basis of the unpenalized columns of A, or those columns where A is touched through products.
+        An orthonormal basis of the unpenalized columns of A.
     mix : ndarray of shape (columns of A without penalty, n_free) or None
         What takes coefficients of `free` to those of A; None stands for the identity.
     kernel : ndarray of shape (n_samples, n_samples) or None
@@ -127,7 +129,9 @@ def ground_of(
         root = None if squared else kernel_root(kernel)
         columns = products if root is None else DenseColumns(np.hstack([free, root[0]]), free.shape[1])
         return Ground(problem, weights, frame, columns, free, mix, 1, kernel, root)
-    return Ground(problem, weights, frame, products, products.free_columns(), None, 0)
+    free, mix = _free_block(products.free_columns(), weights, frame)
+    columns = products if mix is None else MixedColumns(products, free)
+    return Ground(problem, weights, frame, columns, free, mix, 0)
 
 
 def _faint(frame: Frame, moments: tuple[Array, Array], alphas: Array) -> bool:

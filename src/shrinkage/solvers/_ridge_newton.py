@@ -15,6 +15,8 @@ from shrinkage.solvers._ridge_squared import pseudo_inverse
 
 MAX_STEPS = 100
 """Newton steps allowed to one strength."""
+FEWEST_STEPS = 6
+"""Those allowed where the strengths before it have not reached their gap."""
 CONTRACTION = 0.12
 """A kept Hessian is refreshed when a step leaves more than this share of the gap."""
 ALWAYS_FRESH = 3e6
@@ -197,6 +199,7 @@ class _Descent:
         # Newton's last step squares the error, so that asking for much more costs a step or none
         self._target = max(target * (1e-3 if self._cheap and steps.keeps else 1.0), 1e-17 * null)
         self._free_inverse: Array | None = None
+        self._allowed = MAX_STEPS
 
     def minimize(self, point: Point, alpha: float) -> tuple[Point, float, int]:
         """The minimizer from a starting point, its gap, and the steps taken."""
@@ -205,7 +208,7 @@ class _Descent:
             self._refresh(point)
             fresh = True
         gap, gradient = gap_at(sample, point, alpha, self._inverse, np.inf)
-        while gap > self._target and count < MAX_STEPS:
+        while gap > self._target and count < self._allowed:
             if not fresh and (self._cheap or gap > CONTRACTION * before):
                 self._refresh(point)
                 fresh = True
@@ -225,6 +228,8 @@ class _Descent:
             gap, gradient = gap_at(sample, point, alpha, self._inverse, decrement)
             if decrement <= self._noise and gap > 0.25 * before:
                 break
+        # where strengths keep missing their target, what stops them is rounding: fewer steps are spent on the next
+        self._allowed = MAX_STEPS if gap <= self._target else max(self._allowed // 2, FEWEST_STEPS)
         return point, gap, count
 
     @property

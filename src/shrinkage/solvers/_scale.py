@@ -1,0 +1,22 @@
+"""The scale of every column: what `standardize` divides by, for the whole data and for folds."""
+
+from typing import Any
+
+import numpy as np
+
+CONSTANT = 1e-10
+"""A deviation below this share of the mean is rounding: the column is constant."""
+
+
+def column_scale(design: Any, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
+    """Scales (n_features, k), one column for each column of `weights` (n_samples, k); see `scale_of_moments`."""
+    return scale_of_moments(*design.column_moments(weights), fit_intercept)
+
+
+def scale_of_moments(means: np.ndarray, variances: np.ndarray, fit_intercept: bool) -> np.ndarray:
+    """Root of the mean squared deviation, from the mean if an intercept is fitted, else from 0.
+
+    Constant columns get 1: they are left as they are.
+    """
+    scale = np.sqrt(variances if fit_intercept else variances + means**2)
+    return np.where(scale > CONSTANT * np.abs(means), scale, 1.0)
