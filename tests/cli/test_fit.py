@@ -284,13 +284,6 @@ def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch)
     assert target.read_bytes() == b"old"
 
 
-def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, diabetes):
-    (tmp_path / "taken").write_text("")
-    result = shrinkage("fit", diabetes, "--target", "progression", "--out", tmp_path / "taken" / "below")
-    assert result.exit_code == 1
-    assert "taken" in result.stderr
-
-
 def test_a_real_process_reads_stdin_prints_json_and_is_silent_on_stderr(diabetes):
     done = subprocess.run(
         [*COMMAND, "fit", "-", "--target", "progression", "--penalty", "l1", "--cv", "3", "--json"],

@@ -6,13 +6,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError, MissingExtraError
 from shrinkage.cli import _print
 from shrinkage.cli._demo import SHOWS, write_data
 from shrinkage.cli._fit import Request, run
 from shrinkage.cli._model_file import load
-from shrinkage.cli._write import write_whole
+from shrinkage.cli._write import why_not_writable, write_whole
 from shrinkage.report import html
 from shrinkage.tables import read
 
@@ -41,6 +42,8 @@ class Commands(click.Group):
             _fail(ctx, str(error), DATA)
         except ArgumentError as error:
             _fail(ctx, str(error), USAGE)
+        except (OverflowError, FloatingPointError) as error:
+            _fail(ctx, f"the numbers are too large to be computed with ({error}): rescale the columns", DATA)
         except (MissingExtraError, OSError, MemoryError) as error:
             _fail(ctx, str(error) or type(error).__name__, FAILURE)
         except Exception as error:
@@ -79,6 +82,27 @@ def _penalties(ctx: click.Context, parameter: click.Parameter, value: str) -> tu
         met = ", ".join(wrong) or "nothing"
         raise click.BadParameter(f"{met} given; choose from {', '.join(PENALTIES)}", ctx, parameter)
     return names
+
+
+def _place(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what was surely not meant as a place to write to."""
+    if value is not None and (not value.strip() or value.startswith("-")):
+        kind = "folder" if parameter.metavar == "DIR" else "file"
+        met = f"{value!r} looks like an option" if value.strip() else "nothing given"
+        hint = f" (./{value} if it is one)" if value.strip() else ""
+        raise click.BadParameter(f"{met}; name a {kind} to write{hint}", ctx, parameter)
+    return value
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that is written to after the work, or say before it that this cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = why_not_writable(folder)
+    except OSError as error:
+        reason = f"{str(folder)!r} cannot be made: {error.strerror or error}"
+    if reason:
+        raise click.BadParameter(f"{reason}; name a folder that can be written", param_hint="'--out'")
 
 
 @click.group(cls=Commands, epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -150,7 +174,7 @@ Examples:
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    callback=_place,
     help="Write report.html, model.npz and coefficients.csv here; without it, only print.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -170,7 +194,7 @@ def fit(ctx: click.Context, out: str | None, as_json: bool, quiet: bool, **asked
 def _fit(request: Request, out: str | None, as_json: bool, quiet: bool) -> bool:
     """Run, write, print; whether everything converged."""
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(out))
     tell = Teller(quiet)
     try:
         study, model = run(request, out, tell)
@@ -213,18 +237,23 @@ Examples:
 @app.command(epilog=PREDICT_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Instead of stdout.")
+@click.option("--out", metavar="FILE", callback=_place, help="Instead of stdout.")
 @click.option("--proba", is_flag=True, help="Add the probability of the modeled class (logistic only).")
 @click.option("--quiet", is_flag=True, help="No notes on unseen levels or missing values.")
-def predict(model: Path, data: str, out: Path | None, proba: bool, quiet: bool) -> None:
+def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -> None:
     """Predict the rows of DATA with MODEL, the file or folder that `shrinkage fit --out` wrote.
 
     Prints CSV with one line per row. Levels that training did not have are encoded as zeros, and said on stderr.
     """
+    if out is not None:
+        reason = f"{out!r} is a folder" if Path(out).is_dir() else why_not_writable(Path(out).parent)
+        if reason:
+            raise click.BadParameter(f"{reason}; name a file in a folder that can be written", param_hint="'--out'")
     fitted = load(model)
     if proba and not fitted.target.classes:
         raise click.UsageError(f"--proba needs a logistic model; this one predicts the number {fitted.target.name!r}")
-    mean, notes = fitted.predict(read(data, text=fitted.recipe.text_columns))
+    with np.errstate(over="raise", invalid="raise"):
+        mean, notes = fitted.predict(read(data, text=fitted.recipe.text_columns))
     if not quiet:
         for note in notes:
             click.echo(f"{click.style('note', fg='yellow')}: {note}", err=True)
@@ -232,11 +261,11 @@ def predict(model: Path, data: str, out: Path | None, proba: bool, quiet: bool) 
     if out is None:
         click.echo(content, nl=False)
     else:
-        write_whole(out, content.encode())
+        write_whole(Path(out), content.encode())
 
 
 @app.command()
-@click.option("--out", metavar="DIR", default="demo-reports", show_default=True, type=click.Path(file_okay=False))
+@click.option("--out", metavar="DIR", default="demo-reports", show_default=True, callback=_place)
 @click.option("--only", type=click.Choice([show.name for show in SHOWS]), help="One data set instead of all.")
 @click.pass_context
 def demo(ctx: click.Context, out: str, only: str | None) -> None:
@@ -245,7 +274,7 @@ def demo(ctx: click.Context, out: str, only: str | None) -> None:
     for show in SHOWS:
         if only in (None, show.name):
             folder = Path(out) / show.name
-            folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(folder)
             click.echo(click.style(f"== {show.title}", bold=True))
             data = write_data(show, folder)
             request = Request(data=str(data), target=show.target, positive=show.positive, cv=show.cv)

@@ -18,6 +18,8 @@ from shrinkage.cli._model_file import Fit, Model
 from shrinkage.report import Candidate, Study
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
 
+LARGEST = 1e60
+
 
 @dataclass(frozen=True)
 class Request:
@@ -79,6 +81,7 @@ def prepare(request: Request) -> Prepared:
     table = read(request.data)
     for name in request.drop:
         table.column(name, "column to drop")
+    _refuse_huge(table, {*request.drop})
     weights, notes = None, []
     if request.weights is not None:
         weights = read_weights(table, request.weights)
@@ -97,6 +100,18 @@ def prepare(request: Request) -> Prepared:
     notes = [target.reason[0].upper() + target.reason[1:] + ".", *notes]
     notes += [f"Column {name!r} is not used: {reason}." for name, reason in recipe.dropped]
     return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes))
+
+
+def _refuse_huge(table: Table, dropped: set[str]) -> None:
+    """Refuse a number whose fourth power, which a fit may take, would overflow."""
+    for column in table.columns:
+        if column.kind != "number" or column.name in dropped:
+            continue
+        size = np.where(column.missing, 0.0, np.abs(column.values))
+        row = int(np.argmax(size))
+        if size[row] > LARGEST:
+            met = f"column {column.name!r} is {column.values[row]:.3g} in data row {row + 1}"
+            raise DataError(f"{table.source}: {met}; |x| > {LARGEST:.0e} is too large: rescale the column")
 
 
 def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple[Study, Model]:
@@ -185,8 +200,8 @@ def _how(request: Request, data: Prepared) -> list[str]:
 def _at_the_end(candidates: list[Candidate]) -> list[str]:
     """A minimum at the weakest strength tried is no minimum."""
     return [
-        f"{c.title.capitalize()}: the error still falls at the smallest strength tried, {c.cv.alpha_min:.3g}; the data "
-        "hardly ask for this penalty."
+        f"{c.title.capitalize()}: the cross-validated error is lowest at the end of the grid, {c.cv.alpha_min:.3g}: "
+        "hardly any penalty is needed."
         for c in candidates
         if c.cv.index_min == len(c.cv.alphas) - 1 and len(c.cv.alphas) > 1
     ]
