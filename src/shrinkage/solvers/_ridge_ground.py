@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
 from shrinkage.problem import Problem, minimize_free
 from shrinkage.solvers._ridge_columns import (
@@ -62,7 +61,7 @@ class Ground:
     rotation : ndarray of shape (n_penalized, n_samples) or None
         Orthonormal columns V: `columns` then holds X̃ V, and coefficients u of that are V u of X̃.
     exact : bool
-        Whether a squared loss is to be fitted by singular values.
+        Whether a Gram or a kernel would round too much away: a squared loss is then fitted by singular values.
     n_passes : int
         Readings of X so far.
     """
@@ -117,7 +116,7 @@ def ground_of(
         free, mix = _free_block(values[:, : frame.n_free], weights, frame)
         held = DenseColumns(np.hstack([free, values[:, frame.n_free :]]) if mix is not None else values, free.shape[1])
         return Ground(problem, weights, frame, held, held.values[:, : held.n_free], mix, 1, exact=exact)
-    if n_samples < n_penalized and (exact or (fits and not squared and n_samples <= EXACT_LIMIT)):
+    if n_samples < n_penalized and exact:
         values = products.held().values
         free, mix = _free_block(values[:, : frame.n_free], weights, frame)
         rotated, rotation = rotate(values[:, frame.n_free :])
@@ -157,8 +156,8 @@ def rotate(values: Array) -> tuple[Array, Array]:
 
     The columns of X̃ V are orthogonal: however much their sizes differ, no digit of a small one is lost.
     """
-    turned, lower = linalg.qr(values.T, mode="economic", overwrite_a=False, check_finite=False)
-    left, sizes, right = np.linalg.svd(lower.T)
+    turned, upper = np.linalg.qr(values.T)
+    left, sizes, right = np.linalg.svd(upper.T)
     return left * sizes, turned @ right.T
 
 

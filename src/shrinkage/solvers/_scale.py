@@ -10,7 +10,8 @@ CONSTANT = 1e-10
 
 def column_scale(design: Any, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
     """Scales (n_features, k), one column for each column of `weights` (n_samples, k); see `scale_of_moments`."""
-    return scale_of_moments(*design.column_moments(weights), fit_intercept)
+    means, variances = design.column_moments(weights)
+    return scale_of_moments(means, variances, fit_intercept)
 
 
 def scale_of_moments(means: np.ndarray, variances: np.ndarray, fit_intercept: bool) -> np.ndarray:
