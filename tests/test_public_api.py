@@ -116,14 +116,27 @@ def test_every_penalty_and_loss_is_under_law():
 DOCUMENTS = ["CONTRIBUTING.md", "README.md", "src/shrinkage/README.md", "benchmarks/README.md"]
 
 
+def _is_path(text):
+    return "." in text or text.endswith("/") or (ROOT / text.split("/")[0]).is_dir()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_documents_point_at_files_that_exist(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     links = {link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link}
-    quoted = {path for path in re.findall(r"`([\w./-]+/[\w.-]*)`", text) if "." in path or path.endswith("/")}
+    quoted = {path for path in re.findall(r"`([\w./-]+/[\w.-]*)`", text) if _is_path(path)}
     home = (ROOT / document).parent
     missing = [path for path in links | quoted if not ((ROOT / path).exists() or (home / path).exists())]
     assert missing == []
+
+
+@pytest.mark.parametrize("record", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda path: path.stem)
+def test_a_decision_on_what_is_not_there_yet_says_that_it_is_planned(record):
+    text = record.read_text(encoding="utf-8")
+    rooms = [shrinkage, *(importlib.import_module(f"shrinkage.{room}") for room in ROOMS)]
+    named = re.findall(r"`([A-Z]\w+)`", text.splitlines()[0])
+    absent = [name for name in named if not any(hasattr(room, name) for room in rooms)]
+    assert not absent or "*Planned" in text
 
 
 def test_the_map_draws_every_room_that_there_is():
