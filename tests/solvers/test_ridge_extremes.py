@@ -13,6 +13,7 @@ from shrinkage.solvers import _ridge_columns, _ridge_ground
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
 from shrinkage.solvers._ridge_certificate import certify
 from shrinkage.solvers._ridge_newton import MAX_STEPS
+from shrinkage.solvers._scale import column_scale
 
 SHAPES = [(60, 150), (150, 60)]
 FAINT = np.geomspace(10.0, 1e-3, 6)
@@ -60,6 +61,29 @@ def test_folds_of_far_columns_are_fits_of_their_own_rows(shape):
         own = ridge_path(Problem(as_design(X[train]), y[train], Squared(), L2(1.0), fit_intercept=False), FAINT, 1e-6)
         scores = np.mean((y[test, None] - X[test] @ own.coefs.toarray()) ** 2, axis=0)
         np.testing.assert_allclose(found.scores[:, k], scores, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=["squared", "logistic"])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_far_columns_with_weights_and_free_columns_have_folds_of_their_own(shape, standardize, loss):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal(shape) + 1e4
+    y = (rng.random(shape[0]) < 0.5).astype(float)
+    weights, factors = rng.integers(1, 4, shape[0]).astype(float), np.r_[0.0, 0.0, np.ones(shape[1] - 2)]
+    alphas = np.geomspace(1.0, 1e-3, 4) * (1e-9 if standardize else 1.0)
+
+    def state(rows):
+        scale = np.sqrt(weights[rows] @ X[rows] ** 2 / weights[rows].sum()) if standardize else None
+        return Problem(as_design(X[rows]), y[rows], loss, L2(1.0, factors), weights[rows], None, False, scale)
+
+    found = ridge_folds(state(np.arange(shape[0])), alphas, halves(shape[0]), standardize, 1e-9)
+    assert np.all(found.path.gaps <= 1e-8)
+    assert np.all(found.gaps <= 1e-8)
+    for k, (train, test) in enumerate(halves(shape[0])):
+        own = ridge_path(state(train), alphas, 1e-9)
+        deviance = loss.deviance(y[test, None], X[test] @ own.coefs.toarray())
+        np.testing.assert_allclose(found.scores[:, k], weights[test] @ deviance / weights[test].sum(), rtol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -159,3 +183,13 @@ def test_a_free_column_that_is_not_finite_is_refused_in_a_sentence(call, bad, lo
     X[3, 0] = bad
     with pytest.raises(DataError, match="row 3, column 0"):
         call(X, y, loss=loss, l1_ratio=0.0, penalty_factor=np.r_[0.0, 1, 1, 1, 1])
+
+
+def test_a_column_whose_spread_is_rounding_keeps_scale_one():
+    far = np.full(50, 1e6 / 3)
+    far[::2] *= 1.0 + 1e-15
+    X = np.column_stack([far, np.arange(50.0), np.zeros(50)])
+    weights = np.full((50, 1), 1 / 50)
+    np.testing.assert_allclose(column_scale(as_design(X), weights, True)[:, 0], [1.0, np.arange(50).std(), 1.0])
+    size = np.sqrt(np.mean(np.arange(50.0) ** 2))
+    np.testing.assert_allclose(column_scale(as_design(X), weights, False)[:, 0], [1e6 / 3, size, 1.0])
