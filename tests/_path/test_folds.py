@@ -80,6 +80,25 @@ def test_where_no_class_has_a_row_for_every_fold_the_folds_are_plain(door):
 
 
 @DOORS
+def test_a_class_of_one_row_cannot_be_dealt_but_may_always_be_trained_on(door, monkeypatch):
+    single = np.zeros(24, int)
+    single[0] = 1
+    monkeypatch.setitem(globals(), "CLASSES", single)
+    with pytest.raises(shrinkage.DataError, match=r"two rows of each class or more.*the rarer has 1"):
+        door("logistic", 4)
+    rows = np.arange(24)
+    pairs = [(rows[:12], rows[12:]), (np.r_[0, rows[12:]], rows[1:12])]
+    assert door("logistic", pairs).shape == (5, 2)
+
+
+@DOORS
+def test_pairs_that_cannot_be_used_are_not_printed_row_by_row(door):
+    with pytest.raises(shrinkage.ArgumentError) as caught:
+        door("squared", [(np.arange(20), np.arange(20, 24)), 7])
+    assert len(str(caught.value)) < 200
+
+
+@DOORS
 @LOSS
 @pytest.mark.parametrize("alphas", [["a"], [[1.0], [2.0, 3.0]], 0.5, "ab", [1j], [None]], ids=str)
 def test_strengths_that_are_no_numbers_are_refused_by_name(door, loss, alphas):

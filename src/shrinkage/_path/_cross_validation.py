@@ -173,7 +173,12 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
         check_positive_int("cv", cv, 2)
         if cv > len(y):
             raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
-        if stratify and np.unique(y, return_counts=True)[1].max() < cv:
+        counts = np.unique(y, return_counts=True)[1]
+        if stratify and counts.min() < 2:
+            raise DataError(
+                f"y must hold two rows of each class or more to be cross-validated; the rarer has {counts.min()}"
+            )
+        if stratify and counts.max() < cv:
             cv = KFold(cv)
     elif isinstance(cv, (bool, str)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         what = "a whole number >= 2, a splitter, or an iterable of (train, test) row numbers"
@@ -189,10 +194,15 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
         if isinstance(error, ArgumentError):
             raise
         hint = "; groups must be given if it keeps them together" if groups is None else ""
-        raise ArgumentError(f"cv={cv!r} cannot deal these {len(y)} rows: {error}{hint}") from error
+        raise ArgumentError(f"cv ({_told(cv)}) cannot deal these {len(y)} rows: {error}{hint}") from error
     if not folds:
         raise ArgumentError("cv must yield at least one (train, test) pair; got none")
     return folds
+
+
+def _told(cv: Any) -> str:
+    """A number or splitter as it is; of pairs, which may be long, the type."""
+    return repr(cv) if isinstance(cv, Integral) or hasattr(cv, "split") else type(cv).__name__
 
 
 def _check_groups(cv: Any, groups: Any, n: int) -> Any:
@@ -201,7 +211,9 @@ def _check_groups(cv: Any, groups: Any, n: int) -> Any:
         return None
     if not hasattr(cv, "split"):
         use = f"GroupKFold({cv})" if isinstance(cv, Integral) else "GroupKFold"
-        raise ArgumentError(f"groups must come with a splitter that keeps them together, such as {use}; got cv={cv!r}")
+        raise ArgumentError(
+            f"groups must come with a splitter that keeps them together, such as {use}; got {_told(cv)}"
+        )
     if np.shape(groups) != (n,):
         raise ArgumentError(f"groups must have shape ({n},), one for each row of X; got {np.shape(groups)}")
     return groups
@@ -212,8 +224,6 @@ def _checked(folds: list[Fold], problem: Problem) -> list[Fold]:
     y = problem.y
     weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
     logistic = problem.loss.name == "logistic"
-    if logistic and (fewest := int(min(y.sum(), len(y) - y.sum()))) < 2:
-        raise DataError(f"y must hold two rows of each class or more to be cross-validated; the rarer has {fewest}")
     for k, (train, test) in enumerate(folds):
         _check_fold(k, train, test, weights, y if logistic else None)
     return folds
