@@ -1,6 +1,5 @@
 """From a `Problem` to its solution: exact paths in batches, ridge by one eigendecomposition, FISTA for the rest."""
 
-from shrinkage.solvers._engine import column_scale as column_scale
 from shrinkage.solvers._engine import solve as solve
 from shrinkage.solvers._engine import solve_folds as solve_folds
 from shrinkage.solvers._engine import solve_path as solve_path
@@ -8,3 +7,4 @@ from shrinkage.solvers._records import FoldColumns as FoldColumns
 from shrinkage.solvers._records import PathColumns as PathColumns
 from shrinkage.solvers._records import Solution as Solution
 from shrinkage.solvers._records import Status as Status
+from shrinkage.solvers._scale import column_scale as column_scale

@@ -16,6 +16,7 @@ from shrinkage.solvers._newton import NewtonFits
 from shrinkage.solvers._preparation import center_full_columns, strongest_ridge
 from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statuses
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
+from shrinkage.solvers._scale import column_scale
 from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
@@ -128,16 +129,6 @@ def _solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool
     if np.array_equal(back, np.arange(len(grid))):
         return result
     return _reordered(result, grid, back)
-
-
-def column_scale(design, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
-    """(n_features, k) root of the mean squared deviation of each column, one for each column of weights (n_samples, k).
-
-    From the mean if an intercept is fitted, else from 0. Constant columns get 1: they are left as they are.
-    """
-    means, variances = design.column_moments(weights)
-    scale = np.sqrt(variances if fit_intercept else variances + means**2)
-    return np.where(scale > 1e-10 * np.abs(means), scale, 1.0)
 
 
 def _has_engine(problem: Problem) -> bool:
