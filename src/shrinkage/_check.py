@@ -136,7 +136,7 @@ def label_vector(name: str, value: Any) -> np.ndarray:
     numbers = [isinstance(label, (Real, np.bool_)) for label in labels]
     texts = [isinstance(label, (str, bytes)) for label in labels]
     if all(texts):
-        return values
+        return values.astype(object, copy=False)
     if all(numbers):
         plain = np.array(labels)
         return plain if plain.dtype.kind in "fiub" else plain.astype(np.float64)

@@ -70,3 +70,10 @@ def test_what_is_no_real_number_is_refused(loss, dtype):
 def test_texts_of_digits_are_no_numbers(y):
     with pytest.raises(ArgumentError, match="y must hold real numbers"):
         path(X, y)
+
+
+def test_texts_of_variable_length_are_texts():
+    y = np.array(["no", "yes"])[CODES]
+    fitted = LogisticRegression().fit(X, y.astype(np.dtypes.StringDType()))
+    assert fitted.classes_.tolist() == ["no", "yes"]
+    assert_allclose(fitted.coef_, LogisticRegression().fit(X, y).coef_)
