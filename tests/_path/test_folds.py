@@ -36,7 +36,9 @@ LOSS = pytest.mark.parametrize("loss", ["squared", "logistic"])
 
 @DOORS
 @LOSS
-@pytest.mark.parametrize("cv", [True, "x", 2.5, 1, 0, -3, 25, pytest.param(object(), id="an object"), [3, 4], [([0.5], [1.5])]], ids=str)
+@pytest.mark.parametrize(
+    "cv", [True, "x", 2.5, 1, 0, -3, 25, pytest.param(object(), id="an object"), [3, 4], [([0.5], [1.5])]], ids=str
+)
 def test_what_deals_no_folds_is_refused(door, loss, cv):
     with pytest.raises(shrinkage.ArgumentError, match="cv"):
         door(loss, cv)
