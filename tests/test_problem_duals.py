@@ -60,13 +60,18 @@ def test_slopes_that_balance_already_are_left_alone():
     assert u[2:] == pytest.approx(slope[2:], abs=1e-15)
 
 
-def test_near_the_free_blocks_minimizer_balancing_hardly_moves_a_slope():
-    loss, Q = Logistic(), free_basis(ONES, WEIGHTS)
+@pytest.mark.parametrize("n_free", [1, 3])
+def test_near_the_free_blocks_minimizer_balancing_hardly_moves_a_slope(n_free):
+    loss = Logistic()
+    Q = free_basis(np.column_stack([ONES, rng.normal(size=(N, n_free - 1))]), WEIGHTS)
     y = (rng.random(N) < 0.5).astype(float)
     _, eta = minimize_free(loss, y, rng.normal(size=N), Q, WEIGHTS)
-    slope = loss.gradient(y, eta + 1e-6)[:, None]
-    u = balance(slope, loss.curvature(y, eta + 1e-6)[:, None], Q, WEIGHTS)
-    assert np.abs(u - slope)[2:].max() <= 1e-6
+    eta = (eta + 1e-6 * Q.sum(axis=1))[:, None]
+    slope = loss.gradient(y[:, None], eta)
+    u = balance(slope, loss.curvature(y[:, None], eta), Q, WEIGHTS)
+    assert np.abs(u - slope)[2:].max() <= 1e-5
+    assert np.abs(slope).max() > 1e-2
+    assert np.abs(Q.T @ (WEIGHTS[:, None] * u)).max() <= 1e-11
 
 
 @given(cap=st.floats(0.0, 2.0), seed=st.integers(0, 99))

@@ -1,4 +1,4 @@
-"""What a `Path` refuses to answer: other columns, values that are no numbers, strengths that are none."""
+"""What a `Path` answers, and what it refuses: other columns, values that are no numbers, strengths that are none."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from shrinkage import path
+from shrinkage import cross_validate, path
 from shrinkage._errors import ArgumentError, DataError
 
 RNG = np.random.default_rng(8)
@@ -40,6 +40,33 @@ def test_a_value_that_is_no_number_is_refused_also_where_the_coefficient_is_zero
     new[7, 2] = bad
     with pytest.raises(DataError, match="X must be finite; row 7, column 2"):
         fitted.predict(kind(new), 0.5)
+
+
+def test_between_strengths_coefficients_are_linear_as_the_lasso_is_between_its_knots(fitted):
+    first, last = fitted.coefs.toarray().T
+    assert_allclose(fitted.coef(0.5), first)
+    assert_allclose(fitted.coef(0.3), last)
+    assert_allclose(fitted.coef(0.35), 0.25 * first + 0.75 * last)
+    assert_allclose(fitted.intercept(0.45), fitted.intercepts @ [0.75, 0.25])
+    exact = path(FRAME, Y, alphas=[0.35])  # the support is the same at all three
+    assert_allclose(fitted.coef(0.35), exact.coefs.toarray()[:, 0], atol=1e-10)
+
+
+def test_strengths_in_any_order_and_twice_come_back_largest_first(fitted):
+    again = path(FRAME, Y, alphas=[0.3, 0.5, 0.3])
+    assert again.alphas.tolist() == [0.5, 0.3, 0.3]
+    assert_allclose(again.coefs.toarray(), fitted.coefs.toarray()[:, [0, 1, 1]], atol=1e-10)
+    cv = cross_validate(FRAME, Y, cv=3, alphas=[0.3, 0.5, 0.3])
+    once = cross_validate(FRAME, Y, cv=3, alphas=[0.5, 0.3])
+    assert_allclose(cv.scores, once.scores[[0, 1, 1]])
+
+
+def test_a_frame_has_a_row_for_every_strength_and_a_column_for_every_feature(fitted):
+    frame = fitted.to_frame()
+    assert frame.columns.tolist() == ["alpha", "intercept", "n_nonzero", "gap", "kkt", "status", *NAMES]
+    assert_allclose(frame[NAMES].to_numpy(), fitted.coefs.toarray().T)
+    assert_allclose(frame["alpha"], fitted.alphas)
+    assert frame["status"].tolist() == ["CONVERGED", "CONVERGED"]
 
 
 @pytest.mark.parametrize("alpha", ["a", None, True, [0.4], np.array([0.4, 0.3]), np.nan, 0.4 + 0j])

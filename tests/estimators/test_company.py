@@ -1,6 +1,9 @@
 """The estimators among scikit-learn's tools, joblib's backends, tables and pickles."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -132,13 +135,43 @@ def test_the_notebook_picture_names_the_estimator(model):
     assert type(model).__name__ in estimator_html_repr(model)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_every_joblib_backend_gives_the_same_bits(backend, data):
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_of_joblib_give_the_same_bits(backend, data):
     X, y = data
     here = [fitted_coef(model, X, y) for model in ALL]
     there = Parallel(n_jobs=2, backend=backend)(delayed(fitted_coef)(model, X, y) for model in ALL)
     for one, other in zip(here, there, strict=True):
         assert_array_equal(one, other)
+
+
+# A fork copies the threads of nothing: it is tried in a process that has loaded no array library with threads of its own.
+FORKED = """
+import multiprocessing
+import numpy as np
+from shrinkage import ElasticNetCV, Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, Ridge
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 150))
+y = X[:, 0] - X[:, 1] + rng.normal(size=60)
+MODELS = [Ridge(0.1), Lasso(0.1), LassoCV(cv=3), ElasticNetCV(cv=3), LogisticRegression(), LogisticRegressionCV(cv=3)]
+
+
+def coef(k):
+    response = (y > 0).astype(int) if "Logistic" in type(MODELS[k]).__name__ else y
+    return MODELS[k].fit(X, response).coef_.ravel()
+
+
+here = [coef(k) for k in range(len(MODELS))]
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    there = pool.map(coef, range(len(MODELS)))
+print(all(np.array_equal(one, other) for one, other in zip(here, there)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_workers_give_the_same_bits():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "True", done.stderr
 
 
 @pytest.mark.parametrize("model", ALL[:4], ids=lambda model: type(model).__name__)
