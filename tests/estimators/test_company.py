@@ -144,7 +144,7 @@ def test_workers_of_joblib_give_the_same_bits(backend, data):
         assert_array_equal(one, other)
 
 
-# A fork copies the threads of nothing: it is tried in a process that has loaded no array library with threads of its own.
+# Threads do not survive a fork: tried in a process that has loaded no array library with threads of its own.
 FORKED = """
 import multiprocessing
 import numpy as np

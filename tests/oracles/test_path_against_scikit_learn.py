@@ -8,6 +8,7 @@ import sklearn.linear_model as sk
 from random_problems import random_case
 
 from shrinkage import path
+from shrinkage.penalties import L1L2
 
 
 def tight_fit(case, alpha):
@@ -36,7 +37,22 @@ def tight_fit(case, alpha):
     return model.coef_[0], model.intercept_[0] if intercept else 0.0
 
 
-@pytest.mark.parametrize("seed", range(100, 160))
+def objective(case, coef, intercept, alpha):
+    problem = case.problem()
+    return problem.with_penalty(L1L2(float(alpha), case.options["l1_ratio"])).objective(coef, intercept)
+
+
+def not_tight(case, coef, intercept, alpha):
+    """Whether scikit-learn's fit misses a relative gap of 1e-9 itself."""
+    problem = case.problem()
+    gaps = problem.gaps(np.asarray(coef)[:, None], np.atleast_1d(intercept), np.array([alpha]))
+    return problem.relative(gaps).max() > 1e-9
+
+
+FEW, MORE = range(100, 160), range(160, 400)
+
+
+@pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MORE)])
 def test_coefficients_or_fitted_values_equal_those_of_a_tight_fit(seed):
     case = random_case(seed, plain=True, most_features=40)
     if case.options["loss"] == "logistic" and case.options["l1_ratio"] > 0 and len(case.y) * case.X.shape[1] > 1200:
@@ -53,6 +69,11 @@ def test_coefficients_or_fitted_values_equal_those_of_a_tight_fit(seed):
             warnings.simplefilter("ignore")
             coef, intercept = tight_fit(case, float(fitted.alphas[t]))
         ours = fitted.coefs[:, [t]].toarray()[:, 0]
+        if not_tight(case, coef, intercept, float(fitted.alphas[t])):
+            assert seed in MORE  # saga ran out of iterations: no oracle, but its objective must not be the lower one
+            theirs = objective(case, coef, intercept, fitted.alphas[t])
+            assert objective(case, ours, fitted.intercepts[t], fitted.alphas[t]) <= theirs
+            continue
         scale = max(np.abs(coef).max(), 1e-3)
         np.testing.assert_allclose(
             X @ ours + fitted.intercepts[t], X @ coef + intercept, atol=1e-6 * max(1, np.abs(X @ coef).max())
