@@ -27,7 +27,7 @@ demo: $(VENV)/done-cli ## fits and compares ridge, lasso and elastic net on real
 test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed package, and the examples in docstrings
 	$(pytest) ./tests ./README.md --doctest-modules --doctest-glob=README.md --pyargs shrinkage
 
-test-all: $(VENV)/done-all test-core ## the same with everything slow, and every array library
+test-all: $(VENV)/done-all test-core ## the same with everything slow, every array library, peers and architectures of networks
 	$(pytest) -m "" ./tests ./README.md --doctest-modules --doctest-glob=README.md --pyargs shrinkage
 
 check: lint types stub contract test ## what continuous integration runs

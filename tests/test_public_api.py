@@ -1,6 +1,7 @@
 """The doors: what is public is named, documented and under law."""
 
 import importlib
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -25,6 +26,9 @@ FRONT_DOOR = {
 ESTIMATORS = ["Ridge", "Lasso", "ElasticNet", "LogisticRegression"]
 CV_ESTIMATORS = [f"{name}CV" for name in ESTIMATORS]
 ROOMS = ["penalties", "losses", "problem", "design", "solvers", "estimators", "datasets", "tables", "plots", "report"]
+ROOMS += ["training"]
+# Rooms of networks open where their framework is installed.
+ROOMS += [room for room in ("torch",) if importlib.util.find_spec(room) is not None]
 
 
 def public_names(module):

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-OPTIONAL = ["click", "matplotlib", "pandas", "polars", "pyarrow", "torch", "jax", "dask", "keras", "optax"]
-INSTALLED = OPTIONAL[:5]
+INSTALLED = ["click", "matplotlib", "pandas", "polars", "pyarrow", "torch"]
+OPTIONAL = [*INSTALLED, "jax", "dask", "keras", "optax"]
 HIDE = """
 import sys
 
@@ -59,6 +59,7 @@ def test_importing_the_library_opens_no_heavy_room():
     [
         ("matplotlib", "import shrinkage.plots as p; p.path(None)", "shrinkage[plots]"),
         ("pyarrow", "import shrinkage.tables as t; t.read('x.parquet')", "shrinkage[cli]"),
+        ("torch", "import shrinkage.torch", "shrinkage[torch]"),
         (
             "click",
             "from importlib.metadata import entry_points as e; e(group='console_scripts')['shrinkage'].load()()",
