@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+_DECLARED = []  # operators are withdrawn with the object that declared them
+
 
 @pytest.fixture(autouse=True)
 def _seeded_and_single():
@@ -27,7 +29,8 @@ def timm():
         pytest.skip("could not import 'torchvision'")
     except RuntimeError:
         library = torch.library.Library("torchvision", "FRAGMENT")
+        _DECLARED.append(library)
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         importlib.import_module("torchvision")
-    yield pytest.importorskip("timm")
+    return pytest.importorskip("timm")
