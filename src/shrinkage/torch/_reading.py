@@ -1,0 +1,290 @@
+"""What the state of an optimizer says of one parameter: its metric, its last step, its mean gradient, its decay.
+
+Every optimizer here moves a weight by lr · pull · g / d per step when its gradient stays g; `Reading` holds these two, d and
+pull, as of the last step. Classes that are not listed are not guessed at.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shrinkage.torch._local import local
+from shrinkage.training import adam_corrections, from_plain, step_scale
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One parameter as its optimizer sees it.
+
+    Attributes
+    ----------
+    group : int
+        Place of its parameter group.
+    lr, peak_lr : float
+        Learning rate now, and the largest that the group remembers (`initial_lr`, `max_lr`).
+    penalty : Penalty or None
+    weight_decay : float
+    decay : str or None
+        "coupled" (added to the gradient), "decoupled" (weights are multiplied); None where nobody knows.
+    factor : float or None
+        A decoupled step multiplies the weights by it.
+    step : int or None
+    readable : bool
+        Whether metric and pull are known.
+    pull : float
+    terms : tuple of (tensor, coefficient, divided)
+        The last step is lr · Σ coefficient · tensor, divided by d where `divided`; empty where unknown.
+    average : (tensor, coefficient) or None
+        coefficient · tensor is the mean gradient, coupled decay included.
+    second, correction, eps, floor, mean
+        d = max(√(second - mean²) / correction + eps, floor); second None stands for d = 1.
+    sign : float
+        -1 where the optimizer maximizes.
+    """
+
+    group: int
+    lr: float
+    peak_lr: float
+    penalty: Any
+    weight_decay: float
+    decay: str | None
+    factor: float | None
+    step: int | None
+    readable: bool = False
+    pull: float = 1.0
+    terms: tuple[tuple[Tensor, float, bool], ...] = ()
+    average: tuple[Tensor, float] | None = None
+    second: Tensor | None = None
+    correction: float = 1.0
+    eps: float = 0.0
+    floor: Tensor | None = None
+    mean: Tensor | None = None
+    sign: float = 1.0
+
+    def metric(self, part: slice) -> Tensor | float:
+        """Return d for a slice of the flattened local tensor; 1 for plain gradient steps."""
+        if self.second is None:
+            return 1.0
+        second = flat(self.second)[part].to(torch.promote_types(self.second.dtype, torch.float32))
+        if self.mean is not None:
+            second = (second - flat(self.mean)[part].square()).clamp_min(0.0)
+        metric = second.sqrt()
+        if self.correction != 1.0:
+            metric = metric / self.correction
+        metric = metric + self.eps
+        return metric if self.floor is None else torch.maximum(metric, self.floor.to(metric))
+
+    def last_step(self, part: slice, metric: Tensor | float) -> Tensor | None:
+        """Return what the last step took from the weights because of gradients; None where unknown."""
+        total = None
+        for tensor, coefficient, divided in self.terms:
+            term = (self.lr * coefficient) * flat(tensor)[part].to(torch.promote_types(tensor.dtype, torch.float32))
+            term = term / metric if divided else term
+            total = term if total is None else total + term
+        return total
+
+
+def flat(tensor: Any) -> Tensor:
+    """Return the local part as a vector, a view where memory allows."""
+    return local(tensor).detach().reshape(-1)
+
+
+def unwrapped(optimizer: Any) -> torch.optim.Optimizer:
+    """Return the optimizer inside wrappers that keep it as `.optimizer`."""
+    while not isinstance(optimizer, torch.optim.Optimizer) or type(optimizer).__name__ == "AcceleratedOptimizer":
+        inner = getattr(optimizer, "optimizer", None)
+        if inner is None:
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+        optimizer = inner
+    return optimizer
+
+
+def kind_of(optimizer: torch.optim.Optimizer) -> str | None:
+    """Return the name of the optimizer whose step it takes, where its state is known; None for all others.
+
+    A child of a known class that defines its own `step` is another optimizer.
+    """
+    if type(optimizer).__module__.startswith("shrinkage.torch."):
+        name = type(optimizer).__name__
+        return f"our {name}" if name == "AdamW" else name
+    owner = next(kind for kind in type(optimizer).__mro__ if "step" in vars(kind))
+    return owner.__name__ if owner.__module__.startswith("torch.optim") else None
+
+
+def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
+    """Return the reading of every parameter of an optimizer, by the parameter's id: one transfer from the device."""
+    kind = kind_of(optimizer)
+    parameters = [(k, p) for k, group in enumerate(optimizer.param_groups) for p in group["params"]]
+    scalars = _scalars(optimizer.state.get(p, {}) for _, p in parameters)
+    found = {}
+    for (k, p), numbers in zip(parameters, scalars, strict=True):
+        group = optimizer.param_groups[k]
+        known = {**optimizer.state.get(p, {}), **numbers}
+        details = _READERS[kind](group, known, p) if kind in _READERS else {}
+        found[id(p)] = Reading(**_common(k, group, kind, numbers), **details)
+    return found
+
+
+def _common(k: int, group: dict[str, Any], kind: str | None, numbers: dict[str, float]) -> dict[str, Any]:
+    lr, decay = float(group.get("lr", 0.0)), _decay_kind(group, kind)
+    weight_decay = float(group.get("weight_decay", 0.0) or 0.0)
+    peak = max(lr, *(float(group[key]) for key in ("initial_lr", "max_lr") if key in group), lr)
+    step = numbers.get("step")
+    scaled = weight_decay
+    if group.get("coupling") == "independent":
+        scaled = weight_decay / peak if peak else 0.0
+    return {
+        "group": k,
+        "lr": lr,
+        "peak_lr": peak,
+        "penalty": from_plain(group.get("penalty")),
+        "weight_decay": weight_decay,
+        "decay": decay,
+        "factor": 1.0 - lr * scaled if decay == "decoupled" else None,
+        "step": None if step is None else int(step),
+        "sign": -1.0 if group.get("maximize") else 1.0,
+    }
+
+
+_DECOUPLED = {"AdamW", "our AdamW", "Adafactor", "Muon"}
+_COUPLED = {"SGD", "Adagrad", "Adadelta", "RMSprop", "Adamax", "ASGD"} | {"ProxSGD", "DualSGD"}
+_EITHER = {"Adam", "NAdam", "RAdam", "ProxAdam", "DualAdam"}
+
+
+def _decay_kind(group: dict[str, Any], kind: str | None) -> str | None:
+    if kind in _DECOUPLED or (kind in _EITHER and group.get("decoupled_weight_decay")):
+        return "decoupled"
+    return "coupled" if kind in _COUPLED | _EITHER else None
+
+
+def _scalars(states: Iterable[State]) -> list[dict[str, float]]:
+    """The 0-d entries of every state as numbers: those of one device travel together."""
+    states = list(states)
+    found: list[dict[str, float]] = [{} for _ in states]
+    places: dict[torch.device, list[tuple[int, str, Tensor]]] = {}
+    for row, state in enumerate(states):
+        for key in ("step", "mu_product", "momentum_scale"):
+            value = state.get(key)
+            if isinstance(value, Tensor) and value.ndim == 0:
+                places.setdefault(local(value).device, []).append((row, key, local(value)))
+            elif isinstance(value, (int, float)):
+                found[row][key] = float(value)
+    for entries in places.values():
+        numbers = torch.stack([value.detach().double() for *_, value in entries]).tolist()
+        for (row, key, _), number in zip(entries, numbers, strict=True):
+            found[row][key] = number
+    return found
+
+
+def _sgd(group: dict[str, Any], state: State, p: Tensor) -> State:
+    mu, buffer = float(group.get("momentum", 0.0)), state.get("momentum_buffer")
+    scale = state.get("momentum_scale")
+    nesterov = bool(group.get("nesterov"))
+    grad = None if p.grad is None else (p.grad, -1.0 if group.get("maximize") else 1.0)
+    if not mu:
+        return {"readable": True, "terms": ((*grad, False),) if grad else ()}
+    steady = (1.0 - float(group.get("dampening", 0.0))) / (1.0 - mu) if mu < 1 else float("inf")
+    pull = step_scale(scale or steady, mu, nesterov)
+    terms: tuple[Any, ...] = ()
+    if buffer is not None and nesterov:
+        terms = ((*grad, False), (buffer, mu, False)) if grad else ()
+    elif buffer is not None:
+        terms = ((buffer, 1.0, False),)
+    average = (buffer, 1.0 / scale) if buffer is not None and scale else None
+    return {"readable": mu < 1 or bool(scale), "pull": pull, "terms": terms, "average": average}
+
+
+def _adam(group: dict[str, Any], state: State, p: Tensor) -> State:
+    if not state.get("step") or "exp_avg" not in state:
+        return {}
+    beta1, beta2 = (float(beta) for beta in group["betas"])
+    first, second = adam_corrections(state["step"], beta1, beta2)
+    metric = state.get("max_exp_avg_sq") if group.get("amsgrad") else None
+    floor, rms = float(group.get("metric_floor", 0.0) or 0.0), state.get("metric_rms")
+    return {
+        "readable": True,
+        "second": state["exp_avg_sq"] if metric is None else metric,
+        "correction": second,
+        "eps": float(group["eps"]),
+        "floor": floor * local(rms) if isinstance(rms, Tensor) and floor else None,
+        "terms": ((state["exp_avg"], 1.0 / first, True),),
+        "average": (state["exp_avg"], 1.0 / first),
+    }
+
+
+def _nadam(group: dict[str, Any], state: State, p: Tensor) -> State:
+    read = _adam(group, state, p)
+    if not read:
+        return {}
+    beta1, t = float(group["betas"][0]), state["step"]
+    mu, after = (beta1 * (1.0 - 0.5 * 0.96 ** (k * group["momentum_decay"])) for k in (t, t + 1))
+    product = state["mu_product"]
+    on_grad, on_average = (1.0 - mu) / (1.0 - product), after / (1.0 - product * after)
+    read["pull"] = on_grad + on_average * (1.0 - beta1**t)
+    read["terms"] = ()
+    if p.grad is not None and not (group["weight_decay"] and not group.get("decoupled_weight_decay")):
+        sign = -1.0 if group.get("maximize") else 1.0
+        read["terms"] = ((p.grad, sign * on_grad, True), (state["exp_avg"], on_average, True))
+    return read
+
+
+def _radam(group: dict[str, Any], state: State, p: Tensor) -> State:
+    read = _adam(group, state, p)
+    if not read:
+        return {}
+    beta2, t = float(group["betas"][1]), state["step"]
+    longest = 2.0 / (1.0 - beta2) - 1.0
+    length = longest - 2.0 * t * beta2**t / (1.0 - beta2**t)
+    tensor, coefficient, _ = read["terms"][0]
+    if length <= 5.0:
+        return read | {"second": None, "terms": ((tensor, coefficient, False),)}
+    rectified = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
+    terms = ((tensor, coefficient * rectified, True),)
+    return read | {"eps": read["eps"] / read["correction"], "pull": rectified, "terms": terms}
+
+
+def _adagrad(group: dict[str, Any], state: State, p: Tensor) -> State:
+    if "sum" not in state or not state.get("step"):
+        return {}
+    pull = 1.0 / (1.0 + (state["step"] - 1.0) * float(group["lr_decay"]))
+    sign = -1.0 if group.get("maximize") else 1.0
+    terms = ((p.grad, sign * pull, True),) if p.grad is not None and not group["weight_decay"] else ()
+    return {"readable": True, "second": state["sum"], "eps": float(group["eps"]), "pull": pull, "terms": terms}
+
+
+def _rmsprop(group: dict[str, Any], state: State, p: Tensor) -> State:
+    if "square_avg" not in state or not state.get("step"):
+        return {}
+    momentum, sign = float(group["momentum"]), -1.0 if group.get("maximize") else 1.0
+    terms: tuple[Any, ...] = ((p.grad, sign, True),) if p.grad is not None and not group["weight_decay"] else ()
+    if momentum:
+        terms = ((state["momentum_buffer"], 1.0, False),)
+    return {
+        "readable": momentum < 1,
+        "second": state["square_avg"],
+        "mean": state.get("grad_avg") if group["centered"] else None,
+        "eps": float(group["eps"]),
+        "pull": 1.0 / (1.0 - momentum) if momentum < 1 else 1.0,
+        "terms": terms,
+    }
+
+
+_READERS: dict[str | None, Callable[[dict[str, Any], State, Tensor], State]] = {
+    "SGD": _sgd,
+    "ProxSGD": _sgd,
+    "DualSGD": _sgd,
+    "Adam": _adam,
+    "AdamW": _adam,
+    "our AdamW": _adam,
+    "ProxAdam": _adam,
+    "DualAdam": _adam,
+    "NAdam": _nadam,
+    "RAdam": _radam,
+    "Adagrad": _adagrad,
+    "RMSprop": _rmsprop,
+}
