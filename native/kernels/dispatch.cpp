@@ -11,6 +11,8 @@
   void fill_scan(Kernels& table);           \
   void fill_csc(Kernels& table);            \
   void fill_sweeps(Kernels& table);         \
+  void fill_adam(Kernels& table);           \
+  void fill_sgd(Kernels& table);            \
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
@@ -18,6 +20,8 @@
     fill_scan(table);                       \
     fill_csc(table);                        \
     fill_sweeps(table);                     \
+    fill_adam(table);                       \
+    fill_sgd(table);                        \
   }                                         \
   }
 

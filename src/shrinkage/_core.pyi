@@ -2,6 +2,7 @@
 The compiled core of shrinkage. Private: shapes, dtypes and order are checked by its callers.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, overload
 
 import numpy
@@ -106,3 +107,13 @@ class LogisticFit:
     def solve(self, columns: Columns, l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, strengths: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ridges: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], tol: float, coefs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], theta: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], eta: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], free_coefs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], objectives: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], supports: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu')], steps: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
 
     def stand_at(self, columns: Columns, l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], free_coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], eta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], strength: float) -> None: ...
+
+def adam_step(storage: str, params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], steps: Sequence[float], floors: Sequence[float], l1: Sequence[float], l2: Sequence[float], *, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool, in_metric: bool, memory: float, threads: int) -> list[float]:
+    """
+    Adam's step and the penalty's on tensors given by address, in place; duals empty: proximal, else dual averaging. Returns each tensor's sum of vhat.
+    """
+
+def sgd_step(storage: str, params: Sequence[int], grads: Sequence[int], buffers: Sequence[int], duals: Sequence[int], sizes: Sequence[int], first: Sequence[bool], l1: Sequence[float], l2: Sequence[float], kept_thresholds: Sequence[float], *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool, memory: float, threads: int) -> None:
+    """
+    The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.
+    """

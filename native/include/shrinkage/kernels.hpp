@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 
+#include "shrinkage/step_kernels.hpp"
+
 // The hot loops, as plain functions on pointers. Each is compiled once per instruction set (native/kernels/k_*.cpp)
 // and reached through one table, filled once. No STL, no exceptions: an ODR clash between instruction sets
 // would let a machine without AVX-512 run AVX-512 code.
@@ -59,6 +61,20 @@ struct Kernels {
   double (*logistic_value)(Index rows, const double* y, const double* v, const double* eta);
   // sum v H(|u|) - v u offset with v u = scale theta and H(q) = -q log q - (1 - q) log(1 - q); offset may be null
   double (*logistic_dual)(Index rows, const double* v, const double* theta, const double* offset, double scale);
+
+  // --- k_adam.cpp: Adam's moments and the penalty's step; returns the sum of v (of v_max with amsgrad) -------------------
+  double (*prox_adam_f32)(Index count, const AdamArrays<float>& arrays, const AdamScalars& scalars);
+  double (*prox_adam_bf16)(Index count, const AdamArrays<Bfloat16>& arrays, const AdamScalars& scalars);
+  double (*dual_adam_f32)(Index count, const AdamArrays<float>& arrays, const AdamScalars& scalars);
+  double (*dual_adam_bf16)(Index count, const AdamArrays<Bfloat16>& arrays, const AdamScalars& scalars);
+  double (*dual_adam_mixed)(Index count, const AdamArrays<Bfloat16, float>& arrays, const AdamScalars& scalars);
+
+  // --- k_sgd.cpp: the step with its momentum and the penalty's -------------------------------------------------------
+  void (*prox_sgd_f32)(Index count, const SgdArrays<float>& arrays, const SgdScalars& scalars);
+  void (*prox_sgd_bf16)(Index count, const SgdArrays<Bfloat16>& arrays, const SgdScalars& scalars);
+  void (*dual_sgd_f32)(Index count, const SgdArrays<float>& arrays, const SgdScalars& scalars);
+  void (*dual_sgd_bf16)(Index count, const SgdArrays<Bfloat16>& arrays, const SgdScalars& scalars);
+  void (*dual_sgd_mixed)(Index count, const SgdArrays<Bfloat16, float>& arrays, const SgdScalars& scalars);
 };
 
 // The table of the best instruction set of this machine, or of the one named by the environment
