@@ -55,3 +55,19 @@ def matching(x: Array, like: Array) -> Array:
     if namespace_of(x) is xp:
         return xp.astype(x, like.dtype)
     return xp.asarray(x, dtype=like.dtype, device=array_api_compat.device(like))
+
+
+def constant(values: Any, like: Array, dtype: Any = None) -> Array:
+    """A Python sequence of numbers as an array in the library and on the device of `like`.
+
+    Parameters
+    ----------
+    values : sequence of numbers, or array.array
+    like : array
+    dtype : dtype, optional
+        Of the result; None stands for 32-bit integers if `values` fit, as `array.array("i")` says, else 64-bit.
+    """
+    xp = namespace_of(like)
+    if dtype is None:
+        dtype = xp.int64 if getattr(values, "itemsize", 8) == 8 else xp.int32
+    return xp.asarray(values, dtype=dtype, device=array_api_compat.device(like))

@@ -34,6 +34,7 @@ class Penalty(Protocol):
         ...
 
 
+@runtime_checkable
 class Convex(Penalty, Protocol):
     """A convex penalty: what a duality gap needs."""
 
@@ -51,6 +52,23 @@ class Separable(Penalty, Protocol):
 
     def violation(self, w: Array, z: Array) -> Array:
         """Return, coordinate by coordinate, the distance from z to the subdifferential of g at w."""
+        ...
+
+
+@runtime_checkable
+class BlockSeparable(Penalty, Protocol):
+    """A sum over disjoint groups of coefficients: an array as `step` of its prox is exact at a root per group."""
+
+    def violation(self, w: Array, z: Array) -> Array:
+        """Return, coordinate by coordinate, the vector from the subdifferential of g at w to z, in absolute value."""
+        ...
+
+    def norms(self, w: Array) -> Array:
+        """Return the Euclidean norm of every group, shape (n_groups,)."""
+        ...
+
+    def unpenalized(self, w: Array) -> Array:
+        """Return where the penalty does not act, whatever its strength; booleans of the shape of `w`."""
         ...
 
 

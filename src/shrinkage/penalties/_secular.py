@@ -1,0 +1,91 @@
+"""The prox of a Euclidean norm, in one metric for all coordinates or in one step per coordinate.
+
+Blocks have the coordinates of a group along `axes`; whatever belongs to a group has these axes kept as 1.
+"""
+
+from typing import Any
+
+from shrinkage._arrays import Array, namespace_of
+
+N_NEWTON = 16
+
+
+def total(x: Array, axes: tuple[int, ...]) -> Array:
+    """The sum over `axes`, kept as 1."""
+    return namespace_of(x).sum(x, axis=axes, keepdims=True) if axes else x
+
+
+def largest(x: Array, axes: tuple[int, ...]) -> Array:
+    """The maximum over `axes`, kept as 1."""
+    return namespace_of(x).max(x, axis=axes, keepdims=True) if axes else x
+
+
+def norm(x: Array, axes: tuple[int, ...]) -> Array:
+    """The Euclidean norm over `axes`, kept as 1; free of overflow, since the largest coordinate is divided out."""
+    xp = namespace_of(x)
+    scale = largest(xp.abs(x), axes)
+    unit = x / or_one(scale)
+    return scale * xp.sqrt(total(unit * unit, axes))
+
+
+def or_one(x: Array) -> Array:
+    """`x` where it is > 0, else 1: a divisor."""
+    return namespace_of(x).where(x > 0, x, namespace_of(x).ones_like(x))
+
+
+def block_prox(v: Array, lam: Any, step: Any, axes: tuple[int, ...]) -> Array:
+    """Return argmin over u of lam ‖u‖ + Σ_i (u_i - v_i)² / (2 step_i), for every group.
+
+    Parameters
+    ----------
+    v : array
+    lam : float or array, one number >= 0 per group
+    step : float or array >= 0; where it is 0, u_i = v_i
+    axes : tuple of int < 0
+    """
+    if isinstance(step, float) or all(n == 1 for n in [1, *(step.shape[a] for a in axes if -a <= step.ndim)]):
+        return _by_norm(v, lam * step, axes)
+    return _by_root(v, lam * step, axes)
+
+
+def _by_norm(v: Array, threshold: Any, axes: tuple[int, ...]) -> Array:
+    """Return v max(1 - threshold / ‖v‖, 0)."""
+    xp = namespace_of(v)
+    length = norm(v, axes)
+    kept = (length - threshold) / or_one(length)
+    return v * xp.where(length > threshold, kept, xp.zeros_like(kept))
+
+
+def _by_root(v: Array, a: Array, axes: tuple[int, ...]) -> Array:
+    """Return v_i r / (r + a_i), a = lam · step, with r = ‖u‖ the root of Σ (v_i / (r + a_i))² = 1; 0 where there is none > 0.
+
+    Newton's method on Σ(...)^(-1/2) - 1, a concave function of r (a power mean of the lines (r + a_i) / |v_i|), linear
+    for a constant step. It approaches the root from below from any start below it; two such starts are known,
+    max_i |v_i| - a_i and the tangent's root at infinity, ‖v‖ - Σ v_i² a_i / ‖v‖². At the first no |v_i| / (r + a_i)
+    is above 1, so that no square overflows.
+    """
+    xp = namespace_of(v)
+    tiny = float(xp.finfo(v.dtype).smallest_normal)
+    a = a + xp.zeros_like(v)
+    size = xp.abs(v) + xp.zeros_like(a)
+    scale = or_one(largest(xp.where(size > 1e-30 * a, size, 1e-30 * a), axes))
+    size, a = size / scale, a / scale
+    past = size > a
+    ratio = xp.where(past, 2.0 + xp.zeros_like(a), size / or_one(xp.where(past, size, a)))
+    vanishes = total(ratio * ratio, axes) <= 1.0
+    squares = size * size
+    length = xp.sqrt(total(squares, axes))
+    r = largest(size - a, axes)
+    far = length - total(squares * a, axes) / or_one(length * length)
+    r = xp.where(far > r, far, r)
+    low = tiny + xp.zeros_like(r)
+    r = xp.where(r > low, r, low)
+    for _ in range(N_NEWTON):
+        d = r + a
+        q = size / d
+        q = q * q
+        first, second = total(q, axes), total(q / d, axes)
+        r = r + first * (xp.sqrt(first) - 1.0) / or_one(second)
+        r = xp.where(r > low, r, low)
+    r = xp.where(vanishes | (r <= low), xp.zeros_like(r), r)
+    return v * (r / or_one(r + a))
