@@ -114,6 +114,8 @@ def _of_module(model: nn.Module) -> Iterator[Named]:
             name = f"{clean[raw]}.{own}".lstrip(".")
             shape = _shape(name, parameter, module)
             role, reason, axis = _role(modules, raw, own, shape)
+            if role == "matrix" and getattr(parameter, "_no_weight_decay", False):  # as state-space models mark theirs
+                role, reason = "gain", "marked _no_weight_decay"
             yield Named(_facts(name, parameter, shape, role, reason, axis), parameter, module)
 
 
@@ -223,7 +225,8 @@ def _by_structure(module: nn.Module, kind: str, own: str, shape: tuple[int, ...]
         gain = own in _GAINS
         if not (gain or own in ("bias", "beta")) or "scale" in named or _holds_a_matrix(module):
             return None
-        if not gain and not _GAINS & module._parameters.keys():
+        siblings = {name: tuple(p.shape) for name, p in module._parameters.items() if p is not None}
+        if not _GAINS & siblings.keys() or (len(shape) > 1 and set(siblings.values()) != {shape}):
             return None
         if "norm" in named:
             return ("norm", f"norm by class {kind}") if gain else ("bias", f"{kind} {own}")

@@ -184,16 +184,16 @@ class Plan:
             if reserved in options:
                 raise ArgumentError(f"{reserved!r} of a group is decided by the plan and cannot be an option")
         plain = {id(row.penalty): to_plain(row.penalty) for row in self.rows}
-        groups: dict[tuple[bool, str], dict[str, Any]] = {}
+        groups: dict[tuple[bool, bool, str], dict[str, Any]] = {}
         for row in self.rows:
             if not row.trainable:
                 continue
-            key = (not row.selected, repr(plain[id(row.penalty)]))
+            key = (row.penalty is None, not row.selected, repr(plain[id(row.penalty)]))
             if key not in groups:
                 decay = {} if weight_decay is None else {"weight_decay": weight_decay if row.selected else 0.0}
                 groups[key] = {"params": [], "penalty": plain[id(row.penalty)], **decay, **options}
             groups[key]["params"].append((row.name, self.parameters[row.name]))
-        return sorted(groups.values(), key=lambda group: group["penalty"] is None)
+        return [groups[key] for key in sorted(groups, key=lambda key: key[:2])]
 
     def to_frame(self) -> Any:
         """Return the rows as a pandas DataFrame."""
@@ -217,14 +217,15 @@ class Plan:
 def _by_name(selection: Any, known: dict[str, Named]) -> Any:
     """A selection with its callables made to take names only."""
     if callable(selection):
+        ask: Any = selection
 
         def by_name(name: str) -> bool:
             one = known[name]
-            return selection(name, one.parameter, one.module)
+            return ask(name, one.parameter, one.module)
 
         by_name.__name__ = getattr(selection, "__name__", "callable")
         return by_name
-    if isinstance(selection, (list, tuple, set, frozenset)):
+    if isinstance(selection, Iterable) and not isinstance(selection, (str, Mapping)):
         return [_by_name(one, known) for one in selection]
     return selection
 

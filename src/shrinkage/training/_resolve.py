@@ -110,8 +110,8 @@ def misfit(penalty: Any, shape: tuple[int, ...]) -> str | None:
         if last >= prod(shape):
             return f"its groups name coefficient {last}, and there are {prod(shape)}"
         return None
-    alpha = getattr(penalty, "alpha", 0.0)
-    return None if _broadcasts(getattr(alpha, "shape", ()), shape) else f"its alpha has shape {tuple(alpha.shape)}"
+    alpha = tuple(getattr(getattr(penalty, "alpha", None), "shape", ()))
+    return None if _broadcasts(alpha, shape) else f"its alpha has shape {alpha}"
 
 
 def _misfit_axis(penalty: Any, axes: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
@@ -125,8 +125,8 @@ def _misfit_axis(penalty: Any, axes: tuple[int, ...], shape: tuple[int, ...]) ->
     return None
 
 
-def _broadcasts(small: Sequence[int], shape: tuple[int, ...]) -> bool:
-    pairs = zip(reversed(tuple(small)), reversed(shape), strict=False)
+def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    pairs = zip(reversed(small), reversed(shape), strict=False)
     return len(small) <= len(shape) and all(one in (1, other) for one, other in pairs)
 
 

@@ -25,7 +25,7 @@ DEFAULT_FAMILY = "weights"
 _POSITION = {"pos", "position", "positions", "positional", "posemb", "posembed", "rel", "relative", "rpb", "rpe", "wpe"}
 _TOKEN = {"token", "tokens", "cls", "latent", "latents", "prompt", "prompts", "register", "registers", "queries"}
 _EMBEDDING = {"embed", "embeds", "embedding", "embeddings", "emb", "table", "tables", "codebook", "wte"}
-_GAIN = {"gamma", "gammas", "gain", "gains", "scale", "scales", "temperature", "layerscale", "ls", "magnitude"}
+_GAIN = {"alpha", "gamma", "gammas", "gain", "gains", "scale", "scales", "temperature", "layerscale", "ls", "magnitude"}
 _BIAS = {"bias", "biases", "beta", "betas"}
 _PRODUCT = {"proj", "projection", "weight", "weights", "kernel", "kernels"}
 _NORM = {"bn", "ln", "gn"}
@@ -70,9 +70,9 @@ def role_by_own_name(own: str, shape: tuple[int, ...]) -> tuple[str, str]:
             return "position", f"position by name '{own}'"
         if found & _TOKEN or {"class", "embedding"} <= found:
             return "token", f"token by name '{own}'"
-    if words and words[0] not in {"no"} and (words[-1] in _BIAS or words[0] in _BIAS) and not product:
+    if words and not product and (words[-1] in _BIAS or words[0] in _BIAS):
         return "bias", f"bias by name '{own}'"
-    if is_vector(shape):
+    if len(shape) < 2 or (is_vector(shape) and not product):
         return "gain", f"gain by name '{own}'" if found & _GAIN else ndim_text(shape)
     if not product:
         if found & _EMBEDDING:
