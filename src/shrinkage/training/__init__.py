@@ -2,6 +2,11 @@
 
 from shrinkage.training._alarms import Alarm as Alarm
 from shrinkage.training._alarms import alarms_of as alarms_of
+from shrinkage.training._decay import LEVELS as LEVELS
+from shrinkage.training._decay import DecayReport as DecayReport
+from shrinkage.training._decay import DecayRow as DecayRow
+from shrinkage.training._decay import decay_alarms_of as decay_alarms_of
+from shrinkage.training._decay import momentum_decay as momentum_decay
 from shrinkage.training._dual import dual_step as dual_step
 from shrinkage.training._plain import from_plain as from_plain
 from shrinkage.training._plain import to_plain as to_plain

@@ -106,10 +106,10 @@ def misfit(penalty: Any, shape: tuple[int, ...]) -> str | None:
     if axis is not None:
         return _misfit_axis(penalty, (axis,) if isinstance(axis, int) else tuple(axis), shape)
     if groups is not None:
-        last = max((int(max(group)) for group in groups if len(group)), default=-1)
+        last = max(int(max(group)) for group in groups)
         if last >= prod(shape):
             return f"its groups name coefficient {last}, and there are {prod(shape)}"
-        return None
+        return _misfit_weights(penalty, len(groups))
     alpha = tuple(getattr(getattr(penalty, "alpha", None), "shape", ()))
     return None if _broadcasts(alpha, shape) else f"its alpha has shape {alpha}"
 
@@ -119,10 +119,14 @@ def _misfit_axis(penalty: Any, axes: tuple[int, ...], shape: tuple[int, ...]) ->
     if outside:
         return f"its groups lie along axis {outside[0]}, and there are {len(shape)} axes"
     sizes = tuple(shape[axis] for axis in sorted(axis % len(shape) for axis in axes))
+    return _misfit_weights(penalty, prod(sizes))
+
+
+def _misfit_weights(penalty: Any, n_groups: int) -> str | None:
     weights = getattr(penalty, "weights", None)
-    if weights is not None and not isinstance(weights, str) and prod(weights.shape) != prod(sizes):
-        return f"it has weights for {prod(weights.shape)} groups, and there are {prod(sizes)}"
-    return None
+    if weights is None or isinstance(weights, str) or len(weights) == n_groups:
+        return None
+    return f"it has weights for {len(weights)} groups, and there are {n_groups}"
 
 
 def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -1,0 +1,236 @@
+"""Adam's moments and metric: one formula for the optimizers that are Adam with something after it."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from shrinkage._check import check_nonnegative
+from shrinkage._errors import ArgumentError
+from shrinkage.torch._local import is_sharded, local, root_mean_squares, sums_over_all_parts
+from shrinkage.torch._optimizer import check_lr, is_free, number, refuse_sparse
+from shrinkage.torch._precision import put_back, widened
+from shrinkage.training import adam_corrections
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Parameters of one group with what Adam knows of them, as lists of one length; tensors are local parts."""
+
+    parameters: list[Tensor]
+    states: list[dict[str, Any]]
+    weights: list[Tensor]
+    gradients: list[Tensor]
+    exp_avgs: list[Tensor]
+    exp_avg_sqs: list[Tensor]
+    max_exp_avg_sqs: list[Tensor]
+
+    def widened(self) -> "Moments":
+        """Return the same with float32 copies of what has low precision."""
+        names = ("weights", "gradients", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs")
+        return replace(self, **{name: widened(getattr(self, name)) for name in names})
+
+    def put_back(self, values: "Moments", stochastic: bool) -> None:
+        """Round what `values`, made by `widened`, has become into these tensors."""
+        put_back(self.weights, values.weights, stochastic)
+        for name in ("exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs"):
+            put_back(getattr(self, name), getattr(values, name))
+
+    def part(self, members: list[int]) -> "Moments":
+        """Return some of the parameters."""
+        return Moments(*([values[k] for k in members] if values else [] for values in vars(self).values()))
+
+    def lists(self) -> tuple[list[Tensor], ...]:
+        """Return the lists of tensors that a step reads or writes."""
+        return self.weights, self.gradients, self.exp_avgs, self.exp_avg_sqs, self.max_exp_avg_sqs
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Where Adam would step: `displacements` -lr·m̂/d, in the metric d; `steps` lr/d, 0 where no gradient was ever met."""
+
+    displacements: list[Tensor]
+    steps: list[Tensor]
+
+
+def check_adam(lr: Any, betas: Any, eps: float, weight_decay: float) -> None:
+    """Refuse arguments outside their ranges."""
+    check_lr(lr)
+    check_nonnegative("eps", eps)
+    check_nonnegative("weight_decay", weight_decay)
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(0 <= float(beta) < 1 for beta in betas):
+        raise ArgumentError(f"betas must be two numbers in [0, 1); got {betas!r}")
+
+
+def ready_state(optimizer: Any, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a parameter, made as torch's Adam makes it at the first step."""
+    state = optimizer.state[p]
+    if "exp_avg" not in state:
+        on_device = group["capturable"] or group["fused"]
+        scalar = torch.float64 if torch.get_default_dtype() is torch.float64 and not group["fused"] else torch.float32
+        state["step"] = torch.zeros((), dtype=scalar, device=p.device if on_device else "cpu")
+        state["exp_avg"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+        state["exp_avg_sq"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+    if group["amsgrad"] and "max_exp_avg_sq" not in state:
+        state["max_exp_avg_sq"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+    return state
+
+
+def split_by_penalty(optimizer: Any, group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the parameters that step as in torch, and those that a penalty acts on now; all have a gradient."""
+    free, penalized = [], []
+    warmup = group["warmup_steps"]
+    for p in group["params"]:
+        if p.grad is None:
+            continue
+        refuse_sparse(p)
+        state = ready_state(optimizer, p, group)
+        waits = warmup > 0 and int(state["step"]) < warmup
+        (free if waits or is_free(group["penalty"]) else penalized).append(p)
+    return free, penalized
+
+
+def moments_of(optimizer: Any, group: dict[str, Any], parameters: list[Tensor]) -> Moments:
+    """Return the lists of one group."""
+    states = [optimizer.state[p] for p in parameters]
+    largest = [local(s["max_exp_avg_sq"]) for s in states] if group["amsgrad"] else []
+    return Moments(
+        parameters,
+        states,
+        [local(p) for p in parameters],
+        [local(p.grad) for p in parameters],
+        [local(s["exp_avg"]) for s in states],
+        [local(s["exp_avg_sq"]) for s in states],
+        largest,
+    )
+
+
+def torch_adam(group: dict[str, Any], m: Moments, weight_decay: float, decoupled: bool = False) -> None:
+    """Take the step of torch's Adam, by torch's own function."""
+    if not m.weights:
+        return
+    beta1, beta2 = group["betas"]
+    adam(
+        m.weights,
+        m.gradients,
+        m.exp_avgs,
+        m.exp_avg_sqs,
+        m.max_exp_avg_sqs,
+        [s["step"] for s in m.states],
+        foreach=group["foreach"],
+        capturable=group["capturable"],
+        differentiable=group["differentiable"],
+        fused=group["fused"],
+        has_complex=any(w.is_complex() for w in m.weights),
+        decoupled_weight_decay=decoupled,
+        amsgrad=group["amsgrad"],
+        beta1=beta1,
+        beta2=beta2,
+        lr=group["lr"],
+        weight_decay=weight_decay,
+        eps=group["eps"],
+        maximize=group["maximize"],
+    )
+
+
+def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Direction:
+    """Count the step, update the moments (of `m`, in place), and return the direction in the floored metric.
+
+    d = max(√v̂ + ε, metric_floor · rms), rms the root mean square of √v̂ over the tensor one step before.
+    """
+    beta1, beta2 = group["betas"]
+    torch._foreach_add_([s["step"] for s in m.states], 1.0)
+    corrections = [adam_corrections(number(s["step"]), beta1, beta2) for s in m.states]
+    gradients = m.gradients
+    if group["maximize"]:
+        gradients = list(torch._foreach_neg(gradients))
+    if coupled_decay:
+        gradients = torch._foreach_add(gradients, m.weights, alpha=coupled_decay)
+    torch._foreach_lerp_(m.exp_avgs, gradients, 1.0 - beta1)
+    torch._foreach_mul_(m.exp_avg_sqs, beta2)
+    torch._foreach_addcmul_(m.exp_avg_sqs, gradients, gradients, 1.0 - beta2)
+    second = m.exp_avg_sqs
+    if group["amsgrad"]:
+        torch._foreach_maximum_(m.max_exp_avg_sqs, m.exp_avg_sqs)
+        second = m.max_exp_avg_sqs
+    metric = torch._foreach_sqrt(second)
+    torch._foreach_div_(metric, [c[1] for c in corrections])
+    gates = _floor_(group, m, list(metric))
+    displacements = torch._foreach_div(m.exp_avgs, metric)
+    lr = number(group["lr"])
+    torch._foreach_mul_(displacements, [-(lr / c[0]) for c in corrections])
+    steps = torch._foreach_reciprocal(metric)
+    torch._foreach_mul_(steps, [lr * gate for gate in gates])
+    return Direction(list(displacements), list(steps))
+
+
+def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any]:
+    """Add ε to √v̂ and raise it to its floor; return 1 for tensors that have met a gradient, else 0."""
+    now = root_mean_squares(list(torch._foreach_norm(metric)), m.parameters)
+    last = []
+    for state, rms in zip(m.states, now, strict=True):
+        if "metric_rms" not in state:
+            state["metric_rms"] = rms.detach().clone()
+        last.append(number(state["metric_rms"].clone()))
+        state["metric_rms"].copy_(rms)
+    torch._foreach_add_(metric, group["eps"])
+    if group["metric_floor"]:
+        floors = [group["metric_floor"] * rms for rms in last]
+        torch._foreach_clamp_min_(metric, floors) if isinstance(floors[0], float) else torch._foreach_maximum_(
+            metric, floors
+        )
+    return [float(rms > 0) if isinstance(rms, float) else (rms > 0).to(metric[0].dtype) for rms in last]
+
+
+def metric_before(group: dict[str, Any], m: Moments, coupled_decay: float) -> list[float]:
+    """Return, for the fused step, the rms of √v̂ one step before: of |g| at a tensor's first step."""
+    sign = -1.0 if group["maximize"] else 1.0
+    for k, state in enumerate(m.states):
+        if "metric_rms" not in state:
+            g = m.gradients[k].float()
+            if coupled_decay:
+                g = g.add(m.weights[k].float(), alpha=sign * coupled_decay)
+            norm = torch.linalg.vector_norm(g)
+            state["metric_rms"] = root_mean_squares([norm], [m.parameters[k]])[0]
+    return [float(state["metric_rms"]) for state in m.states]
+
+
+def fused_step(group: dict[str, Any], m: Moments, kernel: Any, strengths: tuple[float, float], **more: Any) -> None:
+    """Take the step in one pass over memory, by a function of `_fused`; `more` are its further arguments.
+
+    Tensors that have met no gradient are stepped without the penalty.
+    """
+    torch._foreach_add_([s["step"] for s in m.states], 1.0)
+    last = metric_before(group, m, group["weight_decay"])
+    l1, l2 = ([strength if rms > 0 else 0.0 for rms in last] for strength in strengths)
+    sums = kernel(
+        m.weights,
+        m.gradients,
+        m.exp_avgs,
+        m.exp_avg_sqs,
+        m.max_exp_avg_sqs,
+        steps=[float(s["step"]) for s in m.states],
+        floors=[group["metric_floor"] * rms for rms in last],
+        lr=float(group["lr"]),
+        beta1=float(group["betas"][0]),
+        beta2=float(group["betas"][1]),
+        eps=group["eps"],
+        weight_decay=group["weight_decay"],
+        decoupled=False,
+        l1=l1,
+        l2=l2,
+        maximize=group["maximize"],
+        **more,
+    )
+    note_metric(m, sums)
+
+
+def note_metric(m: Moments, sums: list[float]) -> None:
+    """Keep, after the fused step, the rms of √v̂ from the sums of v̂."""
+    if any(is_sharded(p) for p in m.parameters):
+        sums = [float(t) for t in sums_over_all_parts([torch.tensor(total) for total in sums], m.parameters)]
+    for state, total, p in zip(m.states, sums, m.parameters, strict=True):
+        state["metric_rms"].fill_(math.sqrt(total / max(p.numel(), 1)))

@@ -1,0 +1,175 @@
+"""Dual averaging in Adam's metric: the optimizer for exact zeros under mini-batch noise."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shrinkage._check import check_nonnegative
+from shrinkage._errors import ArgumentError
+from shrinkage.torch._adam import Moments, advance, check_adam, fused_step, moments_of, split_by_penalty, torch_adam
+from shrinkage.torch._fused import fused_dual_adam
+from shrinkage.torch._local import local
+from shrinkage.torch._optimizer import (
+    PenalizedOptimizer,
+    batches,
+    check_count,
+    check_flags,
+    fused_and_other,
+    number,
+    refuse_differentiable,
+)
+from shrinkage.torch._precision import LOW
+from shrinkage.torch._prox import is_elementwise, strengths
+from shrinkage.training import dual_step
+
+
+class DualAdam(PenalizedOptimizer):
+    r"""Adam with dual averaging: a weight is zero while its gradients so far do not outweigh its penalties so far.
+
+    With d = max(√v̂ + ε, floor), all for each weight, from z = w and Γ = 0,
+
+        z ← β z - lr · m̂ / d          Γ ← β Γ + lr · αρ / d
+        w = sign(z) max(|z| - Γ, 0) / (1 + lr · α(1-ρ) / d)
+
+    where z starts anew from w + sign(w) Γ after every step that leaves w ≠ 0 (in this form w is the state, and loses no digits to
+    a growing Γ). A prox sees one noisy gradient and lets weights flicker; z and Γ remember all of them, so zeros last. Its
+    fixed points are those of `ProxAdam`: the stationary points of (mean loss) + g.
+
+    Parameters
+    ----------
+    params : Plan, or iterable of tensors, of (name, tensor) pairs or of groups as torch's optimizers take them
+        A group's dict may hold any of the arguments below for its parameters alone, `penalty` among them.
+    lr : float or tensor of one element, default 1e-3
+        Learning rate; at 0 nothing moves.
+    betas, eps, weight_decay, amsgrad, maximize, foreach, capturable, differentiable, fused
+        As in `ProxAdam`.
+    penalty : Penalty, optional
+        `L1`, `L2` or `L1L2`, and `GroupL2`, for which d is one number for a group, the root mean square of its weights' d.
+    memory : float in (0, 1], default 1
+        β. Less than 1 forgets, so that a zero weight can come back after about 1 / (1 - β) steps.
+    warmup_steps, metric_floor, stochastic_rounding
+        As in `ProxAdam`.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range, a gradient is sparse, a penalized parameter is complex, or the penalty is of
+        another kind, for which dual averaging has no closed form.
+
+    Notes
+    -----
+    Without a penalty, or at strength 0, the step is `torch.optim.Adam`'s own. Memory: that of Adam and two numbers more for each
+    penalized weight.
+
+    References
+    ----------
+    Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1, https://jmlr.org/papers/v11/xiao10a.html; with momentum and an adaptive
+    metric: Huang et al. (2024), RAMDA, https://arxiv.org/abs/2403.14398.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from shrinkage import L1
+    >>> from shrinkage.torch import DualAdam, Plan
+    >>> _ = torch.manual_seed(0)
+    >>> X = torch.randn(200, 10); y = 3 * X[:, 0] - 2 * X[:, 1] + torch.randn(200)
+    >>> model = torch.nn.Linear(10, 1)
+    >>> optimizer = DualAdam(Plan(model, L1(0.2)), lr=0.02)
+    >>> for _ in range(100):
+    ...     for rows in torch.randperm(200).split(20):
+    ...         optimizer.zero_grad()
+    ...         (0.5 * (model(X[rows]).squeeze() - y[rows]).square().mean()).backward()
+    ...         optimizer.step()
+    >>> (model.weight != 0).flatten().tolist()[:4], int((model.weight != 0).sum())
+    ([True, True, False, False], 2)
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        penalty: Any = None,
+        memory: float = 1.0,
+        warmup_steps: int = 0,
+        metric_floor: float = 0.01,
+        stochastic_rounding: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_adam(lr, betas, eps, weight_decay)
+        check_nonnegative("metric_floor", metric_floor)
+        check_count("warmup_steps", warmup_steps)
+        check_memory(memory)
+        check_flags(foreach, fused, differentiable)
+        defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
+        super().__init__(params, defaults, penalty)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
+        super().add_param_group(param_group)
+        check_dual(self.param_groups[-1]["penalty"])
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        free, penalized = split_by_penalty(self, group)
+        torch_adam(group, moments_of(self, group, free), group["weight_decay"])
+        for batch in batches(penalized, group["foreach"]):
+            refuse_differentiable(group)
+            _ready_duals(batch, [self.state[p] for p in batch])
+            fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=2)
+            memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+            if fused:
+                m = moments_of(self, group, fused)
+                duals, thresholds = self._lists(group, fused)[-2:]
+                more = {"duals": duals, "thresholds": thresholds, "memory": memory}
+                fused_step(group, m, fused_dual_adam, strengths(group["penalty"]), **more)
+            if others:
+                _step(group, moments_of(self, group, others), *self._lists(group, others)[-2:], memory)
+
+    def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
+        duals = [local(self.state[p]["dual"]) for p in parameters]
+        thresholds = [local(self.state[p]["threshold"]) for p in parameters]
+        return *moments_of(self, group, parameters).lists(), duals, thresholds
+
+
+def _step(group: dict[str, Any], m: Moments, duals: list[Tensor], thresholds: list[Tensor], memory: float) -> None:
+    l1, l2 = strengths(group["penalty"])
+    work = m.widened()
+    direction = advance(group, work, group["weight_decay"])
+    moved, steps = direction.displacements, direction.steps
+    for w, z, gamma, displacement, step in zip(work.weights, duals, thresholds, moved, steps, strict=True):
+        new = dual_step(w, z, gamma, displacement, step * l1, step * l2, memory)
+        for target, value in zip((w, z, gamma), new, strict=True):
+            target.copy_(value)
+    m.put_back(work, group["stochastic_rounding"])
+
+
+def check_memory(memory: Any) -> None:
+    """Refuse a memory outside (0, 1]."""
+    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory <= 1:
+        raise ArgumentError(f"memory must be in (0, 1]; got {memory!r}")
+
+
+def check_dual(penalty: Any) -> None:
+    """Refuse penalties for which dual averaging has no closed form."""
+    if penalty is not None and not is_elementwise(penalty):
+        raise ArgumentError(
+            f"dual averaging takes L1, L2 and L1L2 with one number as strength; got {penalty!r}: use ProxAdam"
+        )
+
+
+def _ready_duals(parameters: list[Tensor], states: list[dict[str, Any]]) -> None:
+    """Make z (where w is 0) and Γ of each parameter where they are missing; at least float32, since Γ is a long sum."""
+    for p, state in zip(parameters, states, strict=True):
+        for name in ("dual", "threshold"):
+            if name not in state:
+                dtype = torch.float32 if p.dtype in LOW else p.dtype
+                state[name] = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)

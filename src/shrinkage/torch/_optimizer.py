@@ -1,0 +1,254 @@
+"""What our optimizers share: parameters from a plan, strengths in parameter groups, checkpoints that any program can read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shrinkage import penalties
+from shrinkage._check import check_nonnegative, check_positive_int
+from shrinkage._errors import ArgumentError
+from shrinkage.torch._fused import can_fuse
+from shrinkage.torch._local import is_sharded
+from shrinkage.torch._plan import Plan
+from shrinkage.torch._prox import is_elementwise
+from shrinkage.training import from_plain, to_plain
+
+OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold")
+"""State with a type of its own, which torch would cast to the parameter's when it loads it."""
+
+
+class PenalizedOptimizer(torch.optim.Optimizer):
+    """Base of the optimizers; its children are final and define `_step_group` alone.
+
+    Every parameter group has a key `penalty`: a penalty or None. In `state_dict()` it is plain data, which
+    `torch.load(weights_only=True)` takes; loading turns it back. States are matched by parameter names where both sides have them.
+    """
+
+    def __init__(self, params: Any, defaults: dict[str, Any], penalty: Any) -> None:
+        self.plan: Plan | None = None
+        if isinstance(params, Plan):
+            if penalty is not None:
+                raise ArgumentError(f"the plan already says who gets which penalty; leave out penalty={penalty!r}")
+            self.plan = params
+            params = params.param_groups()
+        check_penalty(penalty)
+        super().__init__(params, {**defaults, "penalty": penalty})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
+        if isinstance(param_group, dict) and "penalty" in param_group:
+            param_group["penalty"] = from_plain(param_group["penalty"])
+            check_penalty(param_group["penalty"])
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        if group["penalty"] is not None:
+            for p in group["params"]:
+                check_penalized(p)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take one step.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss anew, with gradients, and returns it.
+
+        Returns
+        -------
+        what `closure` returned, or None
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            with torch.set_grad_enabled(bool(group["differentiable"])):
+                self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return state and parameter groups as torch's optimizers do, each penalty as plain data."""
+        packed = super().state_dict()
+        for group in packed["param_groups"]:
+            group["penalty"] = to_plain(group["penalty"])
+        return packed
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what `state_dict` returned, of this optimizer or of torch's of the same kind, bit for bit.
+
+        Where both sides know the names of their parameters (a plan or `named_parameters()` was given), states go by name. If the
+        names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps its own.
+
+        Raises
+        ------
+        ArgumentError
+            If the stored names are not those of this optimizer.
+        """
+        state_dict = matched_by_name(state_dict, self.param_groups)
+        super().load_state_dict(state_dict)
+        ids = [k for group in state_dict["param_groups"] for k in group["params"]]
+        here = [p for group in self.param_groups for p in group["params"]]
+        for k, p in zip(ids, here, strict=True):
+            for key in OWN_STATE:
+                stored = state_dict["state"].get(k, {}).get(key)
+                if isinstance(stored, Tensor):
+                    self.state[p][key] = stored.detach().clone().to(p.device if stored.ndim else stored.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "plan": self.plan}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for key, value in self.defaults.items():
+                group.setdefault(key, value)
+            group["penalty"] = from_plain(group["penalty"])
+
+
+def batches(parameters: list[Tensor], foreach: bool | None) -> list[list[Tensor]]:
+    """Return parameters in lists that are stepped together: of one device, type and kind; one by one if `foreach` is False."""
+    if foreach is False:
+        return [[p] for p in parameters]
+    alike: dict[Any, list[Tensor]] = {}
+    for p in parameters:
+        alike.setdefault((p.device, p.dtype, is_sharded(p)), []).append(p)
+    return list(alike.values())
+
+
+def fused_and_other(
+    group: dict[str, Any],
+    batch: list[Tensor],
+    lists_of: Callable[[list[Tensor]], Sequence[Sequence[Tensor]]],
+    duals: int = 0,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the parameters of a batch that the one-pass step takes, and the others.
+
+    Parameters
+    ----------
+    lists_of : callable
+        From parameters to the lists of tensors that a step reads or writes: weights, gradients, states.
+    duals : int
+        How many of the last lists may be float32 beside bfloat16 weights.
+    """
+    if not wants_fused(group):
+        return [], batch
+    together = zip(*(each for each in lists_of(batch) if each), strict=True)
+    can = [can_fuse(tensors, duals) for tensors in together]
+    return [p for p, yes in zip(batch, can, strict=True) if yes], [p for p, yes in zip(batch, can, strict=True) if not yes]
+
+
+def wants_fused(group: dict[str, Any]) -> bool:
+    """Say whether the one-pass step may be taken if the tensors allow it; a choice of `foreach` is respected."""
+    if group["fused"] is False or (group["fused"] is None and group["foreach"] is not None):
+        return False
+    return is_elementwise(group["penalty"]) and not group.get("keep") and not group["stochastic_rounding"]
+
+
+def check_penalty(penalty: Any) -> None:
+    """Refuse what is no penalty of this library."""
+    if penalty is not None and type(penalty) not in penalties.ALL:
+        kinds = ", ".join(kind.__name__ for kind in penalties.ALL)
+        raise ArgumentError(f"penalty must be one of {kinds}, or None; got {penalty!r}")
+
+
+def check_penalized(p: Tensor) -> None:
+    """Refuse parameters that a penalty cannot shrink."""
+    if p.is_complex() or not p.is_floating_point():
+        raise ArgumentError(
+            f"a penalized parameter must hold real floating numbers; got {p.dtype} of shape {tuple(p.shape)}"
+        )
+    if p.layout is not torch.strided:
+        raise ArgumentError(f"a penalized parameter must be dense; got layout {p.layout} of shape {tuple(p.shape)}")
+
+
+def refuse_sparse(p: Tensor) -> None:
+    """Refuse a sparse gradient."""
+    if p.grad is not None and p.grad.is_sparse:
+        raise ArgumentError(
+            f"a gradient is sparse (of a parameter of shape {tuple(p.shape)}), and this step needs a dense one: use "
+            "nn.Embedding(sparse=False), or leave its penalty out and take ProxSGD"
+        )
+
+
+def number(x: Any) -> Any:
+    """Return a Python number where reading it costs no wait for a device; else the 0-d tensor."""
+    if isinstance(x, Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling():
+        return x.item()
+    return x
+
+
+def check_lr(lr: Any) -> None:
+    """Refuse a learning rate that is not a number >= 0 or a tensor with one such number."""
+    if isinstance(lr, Tensor):
+        if lr.numel() != 1:
+            raise ArgumentError(f"lr must be a number >= 0 or a tensor of one element; got shape {tuple(lr.shape)}")
+        lr = float(lr)
+    check_nonnegative("lr", lr)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is not a whole number >= 0."""
+    check_positive_int(name, value, least=0)
+
+
+def check_flags(foreach: Any, fused: Any, differentiable: bool) -> None:
+    """Refuse implementations that exclude each other."""
+    for name, value in (("foreach", foreach), ("fused", fused)):
+        if value is not None and not isinstance(value, bool):
+            raise ArgumentError(f"{name} must be True, False or None; got {value!r}")
+    if foreach and fused:
+        raise ArgumentError("foreach and fused are two implementations: set at most one of them to True")
+    if differentiable and (foreach or fused):
+        raise ArgumentError("differentiable=True needs the plain implementation: leave out foreach and fused")
+
+
+def refuse_differentiable(group: dict[str, Any]) -> None:
+    """Refuse to differentiate through a penalized step, whose tensors are changed in place."""
+    if group["differentiable"]:
+        raise ArgumentError(
+            "differentiable=True works for parameters without a penalty only: pass penalty=None for them"
+        )
+
+
+def is_free(penalty: Any) -> bool:
+    """Say whether a penalty leaves everything as it is, so that torch's own step is the whole step."""
+    return penalty is None or (isinstance(penalty.alpha, (int, float)) and penalty.alpha == 0)
+
+
+def matched_by_name(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return `stored` with its parameters in the order and grouping of `groups`, matched by name; as it is without names."""
+    theirs = _names(stored["param_groups"])
+    ours = _names(groups)
+    if theirs is None or ours is None or theirs == ours:
+        return stored
+    ids = [k for group in stored["param_groups"] for k in group["params"]]
+    known = dict(zip((name for names in theirs for name in names), ids, strict=True))
+    wanted = [name for group in ours for name in group]
+    missing, unknown = [n for n in wanted if n not in known], sorted(set(known) - set(wanted))
+    if missing or unknown:
+        raise ArgumentError(
+            "the stored state is of other parameters: "
+            + "; ".join(
+                f"{what} {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+                for what, names in (("it lacks", missing), ("it has, and the optimizer has not,", unknown))
+                if names
+            )
+        )
+    by_members = {frozenset(names): group for names, group in zip(theirs, stored["param_groups"], strict=True)}
+    rearranged = []
+    for names, group in zip(ours, groups, strict=True):
+        own = {key: value for key, value in group.items() if key != "params"}
+        settings = {key: value for key, value in by_members.get(frozenset(names), own).items() if key != "params"}
+        rearranged.append({**settings, "params": [known[name] for name in names], "param_names": list(names)})
+    return {**stored, "param_groups": rearranged}
+
+
+def _names(groups: list[dict[str, Any]]) -> list[list[str]] | None:
+    names = [list(group["param_names"]) for group in groups if "param_names" in group]
+    return names if len(names) == len(groups) else None

@@ -1,0 +1,105 @@
+"""The prox of a penalty, applied in place to lists of tensors."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shrinkage.penalties import BlockSeparable, HasKernel
+from shrinkage.torch._local import is_sharded, part_of, prox_in_parts, whole_and_back
+
+Steps = list[Any]
+"""For each tensor the prox step: a number, a 0-d tensor, or a tensor with one step per weight."""
+
+
+def is_elementwise(penalty: Any) -> bool:
+    """Say whether a penalty is the elastic net with one strength for the whole tensor, which has fast twins."""
+    return (
+        isinstance(penalty, HasKernel)
+        and penalty.kernel == "l1l2"
+        and getattr(penalty, "factors", None) is None
+        and isinstance(penalty.alpha, (int, float))
+    )
+
+
+def strengths(penalty: Any) -> tuple[float, float]:
+    """Return the multipliers αρ of |w| and α(1-ρ) of ½ w² of a penalty that `is_elementwise`."""
+    return penalty.alpha * penalty.l1_ratio, penalty.alpha * (1.0 - penalty.l1_ratio)
+
+
+def prox_(penalty: Any, weights: list[Tensor], steps: Steps, like: list[Tensor], keep: int = 0) -> None:
+    """Set each of `weights` to its prox; `like` are the parameters whose local parts they are.
+
+    Parameters
+    ----------
+    keep : int
+        The least number of weights (of groups, for a penalty on groups) of each tensor that stay as they are, the largest
+        ones, where the prox would leave fewer; 0 is the pure prox.
+    """
+    before = [w.clone() for w in weights] if keep else []
+    if is_elementwise(penalty):
+        soft_threshold_(weights, steps, *strengths(penalty))
+    else:
+        for w, step, p in zip(weights, steps, like, strict=True):
+            w.copy_(prox_in_parts(penalty, p, w, step))
+    for w, z, p in zip(weights, before, like, strict=False):
+        w.copy_(_with_survivors(penalty, w, z, p, keep))
+
+
+def soft_threshold_(weights: list[Tensor], steps: Steps, l1: float, l2: float) -> None:
+    """w ← (w - clip(w, -step l1, step l1)) / (1 + step l2): w - w is exactly 0, and never -0."""
+    arrays = isinstance(steps[0], Tensor)
+    if l1:
+        if arrays:
+            limits = torch._foreach_mul(steps, l1)
+            clipped = torch._foreach_minimum(weights, limits)
+            torch._foreach_neg_(limits)
+            torch._foreach_maximum_(clipped, limits)
+        else:
+            clipped = torch._foreach_clamp_max(weights, [step * l1 for step in steps])
+            torch._foreach_clamp_min_(clipped, [-step * l1 for step in steps])
+        torch._foreach_sub_(weights, clipped)
+    if l2:
+        if arrays:
+            divisors = torch._foreach_mul(steps, l2)
+            torch._foreach_add_(divisors, 1.0)
+        else:
+            divisors = [1.0 + step * l2 for step in steps]
+        torch._foreach_div_(weights, divisors)
+
+
+def _with_survivors(penalty: Any, w: Tensor, z: Tensor, like: Tensor, keep: int) -> Tensor:
+    """`w`, with the `keep` largest weights or groups of `z` put back where fewer are left."""
+    if is_sharded(like):
+        whole = _with_survivors(penalty, whole_and_back(like, w), whole_and_back(like, z), _plain_like(w), keep)
+        return part_of(like, whole)
+    if not isinstance(penalty, BlockSeparable):
+        if int(torch.count_nonzero(w)) >= keep:
+            return w
+        top = torch.topk(z.abs().flatten(), min(keep, z.numel())).indices
+        kept = torch.zeros(z.numel(), dtype=torch.bool, device=z.device)
+        kept[top] = True
+        return torch.where(kept.reshape(z.shape), z, w)
+    group = getattr(penalty, "group", penalty)
+    if int(torch.count_nonzero(group.norms(w))) >= keep:
+        return w
+    norms = group.norms(z).flatten()
+    least = torch.topk(norms, min(keep, norms.numel())).values[-1]
+    # What the prox at the strength zero of the largest groups would be: the groups at least as long as `least`.
+    return torch.where(_group_lengths(group, z) >= least, z, w)
+
+
+def _group_lengths(group: Any, z: Tensor) -> Tensor:
+    """The norm of its group at every weight; -1 at weights in no group."""
+    if group.axis is not None:
+        axes = group.axis if isinstance(group.axis, tuple) else (group.axis,)
+        rest = [k for k in range(z.ndim) if k not in {axis % z.ndim for axis in axes}]
+        return torch.linalg.vector_norm(z, dim=rest, keepdim=True).expand_as(z) if rest else z.abs()
+    lengths = torch.full((z.numel(),), -1.0, dtype=z.dtype, device=z.device)
+    for indices, norm in zip(group.groups, group.norms(z), strict=True):
+        lengths[torch.as_tensor(list(indices), device=z.device)] = norm
+    return lengths.reshape(z.shape)
+
+
+def _plain_like(w: Tensor) -> Tensor:
+    return w
