@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from shrinkage.torch._local import local
+from shrinkage.torch._plan import Plan
 from shrinkage.training import adam_corrections, from_plain, step_scale
 
 State = dict[str, Any]
@@ -31,8 +32,8 @@ class Reading:
     weight_decay : float
     decay : str or None
         "coupled" (added to the gradient), "decoupled" (weights are multiplied); None where nobody knows.
-    factor : float or None
-        A decoupled step multiplies the weights by it.
+    share : float or None
+        A decoupled step multiplies the weights by 1 - share.
     step : int or None
     readable : bool
         Whether metric and pull are known.
@@ -43,6 +44,8 @@ class Reading:
         coefficient · tensor is the mean gradient, coupled decay included.
     second, correction, eps, floor, mean
         d = max(√(second - mean²) / correction + eps, floor); second None stands for d = 1.
+    momentum : tuple or None
+        μ, dampening and Nesterov of a buffer that is not normalized, under which coupled decay repeats.
     sign : float
         -1 where the optimizer maximizes.
     """
@@ -53,7 +56,7 @@ class Reading:
     penalty: Any
     weight_decay: float
     decay: str | None
-    factor: float | None
+    share: float | None
     step: int | None
     readable: bool = False
     pull: float = 1.0
@@ -64,10 +67,11 @@ class Reading:
     eps: float = 0.0
     floor: Tensor | None = None
     mean: Tensor | None = None
+    momentum: tuple[float, float, bool] | None = None
     sign: float = 1.0
 
-    def metric(self, part: slice) -> Tensor | float:
-        """Return d for a slice of the flattened local tensor; 1 for plain gradient steps."""
+    def metric(self, part: Any) -> Tensor | float:
+        """Return d at a slice or at indices of the flattened local tensor; 1 for plain gradient steps."""
         if self.second is None:
             return 1.0
         second = flat(self.second)[part].to(torch.promote_types(self.second.dtype, torch.float32))
@@ -87,6 +91,23 @@ class Reading:
             term = term / metric if divided else term
             total = term if total is None else total + term
         return total
+
+
+def plan_of(model: Any, optimizer: Any, plan: Plan | None) -> Plan:
+    """Return the plan that says roles and rules: the one given, the optimizer's, or a fresh one."""
+    if isinstance(model, Plan):
+        return model
+    if plan is not None:
+        return plan
+    own = getattr(optimizer, "plan", None)
+    return own if isinstance(own, Plan) else Plan(model)
+
+
+def applies_penalties(optimizer: Any, inner: torch.optim.Optimizer) -> bool:
+    """Say whether the penalties in the groups act: in our optimizers, and through our hooks on torch's."""
+    hooks = [optimizer, inner, *inner._optimizer_step_post_hooks.values()]
+    owners = [getattr(hook, "__self__", hook) for hook in hooks]
+    return any((getattr(owner, "__module__", None) or "").startswith("shrinkage.") for owner in owners)
 
 
 def flat(tensor: Any) -> Tensor:
@@ -133,7 +154,7 @@ def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
 def _common(k: int, group: dict[str, Any], kind: str | None, numbers: dict[str, float]) -> dict[str, Any]:
     lr, decay = float(group.get("lr", 0.0)), _decay_kind(group, kind)
     weight_decay = float(group.get("weight_decay", 0.0) or 0.0)
-    peak = max(lr, *(float(group[key]) for key in ("initial_lr", "max_lr") if key in group), lr)
+    peak = max([lr, *(float(group[key]) for key in ("initial_lr", "max_lr") if group.get(key) is not None)])
     step = numbers.get("step")
     scaled = weight_decay
     if group.get("coupling") == "independent":
@@ -145,7 +166,7 @@ def _common(k: int, group: dict[str, Any], kind: str | None, numbers: dict[str, 
         "penalty": from_plain(group.get("penalty")),
         "weight_decay": weight_decay,
         "decay": decay,
-        "factor": 1.0 - lr * scaled if decay == "decoupled" else None,
+        "share": lr * scaled if decay == "decoupled" else None,
         "step": None if step is None else int(step),
         "sign": -1.0 if group.get("maximize") else 1.0,
     }
@@ -188,15 +209,17 @@ def _sgd(group: dict[str, Any], state: State, p: Tensor) -> State:
     grad = None if p.grad is None else (p.grad, -1.0 if group.get("maximize") else 1.0)
     if not mu:
         return {"readable": True, "terms": ((*grad, False),) if grad else ()}
-    steady = (1.0 - float(group.get("dampening", 0.0))) / (1.0 - mu) if mu < 1 else float("inf")
+    damped = float(group.get("dampening", 0.0))
+    steady = (1.0 - damped) / (1.0 - mu) if mu < 1 else float("inf")
     pull = step_scale(scale or steady, mu, nesterov)
     terms: tuple[Any, ...] = ()
     if buffer is not None and nesterov:
-        terms = ((*grad, False), (buffer, mu, False)) if grad else ()
+        terms = ((*grad, False), (buffer, mu, False)) if grad and not group["weight_decay"] else ()
     elif buffer is not None:
         terms = ((buffer, 1.0, False),)
     average = (buffer, 1.0 / scale) if buffer is not None and scale else None
-    return {"readable": mu < 1 or bool(scale), "pull": pull, "terms": terms, "average": average}
+    momentum = (mu, damped, nesterov)
+    return {"readable": mu < 1, "pull": pull, "terms": terms, "average": average, "momentum": momentum}
 
 
 def _adam(group: dict[str, Any], state: State, p: Tensor) -> State:
@@ -288,3 +311,6 @@ _READERS: dict[str | None, Callable[[dict[str, Any], State, Tensor], State]] = {
     "Adagrad": _adagrad,
     "RMSprop": _rmsprop,
 }
+
+READABLE = frozenset(_READERS)
+"""The optimizers whose metric is known."""

@@ -11,7 +11,7 @@ from shrinkage._check import check_choice, check_positive
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import local
 from shrinkage.torch._plan import Plan
-from shrinkage.torch._reading import Reading, kind_of, readings, unwrapped
+from shrinkage.torch._reading import Reading, applies_penalties, kind_of, plan_of, readings, unwrapped
 from shrinkage.torch._slopes import Slope, has_zeros, is_elastic_net, residuals_of, slope_of
 from shrinkage.torch._tally import Tally, count_lines, over_shards, read
 from shrinkage.training import Alarm, Report, ReportRow, alarms_of, penalty_text
@@ -127,16 +127,6 @@ def report(
         steps_per_epoch=steps_per_epoch,
     )
     return replace(record, alarms=(*alarms_of(rows, record.total), *_not_applied(rows, inner)))
-
-
-def plan_of(model: Any, optimizer: Any, plan: Plan | None) -> Plan:
-    """Return the plan that says roles and rules: the one given, the optimizer's, or a fresh one."""
-    if isinstance(model, Plan):
-        return model
-    if plan is not None:
-        return plan
-    own = getattr(optimizer, "plan", None)
-    return own if isinstance(own, Plan) else Plan(model)
 
 
 def followed_by_norm(model: nn.Module) -> set[int]:
