@@ -21,7 +21,7 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
 
-class Rescale(nn.Module):
+class Whiten(nn.Module):
     """A norm whose class does not say so."""
 
     def __init__(self, width):
@@ -94,7 +94,7 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self):
         super().__init__()
         self.dwconv = nn.Conv2d(8, 8, 7, groups=8)
-        self.norm = Rescale(8)
+        self.norm = Whiten(8)
         self.pwconv1, self.grn, self.pwconv2 = nn.Linear(8, 32), GlobalResponse(32), nn.Linear(32, 8)
         self.gamma = nn.Parameter(torch.ones(8))
 

@@ -91,10 +91,11 @@ def _of_pairs(pairs: Any) -> Iterator[Named]:
                 "model must be a module or pairs of (name, parameter), as named_parameters() yields; "
                 f"got an item of type {type(pair).__name__}"
             )
-    wrapped = bool(listed) and all(name.startswith("module.") for name, _ in listed)
-    for raw, parameter in listed:
-        parts = [part for part in raw.split(".") if part not in WRAPPERS]
-        name = ".".join(parts[1:] if wrapped and parts[0] == "module" else parts)
+    names = [[part for part in name.split(".") if part not in WRAPPERS] for name, _ in listed]
+    while names and all(len(parts) > 1 and parts[0] == "module" for parts in names):  # the shell of DDP around it all
+        names = [parts[1:] for parts in names]
+    for parts, (_, parameter) in zip(names, listed, strict=True):
+        name = ".".join(parts)
         shape = _shape(name, parameter, None)
         role, reason = role_by_name(name, shape)
         yield Named(_facts(name, parameter, shape, role, reason, None), parameter, None)

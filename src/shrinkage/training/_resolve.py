@@ -167,7 +167,7 @@ def _matches(index: "_Index", argument: str, rules: Rule | Sequence[Rule] | None
         raise ArgumentError(f"{argument} must be a word, a pattern, a callable or a list of these; got {rules!r}")
     found: dict[str, str] = {}
     for rule in rules:
-        words = repr(rule) if isinstance(rule, str) else f"{argument} {getattr(rule, '__name__', 'callable')}"
+        words = repr(rule) if isinstance(rule, str) else f"{getattr(rule, '__name__', 'callable')}()"
         for name in index.find(argument, rule):
             found.setdefault(name, words)
     return found

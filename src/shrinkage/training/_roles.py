@@ -70,7 +70,7 @@ def role_by_own_name(own: str, shape: tuple[int, ...]) -> tuple[str, str]:
             return "position", f"position by name '{own}'"
         if found & _TOKEN or {"class", "embedding"} <= found:
             return "token", f"token by name '{own}'"
-    if words and not product and (words[-1] in _BIAS or words[0] in _BIAS):
+    if words and (words[-1] in _BIAS or (words[0] in _BIAS and not product)):
         return "bias", f"bias by name '{own}'"
     if len(shape) < 2 or (is_vector(shape) and not product):
         return "gain", f"gain by name '{own}'" if found & _GAIN else ndim_text(shape)
