@@ -9,7 +9,7 @@ from scipy import sparse
 
 from shrinkage.design import as_design
 from shrinkage.losses import Logistic, Squared
-from shrinkage.penalties import L1, L1L2, L2
+from shrinkage.penalties import L1, L1L2, L2, MCP, SCAD, GroupL2
 from shrinkage.problem import Problem
 from shrinkage.solvers._fista import solve_fista
 
@@ -26,6 +26,21 @@ PENALTIES = [
     pytest.param(L1L2(0.7, 0.9, FACTORS), id="L1L2-factors"),
     pytest.param(L1L2(0.7, 1.0), id="L1L2-lasso-end"),
     pytest.param(L1L2(0.7, 0.0, FACTORS), id="L1L2-ridge-end"),
+    pytest.param(GroupL2(0.7, groups=[[0, 1, 2]]), id="GroupL2-one-group"),
+    pytest.param(GroupL2(0.7, groups=[[2, 0]]), id="GroupL2-free-coordinate"),
+    pytest.param(GroupL2(0.7, groups=[[2], [0, 1]], weights=np.array([0.0, 1.5])), id="GroupL2-free-group"),
+    pytest.param(GroupL2(0.7, axis=0), id="GroupL2-axis"),
+    pytest.param(GroupL2(0.7, axis=(), weights="ones"), id="GroupL2-whole"),
+    pytest.param(GroupL2(0.0, groups=[[0, 1, 2]]), id="GroupL2-zero"),
+    pytest.param(L1(0.4) + GroupL2(0.5, groups=[[1, 2], [0]]), id="SparseGroup"),
+    pytest.param(L1(0.4, FACTORS) + GroupL2(0.5, groups=[[1, 0]]), id="SparseGroup-factors"),
+    pytest.param(L1L2(0.4, 0.3) + GroupL2(0.5, groups=[[2, 1]], weights="ones"), id="SparseGroup-ridge"),
+    pytest.param(L1L2(0.4, 0.3, FACTORS) + GroupL2(0.5, axis=()), id="SparseGroup-ridge-factors"),
+    pytest.param(L2(0.4) + GroupL2(0.5, groups=[[0, 1]]), id="SparseGroup-only-ridge"),
+    pytest.param(MCP(0.7), id="MCP"),
+    pytest.param(MCP(0.7, 1.5, FACTORS), id="MCP-factors"),
+    pytest.param(SCAD(0.7), id="SCAD"),
+    pytest.param(SCAD(0.7, 2.5, FACTORS), id="SCAD-factors"),
 ]
 
 LOSSES = [pytest.param(Squared(), id="squared"), pytest.param(Logistic(), id="logistic")]

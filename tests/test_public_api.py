@@ -17,6 +17,9 @@ FRONT_DOOR = {
     "L1": "alpha, factors=None",
     "L2": "alpha, factors=None",
     "L1L2": "alpha, l1_ratio=0.5, factors=None",
+    "GroupL2": "alpha, groups=None, axis=None, weights='sqrt'",
+    "MCP": "alpha, gamma=3.0, factors=None",
+    "SCAD": "alpha, gamma=3.7, factors=None",
     "path": "X, y, loss='squared', l1_ratio=1.0, alphas=None, n_alphas=100, alpha_min_ratio=0.001, fit_intercept=True, "
     "standardize=False, sample_weight=None, offset=None, penalty_factor=None, penalty=None, tol=1e-06",
     "cross_validate": "X, y, cv=10, groups=None, loss='squared', l1_ratio=1.0, alphas=None, n_alphas=100, "

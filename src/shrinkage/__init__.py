@@ -21,6 +21,8 @@ from shrinkage.estimators import RidgeCV as RidgeCV
 from shrinkage.penalties import L1 as L1
 from shrinkage.penalties import L1L2 as L1L2
 from shrinkage.penalties import L2 as L2
+from shrinkage.penalties import MCP as MCP
+from shrinkage.penalties import SCAD as SCAD
 from shrinkage.penalties import GroupL2 as GroupL2
 
 __version__ = "0.1.0"

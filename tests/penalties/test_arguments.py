@@ -1,13 +1,18 @@
 """What a penalty refuses, and how it says so."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from shrinkage._errors import ArgumentError, ShrinkageError
-from shrinkage.penalties import ALL, L1, L1L2, L2
+from shrinkage.penalties import ALL, L1, L1L2, L2, GroupL2, SparseGroup
+
+MADE_BY_STRENGTH = [partial(GroupL2, axis=0) if kind is GroupL2 else kind for kind in ALL if kind is not SparseGroup]
+ELEMENTWISE = [kind for kind in ALL if kind not in (GroupL2, SparseGroup)]
 
 
-@pytest.mark.parametrize("penalty", ALL)
+@pytest.mark.parametrize("penalty", MADE_BY_STRENGTH)
 @pytest.mark.parametrize(
     ("alpha", "message"),
     [
@@ -25,7 +30,7 @@ def test_a_strength_below_zero_is_refused(penalty, alpha, message):
         penalty(alpha)
 
 
-@pytest.mark.parametrize("penalty", ALL)
+@pytest.mark.parametrize("penalty", ELEMENTWISE)
 @pytest.mark.parametrize(
     ("factors", "message"),
     [

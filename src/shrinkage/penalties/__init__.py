@@ -1,20 +1,36 @@
 """What weights cost: penalties as frozen values that work on the arrays of any library.
 
-`L1`, `L2`, `L1L2` and `GroupL2` are the penalties; `Penalty`, `Convex`, `Separable`, `BlockSeparable` and `HasKernel`
-say what a solver may ask of one.
+`L1`, `L2`, `L1L2`, `GroupL2`, `SparseGroup` (a sum of the first three with the fourth), `MCP` and `SCAD` are the
+penalties; `Penalty`, `Convex`, `Separable`, `BlockSeparable` and `HasKernel` say what a solver may ask of one.
 """
 
 from shrinkage.penalties._group_l2 import GroupL2 as GroupL2
 from shrinkage.penalties._l1 import L1 as L1
 from shrinkage.penalties._l1l2 import L1L2 as L1L2
 from shrinkage.penalties._l2 import L2 as L2
+from shrinkage.penalties._mcp import MCP as MCP
 from shrinkage.penalties._protocols import BlockSeparable as BlockSeparable
 from shrinkage.penalties._protocols import Convex as Convex
 from shrinkage.penalties._protocols import HasKernel as HasKernel
 from shrinkage.penalties._protocols import Penalty as Penalty
 from shrinkage.penalties._protocols import Separable as Separable
+from shrinkage.penalties._scad import SCAD as SCAD
+from shrinkage.penalties._sparse_group import SparseGroup as SparseGroup
 
-__all__ = ["L1", "L1L2", "L2", "BlockSeparable", "Convex", "GroupL2", "HasKernel", "Penalty", "Separable"]
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "MCP",
+    "SCAD",
+    "BlockSeparable",
+    "Convex",
+    "GroupL2",
+    "HasKernel",
+    "Penalty",
+    "Separable",
+    "SparseGroup",
+]
 
-ALL: tuple[type, ...] = (L1, L2, L1L2, GroupL2)
+ALL: tuple[type, ...] = (L1, L2, L1L2, GroupL2, SparseGroup, MCP, SCAD)
 """Every penalty, for the tests of the laws that all must obey."""

@@ -8,13 +8,33 @@ from shrinkage._arrays import namespace_of
 from shrinkage._errors import ArgumentError
 
 
-def multiply(penalty: Any, scalar: Any) -> Any:
-    """Return `penalty` at `scalar` times its strength; NotImplemented if `scalar` is no number."""
+def check_scalar(scalar: Any) -> bool:
+    """Say whether `scalar` is a number; refuse one that no penalty can be multiplied by."""
     if isinstance(scalar, bool) or not isinstance(scalar, Real):
-        return NotImplemented
+        return False
     if not 0 <= float(scalar) < float("inf"):
         raise ArgumentError(f"a penalty can be multiplied by a finite number >= 0; got {scalar}")
-    return replace(penalty, alpha=scalar * penalty.alpha)
+    return True
+
+
+def multiply(penalty: Any, scalar: Any) -> Any:
+    """Return `penalty` at `scalar` times its strength; NotImplemented if `scalar` is no number."""
+    return replace(penalty, alpha=scalar * penalty.alpha) if check_scalar(scalar) else NotImplemented
+
+
+def check_gamma(gamma: Any, above: int) -> None:
+    """Refuse a concavity that is not a finite number above the least one of its penalty."""
+    if isinstance(gamma, bool) or not isinstance(gamma, Real) or not above < float(gamma) < float("inf"):
+        raise ArgumentError(f"gamma must be > {above} and finite; got {gamma!r}")
+
+
+def refuse_sum(one: Any, other: Any) -> Any:
+    """Refuse one + other, of which one is not convex; NotImplemented if `other` is no penalty."""
+    if not hasattr(other, "prox"):
+        return NotImplemented
+    raise ArgumentError(
+        f"a sum with {type(one).__name__}, which is not convex, has no prox here; got {one!r} and {other!r}"
+    )
 
 
 def add(one: Any, other: Any, elastic_net: type) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._check import check_choice, check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties._algebra import multiply
+from shrinkage.penalties._algebra import multiply, same_factors
 from shrinkage.penalties._groups import AxisBlocks, Groups, ListBlocks, checked_axis
 from shrinkage.penalties._secular import block_prox, largest, norm, or_one
 
@@ -83,14 +83,14 @@ class GroupL2:
     def value(self, w: Array) -> Array:
         """Return α Σ_g ω_g ‖w_g‖₂, a 0-d array."""
         w = floating(w)
-        blocks = self._blocks(w)
+        blocks = self.blocks(w)
         terms = [lam * norm(block, blocks.axes) for block, lam in zip(blocks.gather(w), blocks.lams, strict=True)]
         return sum(namespace_of(w).sum(term) for term in terms)
 
     def norms(self, w: Array) -> Array:
         """Return ‖w_g‖₂ of every group, shape (n_groups,); for `axis` counted in C order."""
         w = floating(w)
-        blocks = self._blocks(w)
+        blocks = self.blocks(w)
         return blocks.per_group([norm(block, blocks.axes) for block in blocks.gather(w)])
 
     def prox(self, v: Array, step: Array) -> Array:
@@ -111,12 +111,15 @@ class GroupL2:
         array of the shape and floating type of `v`; new memory
         """
         v = floating(v)
-        step = matching(step, v)
-        blocks = self._blocks(v)
-        one = isinstance(step, float) or all(n == 1 for n in step.shape)
-        steps = [step] * len(blocks.lams) if one else blocks.gather(step)
-        if one and not isinstance(step, float):
-            steps = [namespace_of(v).reshape(step, ())] * len(blocks.lams)
+        return self.prox_in(self.blocks(v), v, matching(step, v))
+
+    def prox_in(self, blocks: AxisBlocks | ListBlocks, v: Array, step: Array) -> Array:
+        """Return the prox in a given layout; `v` and `step` may have axes before those of the coefficients."""
+        if isinstance(step, float) or all(n == 1 for n in step.shape):
+            step = step if isinstance(step, float) else namespace_of(v).reshape(step, ())
+            steps = [step] * len(blocks.lams)
+        else:
+            steps = blocks.gather(step)
         parts = zip(blocks.gather(v), blocks.lams, steps, strict=True)
         return blocks.scatter([block_prox(block, lam, t, blocks.axes) for block, lam, t in parts], v)
 
@@ -130,7 +133,7 @@ class GroupL2:
         """Return the largest c in [0, 1] with g*(c·z) finite over penalized groups: min_g α ω_g / ‖z_g‖, at most 1."""
         z = floating(z)
         xp = namespace_of(z)
-        blocks = self._blocks(z)
+        blocks = self.blocks(z)
         scales = []
         for block, lam in zip(blocks.gather(z), blocks.lams, strict=True):
             length = norm(block, blocks.axes)
@@ -148,7 +151,7 @@ class GroupL2:
     def pull(self, w: Array) -> tuple[Array, Array]:
         """Return where groups are zero (free coordinates are not), and the gradient α ω_g w / ‖w_g‖₂ elsewhere."""
         xp = namespace_of(w)
-        blocks = self._blocks(w)
+        blocks = self.blocks(w)
         zero, pull = [], []
         for block, lam in zip(blocks.gather(w), blocks.lams, strict=True):
             length = norm(block, blocks.axes) + 0.0 * (lam + xp.zeros_like(largest(block, blocks.axes)))
@@ -160,7 +163,7 @@ class GroupL2:
         """Return where this penalty does not act: True in no group, and in groups of weight 0; the shape of `w`."""
         w = floating(w)
         xp = namespace_of(w)
-        blocks = self.with_alpha(1.0)._blocks(w)
+        blocks = self.with_alpha(1.0).blocks(w)
         some = [lam + xp.zeros_like(block) == 0 for block, lam in zip(blocks.gather(w), blocks.lams, strict=True)]
         return blocks.scatter(some, xp.zeros_like(w) == 0)
 
@@ -168,19 +171,54 @@ class GroupL2:
         """Return the same penalty at another strength."""
         return replace(self, alpha=alpha)
 
+    def without_l2(self) -> "GroupL2":
+        """Return the penalty without squares: itself."""
+        return self
+
     def __mul__(self, scalar: Any) -> "GroupL2":
         """Return the penalty at `scalar` times the strength."""
         return multiply(self, scalar)
 
     __rmul__ = __mul__
 
-    def _blocks(self, like: Array) -> Any:
+    def __add__(self, other: Any) -> Any:
+        """Return the sum: with the same groups a `GroupL2`, with an elementwise penalty the sparse group lasso."""
+        if isinstance(other, GroupL2):
+            return self._add_group(other)
+        if getattr(other, "kernel", None) == "l1l2":
+            from shrinkage.penalties._sparse_group import SparseGroup  # which is built on this class
+
+            return SparseGroup(other, self)
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def _add_group(self, other: "GroupL2") -> "GroupL2":
+        if (self.groups, self.axis) != (other.groups, other.axis):
+            raise ArgumentError(
+                "a sum of group penalties is one group penalty only if both have the same groups, in the same order; "
+                f"got {self!r} and {other!r}"
+            )
+        if not _same_weights(self.weights, other.weights):
+            raise ArgumentError(
+                f"a sum of group penalties is one only if both have the same weights; got {self!r} and {other!r}"
+            )
+        return replace(self, alpha=self.alpha + other.alpha)
+
+    def blocks(self, like: Array) -> AxisBlocks | ListBlocks:
+        """Return the layout of the groups in coefficients of the shape and type of `like`."""
         return ListBlocks(self, like) if self.axis is None else AxisBlocks(self, like)
 
     def _excess(self, z: Array) -> Array:
         """|z| where nothing is penalized; in a group |z_i| max(1 - α ω_g / ‖z_g‖, 0)."""
         z = floating(z)
         return namespace_of(z).abs(self.prox(z, 1.0))
+
+
+def _same_weights(one: Any, other: Any) -> bool:
+    if isinstance(one, (str, tuple)) or isinstance(other, (str, tuple)):
+        return type(one) is type(other) and one == other
+    return same_factors(one, other)
 
 
 def _checked_weights(weights: Any) -> Any:

@@ -215,10 +215,11 @@ class ListBlocks:
         return namespace_of(x).take(x, constant(positions, self.like), axis=-1)
 
     def gather(self, x: Array) -> list[Array]:
-        """`x`, cut into blocks."""
+        """`x`, cut into blocks; axes that it has before those of the coefficients stay."""
         xp = namespace_of(x)
-        flat = xp.reshape(xp.broadcast_to(x, self.shape), (self.size,))
-        return [xp.reshape(self._take(flat, b.positions), (len(b.groups), b.size)) for b in self.buckets]
+        batch = tuple(x.shape[: max(x.ndim - len(self.shape), 0)])
+        flat = xp.reshape(xp.broadcast_to(x, batch + self.shape), (*batch, self.size))
+        return [xp.reshape(self._take(flat, b.positions), (*batch, len(b.groups), b.size)) for b in self.buckets]
 
     def scatter(self, blocks: list[Array], free: Array) -> Array:
         """Blocks put back together; `free` where no group is."""
@@ -227,8 +228,8 @@ class ListBlocks:
         rest = self.layout.free
         parts = [xp.reshape(block, (*block.shape[:-2], -1)) for block in blocks]
         if rest:
-            alone = self._take(xp.reshape(xp.broadcast_to(free, self.shape), (self.size,)), rest)
-            parts.append(xp.broadcast_to(alone, (*batch, len(rest))))
+            flat = xp.reshape(free, (*free.shape[: free.ndim - len(self.shape)], self.size))
+            parts.append(xp.broadcast_to(self._take(flat, rest), (*batch, len(rest))))
         back = self._take(xp.concat(parts, axis=-1), self.layout.places)
         return xp.reshape(back, (*batch, *self.shape))
 

@@ -57,7 +57,7 @@ def _by_norm(v: Array, threshold: Any, axes: tuple[int, ...]) -> Array:
 
 
 def _by_root(v: Array, a: Array, axes: tuple[int, ...]) -> Array:
-    """Return v_i r / (r + a_i), a = lam · step, with r = ‖u‖ the root of Σ (v_i / (r + a_i))² = 1; 0 where there is none > 0.
+    """Return u_i = v_i r / (r + a_i), a = lam · step, with r = ‖u‖ the root of Σ (v_i / (r + a_i))² = 1, or 0.
 
     Newton's method on Σ(...)^(-1/2) - 1, a concave function of r (a power mean of the lines (r + a_i) / |v_i|), linear
     for a constant step. It approaches the root from below from any start below it; two such starts are known,
@@ -89,3 +89,51 @@ def _by_root(v: Array, a: Array, axes: tuple[int, ...]) -> Array:
         r = xp.where(r > low, r, low)
     r = xp.where(vanishes | (r <= low), xp.zeros_like(r), r)
     return v * (r / or_one(r + a))
+
+
+def weighted_radius(s: Array, h: Array, lam: Array, axes: tuple[int, ...]) -> Array:
+    """Return the root r >= 0 of Σ (s_i / (h_i r + lam))² = 1, for h >= 0; 0 where there is none.
+
+    The same Newton iteration, from the better of two starts below the root: max_i (s_i - lam) / h_i, and the first
+    tangent's. Near the end of the domain, where only terms with h_i = 0 are left, it needs more steps than the prox.
+    """
+    xp = namespace_of(s)
+    zero = xp.zeros_like(s)
+    used = (h > 0) & (s > 0)
+    r = largest(xp.where(used, positive(s - lam) / xp.where(used, h, zero + 1.0), zero), axes)
+    tiny = float(xp.finfo(s.dtype).smallest_normal)
+    r = xp.where(r > tiny, r, tiny + xp.zeros_like(r))
+    for _ in range(60):
+        d = or_one(h * r + lam)
+        q = (s / d) * (s / d)
+        first, second = total(q, axes), total(q * h / d, axes)
+        moved = r + first * (xp.sqrt(first) - 1.0) / or_one(second)
+        r = xp.where(moved > r, moved, r)
+    return r
+
+
+def norm_scale(s: Array, edge: Array, lam: Array, axes: tuple[int, ...]) -> Array:
+    """Return the largest c <= 1 with ‖max(c s - edge, 0)‖ <= lam, for s, edge, lam >= 0.
+
+    Bisection between min_i (edge_i + lam / √n) / s_i and min_i (edge_i + lam) / s_i, n the size of the group; the end
+    that is inside is returned.
+    """
+    xp = namespace_of(s)
+    count = total(xp.ones_like(s), axes)
+    one = xp.ones_like(s)
+
+    def least(slack: Array) -> Array:
+        limited = s > edge + slack
+        return -largest(-xp.where(limited, (edge + slack) / xp.where(limited, s, one), one), axes)
+
+    low, high = least(lam / xp.sqrt(count)), least(lam)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        inside = norm(positive(middle * s - edge), axes) <= lam
+        low, high = xp.where(inside, middle, low), xp.where(inside, high, middle)
+    return xp.where(norm(positive(s - edge), axes) <= lam, xp.ones_like(low), low)
+
+
+def positive(x: Array) -> Array:
+    """Return max(x, 0)."""
+    return namespace_of(x).where(x > 0, x, namespace_of(x).zeros_like(x))
