@@ -97,20 +97,36 @@ def test_wrappers_change_no_row():
         ]
 
 
-def test_data_parallel_training_of_one_process_changes_no_row(tmp_path):
+@pytest.fixture
+def one_process(tmp_path):
+    """A process group of one."""
     distributed = torch.distributed
     if not distributed.is_available():
         pytest.skip("torch was built without distributed")
     store = distributed.FileStore(str(tmp_path / "store"), 1)
     distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        model = Net()
-        shell = nn.parallel.DistributedDataParallel(model)
-        assert not hasattr(shell, "no_weight_decay")
-        assert rows(Plan(shell, L1(0.1))) == rows(Plan(model, L1(0.1)))
-        assert [row.name for row in Plan(shell.named_parameters()).rows] == [n for n, _ in model.named_parameters()]
-    finally:
-        distributed.destroy_process_group()
+    yield
+    distributed.destroy_process_group()
+
+
+def test_data_parallel_training_changes_no_row(one_process):
+    model = Net()
+    shell = nn.parallel.DistributedDataParallel(model)
+    assert not hasattr(shell, "no_weight_decay")
+    assert rows(Plan(shell, L1(0.1))) == rows(Plan(model, L1(0.1)))
+    assert [row.name for row in Plan(shell.named_parameters()).rows] == [n for n, _ in model.named_parameters()]
+
+
+def test_sharding_changes_no_row(one_process):
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    mesh = pytest.importorskip("torch.distributed.device_mesh").init_device_mesh("cpu", (1,))
+    model = Net()
+    plain = rows(Plan(model, GroupL2(0.1, axis=0)))
+    for part in (model.head, model.ln_1, model):
+        fsdp.fully_shard(part, mesh=mesh)
+    assert type(model.head.weight).__name__ == "DTensor"
+    assert rows(Plan(model, GroupL2(0.1, axis=0))) == plain
+    torch.optim.SGD(Plan(model).param_groups(weight_decay=0.1), lr=0.1)
 
 
 def test_a_module_that_is_called_module_keeps_its_name():

@@ -187,9 +187,13 @@ def _role_of_parametrized(
 
 
 def _class_name(module: nn.Module) -> str:
-    """Name of a module's class; parametrized modules have one of their own, made on top of it."""
-    kind = type(module)
-    return kind.__mro__[1].__name__ if parametrize.is_parametrized(module) else kind.__name__
+    """Name of a module's class; parametrized and sharded modules have classes of their own, made on top of it."""
+    found = type(module).__name__
+    for prefix in ("FSDP", "Parametrized"):
+        plain = found.removeprefix(prefix)
+        if plain != found and any(base.__name__ == plain for base in type(module).__mro__[1:]):
+            found = plain
+    return found
 
 
 def _by_class(module: nn.Module, own: str) -> tuple[str, int | None] | None:
