@@ -46,8 +46,9 @@ class DualAdam(PenalizedOptimizer):
         As in `ProxAdam`.
     penalty : Penalty, optional
         `L1`, `L2` or `L1L2`, and `GroupL2`, for which d is one number for a group, the root mean square of its weights' d.
-    memory : float in (0, 1], default 1
-        β. Less than 1 forgets, so that a zero weight can come back after about 1 / (1 - β) steps.
+    memory : float in (0, 1], default 0.999
+        β. What counts is about the last 1 / (1 - β) steps. 1 is dual averaging proper, which never forgets: a weight that the
+        first, large gradients sent to zero may then need as many steps again to come back. Below .99 zeros get fewer.
     warmup_steps, metric_floor, stochastic_rounding
         As in `ProxAdam`.
 
@@ -95,7 +96,7 @@ class DualAdam(PenalizedOptimizer):
         amsgrad: bool = False,
         *,
         penalty: Any = None,
-        memory: float = 1.0,
+        memory: float = 0.999,
         warmup_steps: int = 0,
         metric_floor: float = 0.01,
         stochastic_rounding: bool = False,

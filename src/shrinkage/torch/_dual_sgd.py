@@ -95,7 +95,7 @@ class DualSGD(PenalizedOptimizer):
         nesterov: bool = False,
         *,
         penalty: Any = None,
-        memory: float = 1.0,
+        memory: float = 0.999,
         warmup_steps: int = 0,
         stochastic_rounding: bool = False,
         maximize: bool = False,

@@ -140,7 +140,9 @@ def fused_and_other(
         return [], batch
     together = zip(*(each for each in lists_of(batch) if each), strict=True)
     can = [can_fuse(tensors, duals) for tensors in together]
-    return [p for p, yes in zip(batch, can, strict=True) if yes], [p for p, yes in zip(batch, can, strict=True) if not yes]
+    return [p for p, yes in zip(batch, can, strict=True) if yes], [
+        p for p, yes in zip(batch, can, strict=True) if not yes
+    ]
 
 
 def wants_fused(group: dict[str, Any]) -> bool:
