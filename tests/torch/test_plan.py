@@ -247,6 +247,12 @@ def test_weight_norm_of_old_is_read_as_the_new_one():
     assert {row.name: row.role for row in Plan(model).rows} == {"bias": "bias", "weight_g": "gain", "weight_v": "conv"}
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
+def test_scripted_norms_and_embeddings_are_free():
+    model = torch.jit.script(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4)))
+    assert Plan(model, L1(0.1)).penalized == ("1.weight",)
+
+
 # Selections.
 
 

@@ -187,7 +187,9 @@ def _role_of_parametrized(
 
 
 def _class_name(module: nn.Module) -> str:
-    """Name of a module's class; parametrized and sharded modules have classes of their own, made on top of it."""
+    """Name of a module's class; parametrized, sharded and scripted modules have classes of their own on top of it."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return str(module.original_name)
     found = type(module).__name__
     for prefix in ("FSDP", "Parametrized"):
         plain = found.removeprefix(prefix)
