@@ -71,6 +71,10 @@ class BlockSeparable(Penalty, Protocol):
         """Return where the penalty does not act, whatever its strength; booleans of the shape of `w`."""
         ...
 
+    def without_l2(self) -> Self:
+        """Return the penalty without its squares: the part that holds coefficients at zero."""
+        ...
+
 
 @runtime_checkable
 class HasKernel(Protocol):

@@ -154,12 +154,18 @@ class SparseGroup:
         return xp.where(zero, left, self.elementwise.violation(w, z - pull))
 
     def unpenalized(self, w: Array) -> Array:
-        """Return where neither part acts, whatever the strength; booleans of the shape of `w`."""
+        """Return where neither part acts, whatever the strength; booleans of the shape of `w`.
+
+        A part of strength 0 beside one of another strength never acts.
+        """
         w = floating(w)
-        if self.elementwise.factors is None:
-            return namespace_of(w).zeros_like(w) != 0
-        factors = matching(self.elementwise.factors, w) + namespace_of(w).zeros_like(w)
-        return (factors == 0) & self.group.unpenalized(w)
+        nowhere = namespace_of(w).zeros_like(w)
+        in_no_group, one = self.group.unpenalized(w), self.elementwise
+        if _is_zero(self.group.alpha) and not _is_zero(one.alpha):
+            in_no_group = nowhere == 0
+        if _is_zero(one.alpha) and not _is_zero(self.group.alpha):
+            return in_no_group
+        return in_no_group & (nowhere != 0 if one.factors is None else matching(one.factors, w) + nowhere == 0)
 
     def _alone(self, z: Array) -> Array:
         """Return `z` where no group is, else 0."""
@@ -202,3 +208,7 @@ class SparseGroup:
         return NotImplemented
 
     __radd__ = __add__
+
+
+def _is_zero(alpha: Array) -> bool:
+    return isinstance(alpha, Real) and float(alpha) == 0

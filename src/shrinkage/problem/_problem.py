@@ -11,14 +11,14 @@ from shrinkage._check import check_boolean, finite_vector, weight_vector
 from shrinkage._errors import ArgumentError
 from shrinkage.design import check_finite
 from shrinkage.losses import Loss, Squared
-from shrinkage.penalties import L1
+from shrinkage.penalties import Convex
 from shrinkage.problem._dual import balance, free_block, minimize_free, project, scaled_dual, squared_dual
+from shrinkage.problem._penalized import first_strength, unpenalized, zero_cap
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
 
 _BLOCK = 4_000_000
-_RIDGE_GRID_RATIO = 1e-3
 _EXPLAINED = 1e-20
 
 
@@ -58,7 +58,8 @@ class Problem:
     design : Design of shape (n_samples, n_features)
     y : array of shape (n_samples,)
     loss : Loss
-    penalty : L1, L2 or L1L2, with a number as alpha and factors of shape (n_features,) or None
+    penalty : Penalty, with a number as alpha and, if any, factors of shape (n_features,)
+        Groups hold columns of X. Gaps are nan for a penalty that is not `Convex`.
     sample_weight : array of shape (n_samples,), >= 0, not all 0; None stands for all 1
         A weight of 2 is the same as the row twice, a weight of 0 the same as no row.
     offset : array of shape (n_samples,) or None
@@ -122,6 +123,7 @@ class Problem:
             object.__setattr__(self, "scale", scale)
         if self.penalty.factors is not None and np.shape(self.penalty.factors) != (n_features,):
             raise ArgumentError(f"factors must have shape ({n_features},); got {np.shape(self.penalty.factors)}")
+        unpenalized(self.penalty, n_features)  # refuses groups of columns that there are not
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -133,10 +135,8 @@ class Problem:
 
     @cached_property
     def unpenalized(self) -> np.ndarray:
-        """Indices of the columns with factor 0."""
-        if self.penalty.factors is None:
-            return np.zeros(0, dtype=np.int64)
-        return np.flatnonzero(np.asarray(self.penalty.factors) == 0)
+        """Indices of the columns that no strength acts on: of factor 0, or in no group."""
+        return unpenalized(self.penalty, self.design.shape[1])
 
     @cached_property
     def free(self) -> np.ndarray:
@@ -199,16 +199,14 @@ class Problem:
         """The smallest alpha at which every penalized coefficient is 0: max_j |z_j| / (f_j ρ scale_j).
 
         z = -(1/S) Xᵀ(s ∘ ℓ') at the null model. For ρ = 0 there is no such alpha; the number for ρ = 1e-3 stands in for
-        it, as in glmnet. 0.0 if the null model explains y.
+        it, as in glmnet. For groups max_g ‖z_g / scale_g‖₂ / ω_g, and for sums the alpha at which the conjugate of the
+        part without squares is finite at z. 0.0 if the null model explains y.
         """
         if self.null.objective == 0:
             return 0.0
         slope = self.loss.gradient(self.y, self.null.eta)
-        z = np.abs(self._correlate(-slope[:, None])[:, 0])
-        if self.penalty.factors is not None:
-            factors = np.asarray(self.penalty.factors, dtype=np.float64)
-            z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
-        return float(z.max(initial=0.0)) / (self.penalty.l1_ratio or _RIDGE_GRID_RATIO)
+        z = self._correlate(-slope[:, None])[:, 0]
+        return first_strength(self.penalty, z)
 
     def with_penalty(self, penalty: Any) -> "Problem":
         """Return the same problem with another penalty; what does not depend on it is not computed again."""
@@ -265,8 +263,10 @@ class Problem:
 
         Returns
         -------
-        ndarray of shape (k,), in the objective's unit
+        ndarray of shape (k,), in the objective's unit; nan for a penalty that is not convex
         """
+        if not isinstance(self.penalty, Convex):
+            return np.full(len(alphas), np.nan)
         intercepts, alphas = np.asarray(intercepts, dtype=np.float64), np.asarray(alphas, dtype=np.float64)
         coefs = coefs.tocsc() if sparse.issparse(coefs) else np.asarray(coefs)
         out = np.empty(alphas.size)
@@ -312,8 +312,7 @@ class Problem:
             penalty = self.penalty.with_alpha(float(alpha))
             primal[t] += penalty.value(self._measured(_dense(coefs[:, [t]])))
             conjugates[t] = penalty.conjugate(Z[:, t])
-            lasso = L1(penalty.alpha * penalty.l1_ratio, penalty.factors)
-            caps[t] = lasso.dual_scale(Z[:, t]) if penalty.l1_ratio > 0 or not Z[:, t].any() else 0.0
+            caps[t] = zero_cap(penalty, Z[:, t])
         if squared:
             explained = self.y - self._start
             explained = project(explained[:, None], self.basis, self.weights)

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from shrinkage._errors import ArgumentError
 from shrinkage.design import check_finite
-from shrinkage.penalties import L1L2
+from shrinkage.penalties import L1L2, HasKernel
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Certified, Driver, sparse_columns
 from shrinkage.solvers._fista import solve_fista
@@ -95,7 +96,17 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     folds : list of (training rows, held-out rows), index arrays
     standardize : bool
     tol : float > 0
+
+    Raises
+    ------
+    ArgumentError
+        If the penalty has no compiled twin.
     """
+    if not isinstance(problem.penalty, HasKernel):
+        raise ArgumentError(
+            f"a path needs a penalty with a compiled twin, L1, L2 or L1L2; got {type(problem.penalty).__name__}, which "
+            "`solve` takes at one strength"
+        )
     problem, means = center_full_columns(problem)
     result = _solve_folds(problem, alphas, folds, standardize, tol)
     if means is None:

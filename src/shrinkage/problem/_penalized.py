@@ -1,0 +1,70 @@
+"""What a problem asks of its penalty beyond the protocols: free columns, multiples of a dual point, the first strength."""
+
+from typing import Any
+
+import numpy as np
+
+from shrinkage.penalties import L1, BlockSeparable, Convex
+
+_RIDGE_GRID_RATIO = 1e-3
+
+
+def unpenalized(penalty: Any, n_features: int) -> np.ndarray:
+    """Indices of the columns that no strength acts on: of factor 0, in no group, in a group of weight 0.
+
+    Raises
+    ------
+    ArgumentError
+        If groups name columns that there are not.
+    """
+    if isinstance(penalty, BlockSeparable):
+        return np.flatnonzero(penalty.unpenalized(np.zeros(n_features)))
+    if penalty.factors is None:
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.asarray(penalty.factors) == 0)
+
+
+def without_l2(penalty: Any) -> Any:
+    """The penalty without its squares: the part that holds coefficients at zero."""
+    if isinstance(penalty, BlockSeparable):
+        return penalty.without_l2()
+    return L1(penalty.alpha * penalty.l1_ratio, penalty.factors)
+
+
+def zero_cap(penalty: Any, z: np.ndarray) -> float:
+    """The largest c in [0, 1] with g*(c z) = 0, up to rounding; z is 0 in the columns that nothing penalizes."""
+    held = without_l2(penalty)
+    cap = float(held.dual_scale(z))
+    return cap if np.isfinite(held.conjugate(cap * (1.0 - 1e-12) * z)) else 0.0
+
+
+def first_strength(penalty: Any, z: np.ndarray) -> float:
+    """The smallest alpha at which 0 is stationary in every penalized coefficient, for the gradient -z there.
+
+    For a penalty of squares alone, where there is none, the number for l1_ratio = 1e-3. Coefficients that only squares
+    act on are left out beside others.
+    """
+    if isinstance(penalty, BlockSeparable):
+        return _first_of_groups(penalty, z)
+    z = np.abs(z)
+    if penalty.factors is not None:
+        factors = np.asarray(penalty.factors, dtype=np.float64)
+        z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
+    ratio = penalty.l1_ratio if isinstance(penalty, Convex) else 1.0
+    return float(z.max(initial=0.0)) / (ratio or _RIDGE_GRID_RATIO)
+
+
+def _first_of_groups(penalty: Any, z: np.ndarray) -> float:
+    """1 / c, for c the largest multiple of z at which the conjugate at strength 1 is finite.
+
+    `dual_scale` looks at multiples up to 1 alone, so z is made longer until it is outside.
+    """
+    unit = penalty.with_alpha(1.0).without_l2()
+    longest = float(np.abs(z).max(initial=0.0))
+    if longest == 0:
+        return 0.0
+    for longer in (1.0, 1e3, 1e6, 1e9, 1e15, 1e30):
+        c = float(unit.dual_scale(longer * (z / longest)))
+        if c < 1:
+            return longest / (longer * c)
+    return 0.0
