@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties import L1, L1L2, L2, GroupL2
-from shrinkage.training import FAMILIES, ROLES, Facts, PlanTable, from_plain, resolve, role_by_name
+from shrinkage.penalties import L1, L1L2, L2, MCP, SCAD, GroupL2
+from shrinkage.training import FAMILIES, ROLES, Facts, PlanTable, from_plain, penalty_text, resolve, role_by_name
 
 
 def fact(name, role="linear", shape=(4, 3), trainable=True, aliases=()):
@@ -173,6 +173,8 @@ def test_a_penalty_that_reaches_nothing_is_refused(arguments):
         (GroupL2(0.1, groups=[[0, 24]]), "name coefficient 24, and there are 24"),
         (GroupL2(0.1, groups=[[0, 1], [2]], weights=[1.0, 2.0, 3.0]), "weights for 3 groups, and there are 2"),
         (GroupL2(0.1, axis=(0, 2), weights=[1.0, 2.0]), "weights for 2 groups, and there are 6"),
+        (L1(0.1) + GroupL2(0.1, axis=3), "along axis 3, and there are 3 axes"),
+        (L1(0.1, np.ones(4)) + GroupL2(0.1, axis=0), r"factors have shape \(4,\)"),
     ],
 )
 def test_a_penalty_that_cannot_fit_is_refused_naming_the_parameter(penalty, message):
@@ -189,8 +191,10 @@ def test_a_penalty_that_cannot_fit_is_refused_naming_the_parameter(penalty, mess
         GroupL2(0.1, axis=-3),
         GroupL2(0.1, axis=(0, 2), weights=np.ones(6)),
         GroupL2(0.1, groups=[[0, 23]]),
+        L1(0.1) + GroupL2(0.1, axis=0),
+        MCP(0.1, factors=np.ones((2, 4, 3))),
     ],
-    ids=repr,
+    ids=penalty_text,
 )
 def test_a_penalty_that_fits_can_be_evaluated(penalty):
     (row,) = [row for row in resolve(NET, penalty, "head") if row.penalty is not None]
@@ -207,6 +211,23 @@ def test_the_table_says_everything_in_a_line_each():
     assert re.fullmatch(r"head\.weight +2 x 4 x 3 +conv +override 'head' +GroupL2\(axis=0\) +0\.2", text[7])
     assert text[-1] == "penalized: 3 tensors, 44 numbers; free: 4 tensors, 48 numbers; frozen: 1 tensor, 8 numbers"
     assert "array" in str(resolve(NET, L2(np.ones(3)), "head"))
+
+
+@pytest.mark.parametrize(
+    ("penalty", "text"),
+    [
+        (None, "-"),
+        (L1(0.1), "L1"),
+        (L2(0.1, np.ones(3)), "L2(factors)"),
+        (MCP(0.1), "MCP(gamma=3)"),
+        (SCAD(0.1, gamma=4), "SCAD(gamma=4)"),
+        (GroupL2(0.1, groups=[[0], [2, 1]], weights="ones"), "GroupL2(2 groups, weights='ones')"),
+        (GroupL2(0.1, axis=(0, 1), weights=[1.0]), "GroupL2(axis=(0, 1), weights=array)"),
+        (L1(0.1) + GroupL2(0.1, axis=0), "L1 + GroupL2(axis=0)"),
+    ],
+)
+def test_a_penalty_is_shown_in_a_few_letters(penalty, text):
+    assert penalty_text(penalty) == text
 
 
 def test_the_plan_is_plain_data_too():
@@ -254,6 +275,9 @@ def test_the_plan_is_plain_data_too():
         ("layer.kernel", (3, 4), "matrix"),
         ("layer_normalization.gamma", (4,), "norm"),
         ("layer_normalization.beta", (4,), "bias"),
+        ("bias_proj", (4, 3), "matrix"),
+        ("codebook", (64, 8), "embedding"),
+        ("scale_shift_table", (6, 8), "embedding"),
         ("posEmbed", (1, 17, 8), "position"),
     ],
 )
