@@ -1,6 +1,8 @@
 """Pictures: Axes in, Axes out. Nothing here computes a fit."""
 
 from shrinkage.plots._cross_validation import cross_validation
+from shrinkage.plots._decay import decay
 from shrinkage.plots._path import path
+from shrinkage.plots._sparsity import sparsity
 
-__all__ = ["cross_validation", "path"]
+__all__ = ["cross_validation", "decay", "path", "sparsity"]

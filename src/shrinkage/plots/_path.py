@@ -92,7 +92,7 @@ def path(
     ax.set_xlim(x.min(), x.max() if len(x) > 1 else x.max() + 1.0)
     ax.margins(y=0.06)
     ax.autoscale(axis="y")
-    _label_ends(ax, curves, strong, names)
+    label_ends(ax, curves, strong, names)
     plain_frame(ax)
     ax.axhline(0.0, color=MUTED, linewidth=0.8, zorder=1)
     if marks:
@@ -132,7 +132,7 @@ def _draw(ax: Any, x: np.ndarray, curves: np.ndarray, strong: np.ndarray) -> Non
         ax.plot(x, curves[j], color=COLORS[order % len(COLORS)], linewidth=1.8, linestyle=dash, zorder=3)
 
 
-def _label_ends(ax: Any, curves: np.ndarray, strong: np.ndarray, names: Sequence[str]) -> None:
+def label_ends(ax: Any, curves: np.ndarray, strong: np.ndarray, names: Sequence[str]) -> None:
     """Names right of the frame, moved apart where they would overlap, each tied to its curve by a thin line."""
     if not len(strong):
         return

@@ -1,34 +1,39 @@
 """The page: one file, no network, no script, everything that comes from data escaped."""
 
 from html import escape
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shrinkage.report._page import notes, page, pairs, section, table
 from shrinkage.report._picture import picture
 from shrinkage.report._study import Study, ranked
-from shrinkage.report._style import CSS
+from shrinkage.report._training import is_training, training_page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shrinkage._path import CrossValidation, Path
+    from shrinkage.training import DecayReport, Report
+
+    Training = Report | DecayReport | Sequence[Report | DecayReport | tuple[float, Report]]
 
 FIRST_COEFFICIENTS = 25
 MOST_COEFFICIENTS = 200
 MOST_COLUMNS = 60
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""Told to the browser: nothing is loaded from anywhere, no script runs."""
 
 
-def html(subject: "Path | CrossValidation | Study", title: str | None = None) -> str:
-    """One self-contained HTML page about a path, a cross-validation or a comparison of penalties.
+def html(subject: "Path | CrossValidation | Study | Training", title: str | None = None) -> str:
+    """One self-contained HTML page about a path, a cross-validation, a comparison of penalties, or a training.
 
     Styles and pictures are inside the page; it loads nothing, runs no script, follows the reader's light or dark
     setting, and prints. Every text from the data is escaped.
 
     Parameters
     ----------
-    subject : Path, CrossValidation or Study
+    subject : Path, CrossValidation, Study, Report, DecayReport, or sequence of the last two
+        A sequence is a training history: its reports in order, each alone or as (step, Report), with curves over
+        training.
     title : str, optional
 
     Returns
@@ -39,6 +44,8 @@ def html(subject: "Path | CrossValidation | Study", title: str | None = None) ->
     ------
     MissingExtraError
         If matplotlib is not installed.
+    ArgumentError
+        If a training history holds nothing, or something else.
 
     Examples
     --------
@@ -50,7 +57,10 @@ def html(subject: "Path | CrossValidation | Study", title: str | None = None) ->
     True
     """
     if isinstance(subject, Study):
-        return _page(title or subject.title, subject.sentence(), _study_sections(subject))
+        return page(title or subject.title, subject.sentence(), _study_sections(subject))
+    if is_training(subject):
+        made, lead, sections = training_page(subject)
+        return page(title or made, lead, sections)
     cv: Any = subject if hasattr(subject, "scores") else None
     path: Any = subject if cv is None else cv.path
     names = path.feature_names or tuple(f"x{j}" for j in range(path.coefs.shape[0]))
@@ -58,34 +68,34 @@ def html(subject: "Path | CrossValidation | Study", title: str | None = None) ->
     coef = path.coefs[:, [index]].toarray()[:, 0]
     sections = [_coefficients(ranked(coef, np.ones(len(coef)), names), float(path.intercepts[index]), per_sd=False)]
     if cv is not None:
-        sections.append(_section("Cross-validation", picture("cv", cv=cv)))
-    sections.append(_section("Path", picture("path", path=path, names=names)))
+        sections.append(section("Cross-validation", picture("cv", cv=cv)))
+    sections.append(section("Path", picture("path", path=path, names=names)))
     gap = np.max(path.relative_gaps)
     said = f"<p>Largest relative duality gap: <b>{gap:.2g}</b>. {_statuses([path])}</p>"
-    sections.append(_section("Certificate", said))
+    sections.append(section("Certificate", said))
     n_nonzero, alpha = int(path.n_nonzero[index]), path.alphas[index]
     lead = f"{n_nonzero:,} of {len(coef):,} coefficients are not zero at alpha = {alpha:.4g}."
-    return _page(title or "Regularization path", lead, sections)
+    return page(title or "Regularization path", lead, sections)
 
 
 def _study_sections(study: Study) -> list[str]:
     others = [candidate for place, candidate in enumerate(study.candidates) if place != study.chosen]
     sections = [
-        _notes(study.notes),
-        _section("Comparison", _comparison(study)),
+        notes(study.notes),
+        section("Comparison", _comparison(study)),
         _coefficients(study.strongest(), study.winner.intercept, per_sd=True),
-        _section(f"Cross-validation: {study.winner.title}", picture("cv", cv=study.winner.cv)),
-        _section(f"Path: {study.winner.title}", _path_picture(study, study.winner)),
+        section(f"Cross-validation: {study.winner.title}", picture("cv", cv=study.winner.cv)),
+        section(f"Path: {study.winner.title}", _path_picture(study, study.winner)),
     ]
     for other in others:
         pictures = picture("cv", cv=other.cv) + _path_picture(study, other)
         title = escape(f"The same for {other.title}")
         sections.append(f"<section><details><summary>{title}</summary>{pictures}</details></section>")
     sections += [
-        _section("What was asked", _pairs(study.asked)),
-        _section("Data", _pairs(study.data) + _columns(study)),
-        _section("Certificate", _certificate(study)),
-        _section("The same again", f"<pre><code>{escape(study.call)}</code></pre>"),
+        section("What was asked", pairs(study.asked)),
+        section("Data", pairs(study.data) + _columns(study)),
+        section("Certificate", _certificate(study)),
+        section("The same again", f"<pre><code>{escape(study.call)}</code></pre>"),
     ]
     return sections
 
@@ -95,31 +105,6 @@ def _path_picture(study: Study, candidate: Any) -> str:
     return picture(
         "path", path=candidate.cv.path, names=study.feature_names, scale=study.scale, marks=marks, at=candidate.alpha
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _notes(notes: tuple[str, ...]) -> str:
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<section class="notes"><ul>{items}</ul></section>' if notes else ""
-
-
-def _pairs(pairs: tuple[tuple[str, str], ...]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in pairs) + "</dl>"
-
-
-def _table(head: list[str], rows: list[list[str]], caption: str = "", classes: list[str] | None = None) -> str:
-    """A table whose cells are HTML already; the first column is text, all others are numbers."""
-    top = "".join(f"<th{'' if place == 0 else ' class=num'}>{cell}</th>" for place, cell in enumerate(head))
-    body = ""
-    for place, row in enumerate(rows):
-        mark = f' class="{classes[place]}"' if classes and classes[place] else ""
-        cells = "".join(f"<td{'' if k == 0 else ' class=num'}>{cell}</td>" for k, cell in enumerate(row))
-        body += f"<tr{mark}>{cells}</tr>"
-    said = f"<caption>{caption}</caption>" if caption else ""
-    return f'<div class="wide"><table>{said}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _comparison(study: Study) -> str:
@@ -143,7 +128,7 @@ def _comparison(study: Study) -> str:
     rule = "1-SE" if study.winner.rule == "1se" else "min"
     classes = ["chosen" if place == study.chosen else "" for place in range(len(rows))]
     text = f"Error (on rows held out), explained share and non-zeros are those at the strength of the rule {rule}."
-    return _table(head, rows, classes=classes) + f"<p>{text}</p>"
+    return table(head, rows, classes=classes) + f"<p>{text}</p>"
 
 
 def _coefficients(strongest: list[tuple[str, float, float]], intercept: float, per_sd: bool) -> str:
@@ -159,18 +144,18 @@ def _coefficients(strongest: list[tuple[str, float, float]], intercept: float, p
     if len(rows) > FIRST_COEFFICIENTS:
         unseen = len(strongest) - len(rows)
         last = f"<p>{unseen:,} smaller ones are not shown.</p>" if unseen else ""
-        rest = _table(head, rows[FIRST_COEFFICIENTS:]) + last
+        rest = table(head, rows[FIRST_COEFFICIENTS:]) + last
         tail = f"<details><summary>{len(strongest) - FIRST_COEFFICIENTS:,} more</summary>{rest}</details>"
         rows = rows[:FIRST_COEFFICIENTS]
     text = f"In raw units, strongest first. Intercept {intercept:.5g}. Features that are not listed have coefficient 0."
-    return _section("Coefficients", f"<p>{text}</p>" + (_table(head, rows) if rows else "<p>All are zero.</p>") + tail)
+    return section("Coefficients", f"<p>{text}</p>" + (table(head, rows) if rows else "<p>All are zero.</p>") + tail)
 
 
 def _columns(study: Study) -> str:
     rows = [[escape(n), escape(kind), f"{missing:,}", escape(use)] for n, kind, missing, use in study.columns]
     more = len(rows) - MOST_COLUMNS
     tail = f"<p>{more:,} more columns are not shown.</p>" if more > 0 else ""
-    return _table(["column", "kind", "missing", "use"], rows[:MOST_COLUMNS]) + tail
+    return table(["column", "kind", "missing", "use"], rows[:MOST_COLUMNS]) + tail
 
 
 def _certificate(study: Study) -> str:
@@ -190,14 +175,3 @@ def _statuses(paths: list[Any]) -> str:
         for status in path.status:
             counts[status.value] = counts.get(status.value, 0) + 1
     return " ".join(f"{count:,} strengths: {escape(value)}." for value, count in counts.items())
-
-
-def _page(title: str, lead: str, sections: list[str]) -> str:
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{escape(title)}</title><style>{CSS}</style></head><body><main>"
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>'
-        f"{''.join(sections)}<footer>shrinkage {escape(version('shrinkage'))}</footer></main></body></html>\n"
-    )

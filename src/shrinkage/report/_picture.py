@@ -6,14 +6,16 @@ import warnings
 from typing import Any
 
 from shrinkage._errors import MissingExtraError
-from shrinkage.plots import cross_validation, path
+from shrinkage.plots import cross_validation, decay, path, sparsity
 
 INK = "#010203"
 """A color that no curve has; replaced by `currentColor`, so that text and axes turn light on a dark page."""
 
+DRAWN = {"cv": cross_validation, "path": path, "sparsity": sparsity, "decay": decay}
+
 
 def picture(kind: str, **what: Any) -> str:
-    """The SVG element of `plots.cross_validation(cv=...)` (kind "cv") or `plots.path(path=..., ...)` (kind "path").
+    """The SVG element of `plots.cross_validation(cv=...)` (kind "cv"), or of `path`, `sparsity` or `decay` of `plots`.
 
     The same input gives the same bytes: no date, fixed ids.
     """
@@ -39,10 +41,9 @@ def picture(kind: str, **what: Any) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=(8.4, 4.6), layout="constrained")
         ax = figure.subplots()
-        if kind == "cv":
-            cross_validation(what["cv"], ax=ax)
-        else:
-            path(ax=ax, **what)
+        DRAWN[kind](ax=ax, **what)
+        if ax.get_ylabel() == "parameter":
+            figure.set_figheight(1.3 + 0.26 * len(ax.get_yticks()))  # one line of the picture each
         label = f"{ax.get_ylabel()} against {ax.get_xlabel()}"
         figure.savefig(stream, format="svg", transparent=True, dpi=150, metadata={"Date": None, "Creator": None})
     return _inline(stream.getvalue(), label)

@@ -16,7 +16,7 @@ from shrinkage.torch._tally import Tally, over_shards, read, wide_type
 from shrinkage.training import LEVELS, DecayReport, DecayRow, decay_alarms_of, momentum_decay
 
 SAMPLE = 1 << 16
-"""Quantiles are exact up to this many weights of a tensor, else of so many spread evenly over it (error about 0.2 %)."""
+"""Quantiles are exact up to this many weights of a tensor, else of so many, spread evenly (error about 0.2 %)."""
 CHUNK = 1 << 20
 
 
@@ -42,13 +42,14 @@ def decay_report(
     ----------
     model : nn.Module or Plan
     optimizer : torch.optim.Optimizer
-        Ours, or torch's SGD, Adam, AdamW, NAdam, RAdam, Adagrad, RMSprop; decoupled decay is known of Muon and Adafactor too. Of
-        others nothing is guessed.
+        Ours, or torch's SGD, Adam, AdamW, NAdam, RAdam, Adagrad, RMSprop; decoupled decay is known of Muon and
+        Adafactor too. Of others nothing is guessed.
     plan : Plan, optional
         Says roles, and which biases and norms were chosen; None takes the optimizer's own, else a fresh one.
     steps_per_epoch, epochs : float > 0, optional
-        Timescales 1 / (share per step) shorter than an epoch or longer than all epochs are alarms. A useful range is from one epoch
-        to all of them (Wang & Aitchison, 2025); it is tested at the largest learning rate that the group remembers.
+        Timescales 1 / (share per step) shorter than an epoch or longer than all epochs are alarms. A useful range is
+        from one epoch to all of them (Wang & Aitchison, 2025); it is tested at the largest learning rate that the group
+        remembers.
     loss_has_penalty : bool, default False
         Whether your loss holds an L2 term. An optimizer cannot see it, and decay comes on top of it.
 
@@ -63,13 +64,15 @@ def decay_report(
 
     Notes
     -----
-    Only decay is counted, as if gradients of the loss were zero on average. Coupled decay is in v̂ itself: where gradients are
-    small, d is about λ|w| and a step takes about η, whatever λ. It holds to first order in the share per step.
+    Only decay is counted, as if gradients of the loss were zero on average. Coupled decay is in v̂ itself: where
+    gradients are small, d is about λ|w| and a step takes about η, whatever λ. It holds to first order in the share per
+    step.
 
     References
     ----------
     Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, https://arxiv.org/abs/1711.05101;
-    Wang & Aitchison (2025), How to set AdamW's weight decay as you scale model and dataset size, https://arxiv.org/abs/2405.13698
+    Wang & Aitchison (2025), How to set AdamW's weight decay as you scale model and dataset size,
+    https://arxiv.org/abs/2405.13698
 
     Examples
     --------
@@ -98,11 +101,14 @@ def decay_report(
         _row(draft, found, known.get(id(tally.parameter)))
         for (draft, tally), found in zip(drafts, numbers, strict=True)
     )
+    empty = {
+        draft.name for (draft, _), found in zip(drafts, numbers, strict=True) if math.isnan(found.get("mean", 0.0))
+    }
     meant = [row.name for row in chosen.rows if row.selected]
     return DecayReport(
         rows=rows,
         alarms=decay_alarms_of(rows, steps_per_epoch, epochs, loss_has_penalty, meant),
-        notes=tuple(_notes(rows, inner, known)),
+        notes=tuple(_notes(rows, inner, empty)),
         optimizer=type(inner).__name__,
         steps_per_epoch=steps_per_epoch,
         epochs=epochs,
@@ -124,8 +130,10 @@ def _draft(row: Any, parameter: Tensor, known: dict[int, Reading], applied: bool
         return draft, tally
     penalty = reading.penalty if applied and reading.penalty is not None and has_l2(reading.penalty) else None
     pulls = 0.0 if penalty is None else _l2_of(penalty, parameter)
-    parts = [reading.decay] if reading.weight_decay else []
-    how = None if None in parts else " + ".join([*parts, *(["penalty"] if penalty is not None else [])]) or "none"
+    how = None
+    if reading.decay is not None or not reading.weight_decay:
+        parts = [reading.decay if reading.weight_decay else None, "penalty" if penalty is not None else None]
+        how = " + ".join(part for part in parts if part) or "none"
     draft = replace(
         draft,
         group=reading.group,
@@ -142,7 +150,7 @@ def _draft(row: Any, parameter: Tensor, known: dict[int, Reading], applied: bool
     if not draft.decays or not parameter.is_floating_point() or parameter.layout is not torch.strided:
         return draft, tally
     decay = _Decay(reading, pulls)
-    if decay.known:
+    if decay.known and parameter.numel():
         _count_lost(tally, decay)
         _take_quantiles(tally, decay)
     _count_idle(tally, reading)
@@ -166,7 +174,7 @@ class _Decay:
         self.known = reading.readable or not (self.coupled or self.has_penalty)
 
     def shares(self, at: Any) -> Tensor | float:
-        """Return the share at a slice or at indices of the flattened local part; one number where it is the same for all."""
+        """Return the share at a slice or at indices of the flattened local part; one number where all are alike."""
         reading = self.reading
         share: Tensor | float = 0.0 if reading.share is None else min(reading.share, 2.0 - reading.share)
         metric = reading.metric(at) if self.coupled or self.has_penalty else 1.0
@@ -193,7 +201,7 @@ def _both(one: Tensor | float, other: Tensor | float) -> Tensor | float:
 def _count_lost(tally: Tally, decay: _Decay) -> None:
     """Count the non-zero weights that a step of decay alone rounds back to what they were."""
     stored = local(tally.parameter).detach().reshape(-1)
-    for start in range(0, stored.numel(), CHUNK):
+    for start in range(0, max(stored.numel(), 1), CHUNK):  # every process sends the same sums, empty parts too
         part = slice(start, start + CHUNK)
         w = stored[part]
         alive = w != 0
@@ -214,8 +222,10 @@ def _take_quantiles(tally: Tally, decay: _Decay) -> None:
             part.numel(), max(1, math.ceil(SAMPLE * part.numel() / max(tally.parameter.numel(), 1))), tally.device
         )
         found = decay.shares(at)
-        shares = found if isinstance(found, Tensor) else torch.full((max(len(at), 1),), found, device=tally.device)
-        shares = _over_parts(tally.parameter, shares.float())
+        shares = found if isinstance(found, Tensor) else torch.full((len(at),), found, device=tally.device)
+        # A share of nothing says nothing: weights at zero are left out.
+        shares = shares.float().masked_fill(part.detach().reshape(-1)[at] == 0, math.nan)
+        shares = _over_parts(tally.parameter, shares)
         levels = torch.nanquantile(shares, torch.tensor(LEVELS, device=tally.device, dtype=shares.dtype))
         mean = torch.nanmean(shares)
     for k, level in enumerate(levels.unbind()):
@@ -224,7 +234,7 @@ def _take_quantiles(tally: Tally, decay: _Decay) -> None:
 
 
 def sample(size: int, count: int, device: torch.device) -> Tensor:
-    """Return all indices below `size`, or `count` of them spread evenly by steps of the golden ratio, which no row length divides."""
+    """Return all indices below `size`, or `count` of them: steps of the golden ratio, which no row length divides."""
     if size <= count:
         return torch.arange(size, device=device)
     step = int(0.6180339887498949 * size) | 1
@@ -251,7 +261,7 @@ def _over_parts(parameter: Any, shares: Tensor) -> Tensor:
 
 
 def _count_idle(tally: Tally, reading: Reading) -> None:
-    """Count the rows that are not zero and got no gradient: by the last gradient, else by the second moment of decoupled decay."""
+    """Count the rows that are not zero and get no gradient: by the last one, else by a moment without decay in it."""
     parameter = tally.parameter
     if parameter.ndim < 2:
         return
@@ -275,8 +285,8 @@ def _row(draft: DecayRow, found: dict[str, float], reading: Reading | None) -> D
         zeros = (0.0,) * len(LEVELS)
         return replace(draft, quantiles=zeros, mean=0.0, timescale=math.inf, peak_timescale=math.inf)
     idle = {"rows": draft.shape[0], "idle_rows": int(found["idle"])} if "idle" in found else {}
-    if "mean" not in found:
-        return replace(draft, **idle)
+    if "mean" not in found or math.isnan(found["mean"]):
+        return replace(draft, **idle, nonzero=int(found.get("nonzero", 0)))
     quantiles = tuple(found[f"quantile {k}"] for k in range(len(LEVELS)))
     span = 1.0 / quantiles[2] if quantiles[2] > 0 else math.inf
     peak = span * reading.lr / reading.peak_lr if reading.peak_lr else span
@@ -292,11 +302,11 @@ def _row(draft: DecayRow, found: dict[str, float], reading: Reading | None) -> D
     )
 
 
-def _notes(rows: tuple[DecayRow, ...], optimizer: torch.optim.Optimizer, known: dict[int, Reading]) -> list[str]:
+def _notes(rows: tuple[DecayRow, ...], optimizer: torch.optim.Optimizer, empty: set[str]) -> list[str]:
     notes, name = [], type(optimizer).__name__
     if any(row.group is not None and row.how is None for row in rows):
         notes.append(f"{name}: how it decays is not known, so nothing is said about it.")
-    waiting = [row.name for row in rows if row.decays and row.quantiles is None]
+    waiting = [row.name for row in rows if row.decays and row.quantiles is None and row.name not in empty]
     if waiting:
         why = "its metric is not known" if kind_of(optimizer) not in READABLE else "no step was taken yet"
         notes.append(f"{name}: {why}, so what decay takes is not reported for {len(waiting)} parameters.")

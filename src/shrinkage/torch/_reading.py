@@ -1,7 +1,7 @@
 """What the state of an optimizer says of one parameter: its metric, its last step, its mean gradient, its decay.
 
-Every optimizer here moves a weight by lr · pull · g / d per step when its gradient stays g; `Reading` holds these two, d and
-pull, as of the last step. Classes that are not listed are not guessed at.
+Every optimizer here moves a weight by lr · pull · g / d per step when its gradient stays g; `Reading` holds these two,
+d and pull, as of the last step. Classes that are not listed are not guessed at.
 """
 
 from collections.abc import Callable, Iterable

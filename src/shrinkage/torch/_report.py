@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,9 +12,9 @@ from shrinkage._check import check_choice, check_positive
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import local
 from shrinkage.torch._plan import Plan
-from shrinkage.torch._reading import Reading, applies_penalties, kind_of, plan_of, readings, unwrapped
+from shrinkage.torch._reading import READABLE, Reading, applies_penalties, kind_of, plan_of, readings, unwrapped
 from shrinkage.torch._slopes import Slope, has_zeros, is_elastic_net, residuals_of, slope_of
-from shrinkage.torch._tally import Tally, count_lines, over_shards, read
+from shrinkage.torch._tally import Tally, count_lines, read
 from shrinkage.training import Alarm, Report, ReportRow, alarms_of, penalty_text
 
 CHUNK = {"cpu": 1 << 17}
@@ -33,14 +34,15 @@ def report(
     steps_per_epoch: float | None = None,
     gradient: str = "auto",
 ) -> Report:
-    """Say what penalty and gradients do to every parameter: zeros, movement, optimality, and what is probably not meant.
+    """Say what penalty and gradients do to every parameter: zeros, movement, optimality, and what looks unmeant.
 
     Parameters
     ----------
     model : nn.Module or Plan
     optimizer : torch.optim.Optimizer, optional
-        Ours, or torch's SGD, Adam, AdamW, NAdam, RAdam, Adagrad, RMSprop; wrappers that keep one as `.optimizer` are opened.
-        Of others nothing is guessed: what needs their metric is None. Without an optimizer only weights are read.
+        Ours, or torch's SGD, Adam, AdamW, NAdam, RAdam, Adagrad, RMSprop; wrappers that keep one as `.optimizer` are
+        opened. Of others nothing is guessed: what needs their metric is None. Without an optimizer only weights are
+        read.
     plan : Plan, optional
         Says roles, rules and penalties; None takes the optimizer's own, else a fresh one. A penalty in the optimizer's
         groups outweighs the plan's, since it is what acts.
@@ -49,8 +51,8 @@ def report(
     steps_per_epoch : float > 0, optional
         Shows timescales in epochs.
     gradient : {"auto", "average", "grad"}
-        What optimality is judged by: the optimizer's own mean gradient (little noise, lags by its memory), the last gradient
-        (`.grad`; noisy on mini-batches, must not be scaled), or the mean where there is one, else the last.
+        What optimality is judged by: the optimizer's own mean gradient (little noise, lags by its memory), the last
+        gradient (`.grad`; noisy on mini-batches, must not be scaled), or the mean where there is one, else the last.
 
     Returns
     -------
@@ -64,16 +66,16 @@ def report(
 
     Notes
     -----
-    With d, m̂ as of the last step and η = lr, the penalty's step is η (l1 sign(w) + l2 w) / d and the gradient's η m̂ / d, over
-    weights that are not zero (for SGD d = 1 and momentum lengthens both; for other penalties l1 sign(w) + l2 w is their
-    derivative). Optimality: |g| <= l1 where w = 0, g + l1 sign(w) + l2 w = 0 elsewhere; coupled weight decay counts as L2.
-    After a prox the weights are judged with a gradient from before it.
+    With d, m̂ as of the last step and η = lr, the penalty's step is η (l1 sign(w) + l2 w) / d and the gradient's η m̂ /
+    d, over weights that are not zero (for SGD d = 1 and momentum lengthens both; for other penalties l1 sign(w) + l2 w
+    is their derivative). Optimality: |g| <= l1 where w = 0, g + l1 sign(w) + l2 w = 0 elsewhere; coupled weight decay
+    counts as L2. After a prox the weights are judged with a gradient from before it.
 
-    The scale of weights in front of a normalization is invisible to the loss: then g ⟂ w. It is judged by `.grad`, before
-    or after the step; a layer followed by a norm is suspected at |cos| √n < 0.01, others at 0.001.
+    The scale of weights in front of a normalization is invisible to the loss: then g ⟂ w. It is judged by `.grad`,
+    before or after the step; a layer followed by a norm is suspected at |cos| √n < 0.01, others at 0.001.
 
-    Weights are passed over in pieces, without copies of the model; one transfer per device. Of DTensors each process reads
-    its part and sums are reduced; only penalties on groups gather their tensor, as their prox does.
+    Weights are passed over in pieces, without copies of the model; one transfer per device. Of DTensors each process
+    reads its part and sums are reduced; only penalties on groups gather their tensor, as their prox does.
 
     References
     ----------
@@ -126,7 +128,10 @@ def report(
         step=max(steps, default=None),
         steps_per_epoch=steps_per_epoch,
     )
-    return replace(record, alarms=(*alarms_of(rows, record.total), *_not_applied(rows, inner)))
+    idle = 0
+    if inner is not None and record.step and not applies_penalties(optimizer, inner):
+        idle = sum(has_zeros(reading.penalty) for reading in known.values())
+    return replace(record, alarms=(*alarms_of(rows, record.total), *_not_applied(rows, idle)))
 
 
 def followed_by_norm(model: nn.Module) -> set[int]:
@@ -135,7 +140,7 @@ def followed_by_norm(model: nn.Module) -> set[int]:
     with_weights = [module for module in leaves if next(module.parameters(recurse=False), None) is not None]
     return {
         id(parameter)
-        for module, after in zip(with_weights, with_weights[1:], strict=False)
+        for module, after in pairwise(with_weights)
         if "norm" in type(after).__name__.lower()
         for parameter in module.parameters(recurse=False)
         if parameter.ndim > 1
@@ -150,7 +155,8 @@ def _measure(tally: Tally, row: Any, reading: Reading | None, source: str) -> Re
     gradient, said = _gradient_of(parameter, reading, source)
     if parameter.is_floating_point() and parameter.layout is torch.strided:
         chunk = CHUNK.get(tally.device.type, CHUNK_ELSEWHERE)
-        for start in range(0, local(parameter).numel(), chunk):
+        # An empty part takes a pass too: every process must send the same sums.
+        for start in range(0, max(local(parameter).numel(), 1), chunk):
             _pass(tally, slice(start, start + chunk), reading, slope, gradient)
         if penalty is not None and not is_elastic_net(penalty) and gradient is not None:
             _judge_groups(tally, penalty, reading, gradient, said)
@@ -236,16 +242,20 @@ def _judge(tally: Tally, w: Tensor, zero: Tensor, part: slice, slope: Slope, gra
     off = g + slope.at(w, part)
     size = g.abs()
     distance = torch.where(zero, (size - l1).clamp_min(0.0), off.abs())
-    tally.most("violation", distance.max())
+    tally.most("violation", _largest(distance))
     if isinstance(l1, Tensor):
         safe = torch.where(l1 > 0, l1, float("inf"))
-        tally.most("at zero", torch.where(zero, size / safe, 0.0).max())
+        tally.most("at zero", _largest(torch.where(zero, size / safe, 0.0)))
         tally.add("off", torch.where(zero, 0.0, off.abs() / safe).sum())
         tally.add("alive", (~zero & (l1 > 0)).sum())
     elif l1 > 0:
-        tally.most("at zero", size.masked_fill(~zero, 0.0).max() / l1)
+        tally.most("at zero", _largest(size.masked_fill(~zero, 0.0)) / l1)
         tally.add("off", off.masked_fill(zero, 0.0).abs().sum() / l1)
         tally.add("alive", (~zero).sum())
+
+
+def _largest(values: Tensor) -> Tensor:
+    return values.max() if values.numel() else values.new_zeros(())
 
 
 def _judge_groups(tally: Tally, penalty: Any, reading: Reading | None, gradient: Any, said: str | None) -> None:
@@ -317,22 +327,27 @@ def _with_change(row: ReportRow, before: ReportRow | None) -> ReportRow:
 
 
 def _notes(rows: tuple[ReportRow, ...], optimizer: Any, known: dict[int, Reading]) -> list[str]:
+    """What could not be read, and why."""
     notes = []
-    if optimizer is not None and kind_of(optimizer) is None or known and not any(r.readable for r in known.values()):
-        why = (
-            "its state is not known"
-            if any(r.step or 0 for r in known.values()) or kind_of(optimizer) is None
-            else "it took no step yet"
-        )
+    if optimizer is not None and not any(reading.readable for reading in known.values()):
+        why = "it took no step yet" if kind_of(optimizer) in READABLE else "its state is not known"
         notes.append(f"{type(optimizer).__name__}: {why}, so movement and rounding are not reported.")
     if any(row.penalty and row.kkt_violation is None for row in rows):
         notes.append("Optimality is judged where there is a gradient: call report between backward() and zero_grad().")
-    outside = [row.name for row in rows if optimizer is not None and row.group is None and "frozen" not in row.rule]
+    outside = [row.name for row in rows if optimizer is not None and row.group is None and row.rule != "frozen"]
     if outside:
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""
         notes.append(f"Not in the optimizer: {', '.join(outside[:3])}{more}.")
     return notes
 
 
-def _not_applied(rows: tuple[ReportRow, ...], optimizer: Any) -> list[Alarm]:
-    return []
+def _not_applied(rows: tuple[ReportRow, ...], penalized: int) -> list[Alarm]:
+    """One alarm where an optimizer carries penalties in its groups without applying them."""
+    zeros = sum(row.zeros for row in rows if row.penalty is not None)
+    if not penalized or zeros:
+        return []
+    said = (
+        f"{penalized} parameters have a penalty that makes zeros, and the optimizer carries it without applying it: "
+        f"{zeros} weights are zero (limit: at least 1). Use ProxAdam or DualAdam, or wrap the optimizer in Proximal."
+    )
+    return [Alarm("not applied", None, float(zeros), 1.0, said)]

@@ -1,4 +1,4 @@
-"""Averages of weights are not sparse: a mean over steps is zero only where every one of them was. This gives the zeros back."""
+"""Averages of weights are not sparse, since a mean over steps is zero only where every step was: zeros given back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +18,9 @@ _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 def sparsify_like(average: nn.Module | Mapping[str, Tensor], model: nn.Module | Mapping[str, Tensor]) -> int:
     """Set to zero, in place, every weight of an average that is exactly zero in the model.
 
-    An average over training (EMA, SWA, `torch.optim.swa_utils.AveragedModel`, the shadow weights of schedule-free methods)
-    holds small remainders where the model has become exactly zero. Call this before the average is evaluated or saved.
+    An average over training (EMA, SWA, `torch.optim.swa_utils.AveragedModel`, the shadow weights of schedule-free
+    methods) holds small remainders where the model has become exactly zero. Call this before the average is evaluated
+    or saved.
 
     Parameters
     ----------
@@ -40,8 +41,8 @@ def sparsify_like(average: nn.Module | Mapping[str, Tensor], model: nn.Module | 
 
     Notes
     -----
-    Of modules only parameters count; of mappings every floating tensor but running statistics. Weights that the average has at
-    zero and the model has not stay zero.
+    Of modules only parameters count; of mappings every floating tensor but running statistics. Weights that the average
+    has at zero and the model has not stay zero.
 
     Examples
     --------

@@ -23,8 +23,8 @@ class Alarm:
     Attributes
     ----------
     kind : str
-        `collapse`, `dead neurons`, `rounding`, `scale invariance`, `no speed-up`, `not applied`; of a decay report `rounding`,
-        `timescale`, `double decay`, `accidental decay`, `decay without gradient`, `uneven decay`.
+        `collapse`, `dead neurons`, `rounding`, `scale invariance`, `no speed-up`, `not applied`; of a decay report
+        `rounding`, `timescale`, `double decay`, `accidental decay`, `decay without gradient`, `uneven decay`.
     name : str or None
         The parameter; None for the whole model.
     value, threshold : float
@@ -77,7 +77,7 @@ def _dead(row: "ReportRow") -> Alarm | None:
         share,
         DEAD_LIMIT,
         f"{row.name}: {row.dead_neurons:,} of {row.neurons:,} outputs have no weight left ({share_text(share)}; limit "
-        f"{share_text(DEAD_LIMIT)}); if accuracy suffers, lower the strength of this layer, else make the layer smaller.",
+        f"{share_text(DEAD_LIMIT)}); if accuracy suffers, lower the strength of this layer, else make it smaller.",
     )
 
 
@@ -91,8 +91,8 @@ def _rounding(row: "ReportRow") -> Alarm | None:
         share,
         LOST_LIMIT,
         f"{row.name}: the penalty's step changes nothing on {share_text(share)} of the non-zero weights (limit "
-        f"{share_text(LOST_LIMIT)}), because it is below half a unit in the last place of {row.dtype}; raise lr times the "
-        f"strength (now {number_text(row.lr_strength)}), keep float32 weights, or round stochastically.",
+        f"{share_text(LOST_LIMIT)}), because it is below half a unit in the last place of {row.dtype}; raise lr "
+        f"times the strength (now {number_text(row.lr_strength)}), keep float32 weights, or round stochastically.",
     )
 
 
@@ -104,9 +104,9 @@ def _invariance(row: "ReportRow") -> Alarm | None:
         row.name,
         row.cosine,
         row.cosine_limit,
-        f"{row.name}: |cos(gradient, weights)| is {row.cosine:.1e} (limit {row.cosine_limit:.1e}), so the loss does not see the "
-        f"scale of these weights, as in front of a normalization; there a penalty only changes the effective learning rate "
-        f"until the weights collapse. Penalize the normalization's own weight, or exclude this layer.",
+        f"{row.name}: |cos(gradient, weights)| is {row.cosine:.1e} (limit {row.cosine_limit:.1e}), so the loss does "
+        f"not see the scale of these weights, as in front of a normalization; there a penalty only changes the "
+        f"effective learning rate until the weights collapse. Exclude this layer, or penalize the norm's own weight.",
     )
 
 
@@ -121,7 +121,7 @@ def _no_speed_up(rows: Sequence["ReportRow"], total: "ReportRow") -> Alarm | Non
         None,
         removable,
         REMOVABLE_LIMIT,
-        f"{share_text(total.zero_share)} of the weights are exactly zero, but only {share_text(removable)} lie in rows or "
-        f"columns that are wholly zero (limit {share_text(REMOVABLE_LIMIT)}): dense kernels will not run faster and the file "
-        f"will not be smaller until it is compressed. A group penalty (GroupL2 with axis=0 or 1) makes layers smaller.",
+        f"{share_text(total.zero_share)} of the weights are exactly zero, but only {share_text(removable)} lie in rows "
+        f"or columns that are wholly zero (limit {share_text(REMOVABLE_LIMIT)}): dense kernels will not run faster and "
+        f"the file will not be smaller until compressed. A group penalty (GroupL2, axis=0 or 1) makes layers smaller.",
     )

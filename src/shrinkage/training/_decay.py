@@ -17,9 +17,10 @@ USUALLY_FREE = ("bias", "norm", "gain", "embedding", "position", "token")
 def momentum_decay(decay: float, momentum: float, dampening: float = 0.0, nesterov: bool = False) -> float:
     """Return the share of a weight that one step of SGD takes in the long run, where `decay` = lr · weight_decay.
 
-    Without gradients a weight and its buffer follow w ← w - y, y ← μ y + x w, with x = (1 - τ) · decay, so that w shrinks by
-    the larger root z of z² - (1 + μ - x) z + μ = 0 (with Nesterov of z² - (1 + μ)(1 - x) z ... , see the code): 1 - z is about
-    x / (1 - μ), since the buffer repeats every decay. Complex roots mean that weights swing through zero and shrink by √μ.
+    Without gradients a weight and its buffer follow w ← w - y, y ← μ y + x w, with x = (1 - τ) · decay, so that w
+    shrinks by the larger root z of z² - (1 + μ - x) z + μ = 0 (with Nesterov of z² - (1 + μ)(1 - x) z ... , see the
+    code): 1 - z is about x / (1 - μ), since the buffer repeats every decay. Complex roots mean that weights swing
+    through zero and shrink by √μ.
 
     Examples
     --------
@@ -47,20 +48,20 @@ class DecayRow:
     group : int or None
         Place of the optimizer's parameter group; None for a parameter that the optimizer does not have.
     how : str or None
-        "decoupled" (weights are multiplied), "coupled" (added to the gradient), "penalty" (L2 in a proximal step), joined by
-        " + " where several act, "none"; None where the optimizer is not known.
+        "decoupled" (weights are multiplied), "coupled" (added to the gradient), "penalty" (L2 in a proximal step),
+        joined by " + " where several act, "none"; None where the optimizer is not known.
     lr, weight_decay, l2 : float or None
         Learning rate; torch's `weight_decay`; the penalty's multiplier of ½ w² if it is applied.
     pure : float or None
         lr · weight_decay, what a step takes from every weight where decay is decoupled.
     quantiles : tuple of 5 floats, or None
-        Share of itself that a weight loses per step, at levels 5, 25, 50, 75, 95 % over the weights: 1 - |factor|. None before
-        the first step, where it needs the metric.
+        Share of itself that a weight loses per step, at levels 5, 25, 50, 75, 95 % over the weights that are not zero;
+        above 1 a step carries it past zero. None before the first step, where it needs the metric.
     mean : float or None
         Mean of the same.
     timescale, peak_timescale : float or None
-        1 / median, about the steps in which a weight falls to 1/e by decay alone, at the present learning rate and at the largest
-        one that the group remembers.
+        1 / median, about the steps in which a weight falls to 1/e by decay alone, at the present learning rate and at
+        the largest one that the group remembers.
     nonzero, lost : int, int or None
         Non-zero weights, and those that decay leaves as they are because of rounding.
     rows, idle_rows : int or None
@@ -105,7 +106,7 @@ class DecayRow:
 
     def left_after(self, steps: int) -> tuple[float, ...] | None:
         """Return what so many steps at the present state leave of a weight, at the levels of `quantiles`."""
-        return None if self.quantiles is None else tuple((1.0 - share) ** steps for share in self.quantiles)
+        return None if self.quantiles is None else tuple(max(0.0, 1.0 - share) ** steps for share in self.quantiles)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -166,7 +167,7 @@ class DecayReport:
         return "\n".join(parts)
 
     def scalars(self) -> dict[str, float]:
-        """Return the numbers that a logger plots: `decay/<name>` (median share per step), `timescale/<name>`, `alarms`."""
+        """Return the numbers for a logger: `decay/<name>` (median share per step), `timescale/<name>`, `alarms`."""
         found: dict[str, float] = {"alarms": float(len(self.alarms))}
         for row in self.rows:
             numbers = {"decay": row.median, "timescale": row.timescale, "decay_lost": row.lost_share}
@@ -279,9 +280,9 @@ def _lost(row: DecayRow) -> Alarm | None:
     if not row.decays or share is None or share < LOST_LIMIT:
         return None
     said = (
-        f"{row.name}: decay changes nothing on {share_text(share)} of the non-zero weights (limit {share_text(LOST_LIMIT)}): "
-        f"a step takes {number_text(row.median)} of a weight, below half a unit in the last place of {row.dtype}; raise lr times "
-        f"the decay, keep float32 weights, or round stochastically."
+        f"{row.name}: decay changes nothing on {share_text(share)} of the non-zero weights (limit "
+        f"{share_text(LOST_LIMIT)}): a step takes {number_text(row.median)} of a weight, below half a unit in the last "
+        f"place of {row.dtype}; raise lr times the decay, keep float32 weights, or round stochastically."
     )
     return Alarm("rounding", row.name, share, LOST_LIMIT, said)
 
@@ -297,12 +298,12 @@ def _uneven(rows: Sequence[DecayRow]) -> Alarm | None:
         return None
     name = max(hit, key=lambda key: hit[key])
     worst = next(row for row in rows if row.name == name)
-    quantiles = worst.quantiles or ()
+    low, high = (worst.quantiles or LEVELS)[:: len(LEVELS) - 1]
     said = (
-        f"{_names(list(hit))}: an adaptive step divides weight_decay by the size of each weight's gradients; in {name} it "
-        f"takes between {number_text(quantiles[0])} and {number_text(quantiles[-1])} of a weight (5 to 95 %, ratio "
-        f"{number_text(hit[name])}; limit {number_text(UNEVEN_LIMIT)}), where lr * weight_decay is {number_text(worst.pure)}. "
-        f"If even decay is meant, use AdamW; for an L2 penalty, ProxAdam with L2."
+        f"{_names(list(hit))}: an adaptive step divides weight_decay by the size of each weight's gradients; in "
+        f"{name} it takes between {number_text(low)} and {number_text(high)} of a weight (5 to 95 %, "
+        f"ratio {number_text(hit[name])}; limit {number_text(UNEVEN_LIMIT)}), where lr * weight_decay is "
+        f"{number_text(worst.pure)}. If even decay is meant, use AdamW; for an L2 penalty, ProxAdam with L2."
     )
     return Alarm("uneven decay", name if len(hit) == 1 else None, hit[name], UNEVEN_LIMIT, said)
 
@@ -316,8 +317,8 @@ def _idle(row: DecayRow) -> Alarm | None:
     if not row.decays or not row.idle_rows or not row.rows:
         return None
     said = (
-        f"{row.name}: {row.idle_rows:,} of {row.rows:,} rows decay although no gradient reaches them (limit 0), so they rot "
-        f"toward zero; freeze them, leave this parameter out of the decay, or set unused gradients to None."
+        f"{row.name}: {row.idle_rows:,} of {row.rows:,} rows decay although no gradient reaches them (limit 0), so "
+        f"they rot toward zero; freeze them, leave this parameter out of the decay, or set unused gradients to None."
     )
     return Alarm("decay without gradient", row.name, float(row.idle_rows), 0.0, said)
 
@@ -343,8 +344,8 @@ def _accidental(rows: Sequence[DecayRow]) -> Alarm | None:
     roles = {role: sum(row.role == role for row in hit) for role in dict.fromkeys(row.role for row in hit)}
     counts = ", ".join(f"{role} {count}" for role, count in roles.items())
     said = (
-        f"{_names([row.name for row in hit])}: usually left free, and decayed here ({counts}; limit 0). If that is not meant, "
-        f"build the groups with Plan(model).param_groups(weight_decay=...)."
+        f"{_names([row.name for row in hit])}: usually left free, and decayed here ({counts}; limit 0). If that is not "
+        f"meant, build the groups with Plan(model).param_groups(weight_decay=...)."
     )
     return Alarm("accidental decay", hit[0].name if len(hit) == 1 else None, float(len(hit)), 0.0, said)
 

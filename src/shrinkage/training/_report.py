@@ -44,8 +44,8 @@ class ReportRow:
     rows, zero_rows, columns, zero_columns : int or None
         Output units (rows, filters) and input units (columns, channels) of a matrix, and how many hold zeros alone.
     neurons, dead_neurons : int or None
-        Output units of a layer, and those without any weight: structural, whatever the bias says. A neuron that no later
-        layer reads is not counted. None for embeddings, norms, biases.
+        Output units of a layer, and those without any weight: structural, whatever the bias says. A neuron that no
+        later layer reads is not counted. None for embeddings, norms, biases.
     norm : float
         ‖w‖₂.
     norm_change, zeros_change : float, int or None
@@ -55,7 +55,8 @@ class ReportRow:
     timescale : float or None
         Steps in which the penalty alone, at its present pace, would move the weights by their own size: Σ|w| / Σ|step|.
     gradient : str or None
-        What `kkt_*` were computed from: "average" (the optimizer's own mean gradient, low noise) or "grad" (the last one).
+        What `kkt_*` were computed from: "average" (the optimizer's own mean gradient, low noise) or "grad" (the last
+        one).
     kkt_zero : float or None
         Largest |g| / l1 over zero weights (‖g‖/(α ω) over zero groups): at an optimum at most 1.
     kkt_nonzero : float or None
@@ -65,7 +66,8 @@ class ReportRow:
     lost : int or None
         Non-zero weights that the penalty's step leaves as they are, because of rounding.
     cosine, cosine_limit : float or None
-        |cos(gradient, weights)| from the last gradient, and the value below which the loss does not see the weights' scale.
+        |cos(gradient, weights)| from the last gradient, and the value below which the loss does not see the weights'
+        scale.
     """
 
     name: str
@@ -216,7 +218,7 @@ class Report:
         return "\n".join(parts)
 
     def scalars(self) -> dict[str, float]:
-        """Return the numbers that a logger plots: `sparsity/total`, `sparsity/<name>`, `norm/...`, `kkt/...`, `alarms`."""
+        """Return the numbers for a logger: `sparsity/total`, `sparsity/<name>`, `norm/...`, ..., and `alarms`."""
         found: dict[str, float] = {"alarms": float(len(self.alarms))}
         for row in [*self.rows, self.total]:
             numbers = {
@@ -249,7 +251,7 @@ class Report:
         names = {field.name for field in fields(ReportRow)}
         rows = [{key: value for key, value in row.items() if key in names} for row in data["rows"]]
         return cls(
-            rows=tuple(ReportRow(**row | {"shape": tuple(row["shape"])}) for row in rows),
+            rows=tuple(ReportRow(**dict(row, shape=tuple(row["shape"]))) for row in rows),
             alarms=tuple(Alarm(**alarm) for alarm in data["alarms"]),
             notes=tuple(data["notes"]),
             **{key: data[key] for key in ("optimizer", "step", "steps_per_epoch")},
