@@ -123,20 +123,21 @@ class DualSGD(PenalizedOptimizer):
             states = [self.state[p] for p in batch]
             _ready_duals(batch, states)
             first = dict(zip(batch, ready_momenta(group, batch, states), strict=True))
-            scales = dict(zip(batch, advance_scales(group, states), strict=True))
+            lr = number(group["lr"])
+            lengths = {p: lr * s for p, s in zip(batch, advance_scales(group, states), strict=True)}
             fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=1)
             l1, l2 = strengths(group["penalty"])
             memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
             if fused:
                 gammas = [self.state[p]["threshold"] for p in fused]
-                known = {"first": [first[p] for p in fused], "scales": [scales[p] for p in fused], "memory": memory}
+                known = {"first": [first[p] for p in fused], "lengths": [lengths[p] for p in fused], "memory": memory}
                 fused_dual_sgd(*self._lists(group, fused), gammas, **known, **fused_arguments(group), l1=l1, l2=l2)
             if others:
                 m = momenta_of(self, group, others)
                 weights = widened(m.weights)
                 moved = displacements(group, m, weights, [first[p] for p in others])
                 for state, w, displacement, p in zip(m.states, weights, moved, others, strict=True):
-                    length = number(group["lr"]) * scales[p]
+                    length = lengths[p]
                     dual, threshold = local(state["dual"]), state["threshold"]
                     new = dual_step(w, dual, number(threshold), displacement, length * l1, length * l2, memory)
                     for target, value in zip((w, dual), new[:2], strict=True):

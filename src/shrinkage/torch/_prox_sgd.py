@@ -117,17 +117,17 @@ class ProxSGD(PenalizedOptimizer):
             refuse_differentiable(group)
             states = [self.state[p] for p in batch]
             first = dict(zip(batch, ready_momenta(group, batch, states), strict=True))
-            scales = dict(zip(batch, advance_scales(group, states), strict=True))
+            lr = number(group["lr"])
+            lengths = {p: lr * s for p, s in zip(batch, advance_scales(group, states), strict=True)}
             fused, others = fused_and_other(group, batch, lambda some: momenta_of(self, group, some).lists())
             if fused:
                 lists = momenta_of(self, group, fused).lists()
                 l1, l2 = strengths(group["penalty"])
-                known = {"first": [first[p] for p in fused], "scales": [scales[p] for p in fused]}
+                known = {"first": [first[p] for p in fused], "lengths": [lengths[p] for p in fused]}
                 fused_prox_sgd(*lists, **known, **fused_arguments(group), l1=l1, l2=l2)
             if others:
                 m = momenta_of(self, group, others)
                 weights = widened(m.weights)
                 torch._foreach_add_(weights, displacements(group, m, weights, [first[p] for p in others]))
-                lengths = [number(group["lr"]) * scales[p] for p in others]
-                prox_(group["penalty"], weights, lengths, others, group["keep"])
+                prox_(group["penalty"], weights, [lengths[p] for p in others], others, group["keep"])
                 put_back(m.weights, weights, group["stochastic_rounding"])
