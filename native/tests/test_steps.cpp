@@ -264,12 +264,13 @@ TEST("each chunk is worked once, by as many threads as are asked for and worth i
 
 TEST("memory that two tensors share is noticed, memory that they only read is not") {
   const std::vector<Index> sizes{10, 10};
-  const steps::Addresses apart{1000, 1040}, meeting{2000, 2036}, grads{4000, 4000}, on_weights{4000, 1076};
+  const steps::Addresses apart{1000, 1040}, meeting{2000, 2036}, grads{4000, 4000}, on_weights{4000, 1076}, before_weights{964, 4000};
   CHECK(!steps::clash(Storage::float32, sizes, {&apart}, {}, grads));
   CHECK(steps::clash(Storage::float32, sizes, {&apart, &meeting}, {}, grads));
   CHECK(!steps::clash(Storage::bfloat16, sizes, {&apart, &meeting}, {}, grads));
   CHECK(steps::clash(Storage::mixed, sizes, {&apart}, {&meeting}, grads));
   CHECK(steps::clash(Storage::float32, sizes, {&apart}, {}, on_weights));
+  CHECK(steps::clash(Storage::float32, sizes, {&apart}, {}, before_weights));
   CHECK(!steps::clash(Storage::float32, {10, 0}, {&apart}, {}, on_weights));
 }
 
@@ -291,4 +292,23 @@ TEST("bfloat16 rounds to nearest, ties to even, and keeps infinities and what is
              {1, 0, 0, 0, 1, false, false}, 1);
   for (std::size_t k = 0; k < cases.size(); k++) CHECK(widen(w[k]) == cases[k][2]);
   CHECK(std::isnan(widen(w.back())));
+}
+
+TEST("a payload that rounding would carry into the sign leaves what is not a number as it is") {
+  const std::uint32_t bits = 0x7fffffffu;
+  float nan;
+  std::memcpy(&nan, &bits, sizeof nan);
+  std::vector<Bfloat16> w(20, narrow<Bfloat16>(0)), g(20, narrow<Bfloat16>(0));
+  std::vector<float> z(20, nan);
+  const auto address = [](auto& values) { return steps::Addresses{reinterpret_cast<Address>(values.data())}; };
+  steps::sgd(Storage::mixed, {address(w), address(g), {}, address(z), {20}, {false}, {0.1}, {0.0}, {0.1}}, {1, 0, 0, 0, 1, false, false}, 1);
+  for (const Bfloat16 x : w) CHECK(std::isnan(widen(x)));
+}
+
+TEST("without memory of gradients the first moment is the gradient, however large the moment was") {
+  std::vector<float> w(20, 1), g(20, 0.1f), m(20, 1e9f), v(20, 1);
+  const auto address = [](auto& values) { return steps::Addresses{reinterpret_cast<Address>(values.data())}; };
+  const steps::AdamTensors lists{address(w), address(g), address(m), address(v), {}, {}, {}, {20}, {1.0}, {0.0}, {0.0}, {0.0}};
+  steps::adam(Storage::float32, lists, {0.1, 0, 0.99, 1e-8, 0, 1, false, false, true}, 1);
+  CHECK(m == g);
 }
