@@ -50,10 +50,9 @@ def block_prox(v: Array, lam: Any, step: Any, axes: tuple[int, ...]) -> Array:
 
 def _by_norm(v: Array, threshold: Any, axes: tuple[int, ...]) -> Array:
     """Return v max(1 - threshold / ‖v‖, 0)."""
-    xp = namespace_of(v)
     length = norm(v, axes)
-    kept = (length - threshold) / or_one(length)
-    return v * xp.where(length > threshold, kept, xp.zeros_like(kept))
+    left = length - threshold
+    return v * (positive(left) / or_one(length))
 
 
 def _by_root(v: Array, a: Array, axes: tuple[int, ...]) -> Array:

@@ -1,10 +1,10 @@
-"""What a problem asks of its penalty beyond the protocols: free columns, multiples of a dual point, the first strength."""
+"""What a problem asks of its penalty beyond the protocols: free columns, dual multiples, the first strength."""
 
 from typing import Any
 
 import numpy as np
 
-from shrinkage.penalties import L1, BlockSeparable, Convex
+from shrinkage.penalties import L1, BlockSeparable
 
 _RIDGE_GRID_RATIO = 1e-3
 
@@ -50,7 +50,7 @@ def first_strength(penalty: Any, z: np.ndarray) -> float:
     if penalty.factors is not None:
         factors = np.asarray(penalty.factors, dtype=np.float64)
         z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
-    ratio = penalty.l1_ratio if isinstance(penalty, Convex) else 1.0
+    ratio = float(getattr(penalty, "l1_ratio", 1.0))  # MCP and SCAD have the slope of the lasso at 0
     return float(z.max(initial=0.0)) / (ratio or _RIDGE_GRID_RATIO)
 
 
