@@ -1,6 +1,6 @@
 """Speed, accuracy and memory beside other libraries, in one run, as ratios.
 
-usage: python benchmarks/run.py path|cv|small|memory|all [--runs N] [--out FILE]
+usage: python benchmarks/run.py path|cv|small|memory|step|all [--runs N] [--out FILE]
 """
 
 import argparse
@@ -16,6 +16,7 @@ from statistics import median
 
 import numpy as np
 
+import bench_step
 import problems
 import tools
 
@@ -98,7 +99,13 @@ def compare_memory(runs: int) -> list[dict]:
     return records
 
 
-BENCHMARKS = {"path": compare_paths, "cv": compare_cross_validation, "small": compare_small, "memory": compare_memory}
+BENCHMARKS = {
+    "path": compare_paths,
+    "cv": compare_cross_validation,
+    "small": compare_small,
+    "memory": compare_memory,
+    "step": bench_step.compare_steps,
+}
 
 
 def machine() -> dict:
@@ -119,6 +126,7 @@ def table(records: list[dict]) -> str:
         note += f"{r['passes']} passes" if "passes" in r else ""
         note += f"curve apart {r['max_curve_difference']:.1e}" if "max_curve_difference" in r else ""
         note += f", {r['memory_share']:.2f} of X, order {r['order']}" if r.get("memory_share") else ""
+        note += f"{r['to_fused_adam']:.2f} of torch's fused Adam" if "to_fused_adam" in r else ""
         cells = {
             "problem": r["problem"],
             "tool": f"{r['tool']} {r['version']}",
