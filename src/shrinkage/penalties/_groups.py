@@ -149,7 +149,7 @@ class AxisBlocks:
         if len(set(axes)) != len(axes):
             raise ArgumentError(f"axis names one axis of shape {tuple(like.shape)} twice; got {penalty.axis}")
         self.axes = tuple(a - ndim for a in range(ndim) if a not in axes)
-        self.size = prod(like.shape[a] for a in self.axes)
+        self.size = prod([like.shape[a] for a in self.axes])
         self.norm_shape = tuple(like.shape[a] if a in axes else 1 for a in range(ndim))
         self.n_groups = prod(self.norm_shape)
         self.lams = [matching(penalty.alpha, like) * self._weights(penalty.weights, like)]

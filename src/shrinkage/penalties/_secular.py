@@ -7,7 +7,8 @@ from typing import Any
 
 from shrinkage._arrays import Array, namespace_of
 
-N_NEWTON = 16
+N_NEWTON = {32: 12, 64: 16}
+"""Iterations by the bits of the type; docs/decisions/0014-a-fixed-number-of-newton-steps.md has the measurements."""
 
 
 def total(x: Array, axes: tuple[int, ...]) -> Array:
@@ -79,7 +80,7 @@ def _by_root(v: Array, a: Array, axes: tuple[int, ...]) -> Array:
     r = xp.where(far > r, far, r)
     low = tiny + xp.zeros_like(r)
     r = xp.where(r > low, r, low)
-    for _ in range(N_NEWTON):
+    for _ in range(N_NEWTON[64 if xp.finfo(v.dtype).bits == 64 else 32]):
         d = r + a
         q = size / d
         q = q * q
