@@ -67,7 +67,11 @@ def test_a_frozen_parameter_gets_nothing_whatever_is_said_of_it():
 
 def test_overrides_outweigh_exclusions_and_exclusions_outweigh_selections():
     table = resolve(
-        NET, L1(0.1), ["weights", "norms"], ["norms", "head"], {"body.norm.*": L2(1.0), "body.norm.bias": None}
+        NET,
+        L1(0.1),
+        ["weights", "norms", "header"],
+        ["norms", "head"],
+        {"body.norm.*": L2(1.0), "body.norm.bias": None},
     )
     got = {row.name: (row.rule, row.penalty) for row in table}
     assert got["body.norm.weight"] == ("override 'body.norm.*'", L2(1.0))
