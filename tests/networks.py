@@ -276,7 +276,7 @@ def by_refit(task: Task, seed: int, alpha: float, name: str, rows: bool = False,
 def by_magnitude(task: Task, seed: int, alpha: float, zeros: float, rows: bool = False, share: float = 0.5) -> Outcome:
     """Dense training for a share of the steps, then torch's pruning to a share of zeros; then what is left.
 
-    Weights: the smallest of the whole network go. Rows: the shortest of every layer but the last, the same share of each.
+    Weights: the smallest of the whole network go. Rows: of each layer but the last the same share, the shortest first.
     """
 
     def prune(network: nn.Module) -> None:
