@@ -62,7 +62,7 @@ def decay(report: DecayReport, ax: Any = None) -> Any:
     ax.xaxis.set_minor_formatter(lambda share, _: "")
     ax.set_yticks(places, [clip_name(row.name, 34) for row in rows])
     ax.set_ylim(-0.7, len(rows) - 0.3)
-    _widen(ax)
+    _widen(ax, np.array([*levels.flat, *(row.pure for row in rows if row.pure)]))
     plain_frame(ax)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", color=MUTED, alpha=0.22, linewidth=0.6)
@@ -91,8 +91,8 @@ def _pure(ax: Any, rows: list[DecayRow], places: np.ndarray) -> None:
         ax.plot(pure, places, "|", color=MARK, markersize=11, zorder=2, label="lr · weight_decay")
 
 
-def _widen(ax: Any) -> None:
-    """At least one decade, so that equal decay does not look like noise."""
-    low, high = np.log10(ax.get_xlim())
-    missing = max(0.0, 1.0 - (high - low)) / 2.0
-    ax.set_xlim(10 ** (low - missing), 10 ** (high + missing))
+def _widen(ax: Any, values: np.ndarray) -> None:
+    """All values and a margin, and at least one decade, so that equal decay does not look like noise."""
+    low, high = np.log10(values.min()), np.log10(values.max())
+    room = max(0.05 * (high - low), (1.0 - (high - low)) / 2.0)
+    ax.set_xlim(10 ** (low - room), 10 ** (high + room))

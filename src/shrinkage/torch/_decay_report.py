@@ -234,13 +234,12 @@ def _take_quantiles(tally: Tally, decay: _Decay) -> None:
 
 
 def sample(size: int, count: int, device: torch.device) -> Tensor:
-    """Return all indices below `size`, or `count` of them: steps of the golden ratio, which no row length divides."""
+    """Return all indices below `size`, or `count` of them: one from each stretch, at places that no row length matches."""
     if size <= count:
         return torch.arange(size, device=device)
-    step = int(0.6180339887498949 * size) | 1
-    while math.gcd(step, size) != 1:
-        step += 2
-    return torch.arange(count, device=device) * step % size
+    stretch = torch.arange(count, dtype=torch.float64)
+    within = torch.frac(0.6180339887498949 * stretch)
+    return ((stretch + within) * (size / count)).long().clamp_max(size - 1).to(device)
 
 
 def _over_parts(parameter: Any, shares: Tensor) -> Tensor:
