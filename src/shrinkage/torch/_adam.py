@@ -12,7 +12,7 @@ from shrinkage._check import check_nonnegative
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import is_sharded, local, root_mean_squares, sums_over_all_parts
 from shrinkage.torch._optimizer import check_lr, is_free, number, refuse_sparse
-from shrinkage.torch._precision import put_back, widened
+from shrinkage.torch._precision import LOW, put_back, widened
 from shrinkage.training import adam_corrections
 
 
@@ -141,7 +141,8 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
 
     d = max(√v̂ + ε, metric_floor · rms), rms the root mean square of √v̂ over the tensor one step before.
     """
-    beta1, beta2 = group["betas"]
+    beta1, beta2 = (float(beta) for beta in group["betas"])
+    metric_before(group, m, coupled_decay)
     torch._foreach_add_([s["step"] for s in m.states], 1.0)
     corrections = [adam_corrections(number(s["step"]), beta1, beta2) for s in m.states]
     gradients = m.gradients
@@ -172,8 +173,6 @@ def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any
     now = root_mean_squares(list(torch._foreach_norm(metric)), m.parameters)
     last = []
     for state, rms in zip(m.states, now, strict=True):
-        if "metric_rms" not in state:
-            state["metric_rms"] = rms.detach().clone()
         last.append(number(state["metric_rms"].clone()))
         state["metric_rms"].copy_(rms)
     torch._foreach_add_(metric, group["eps"])
@@ -185,17 +184,28 @@ def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any
     return [float(rms > 0) if isinstance(rms, float) else (rms > 0).to(metric[0].dtype) for rms in last]
 
 
-def metric_before(group: dict[str, Any], m: Moments, coupled_decay: float) -> list[float]:
-    """Return, for the fused step, the rms of √v̂ one step before: of |g| at a tensor's first step."""
+def metric_before(group: dict[str, Any], m: Moments, coupled_decay: float) -> None:
+    """Where it is missing, set the rms of √v̂ to that of the last step, at a tensor's first step to that of |g|."""
     sign = -1.0 if group["maximize"] else 1.0
     for k, state in enumerate(m.states):
-        if "metric_rms" not in state:
-            g = m.gradients[k].float()
+        if "metric_rms" in state:
+            continue
+        done = number(state["step"])
+        if isinstance(done, Tensor) or done == 0:
+            values, scale = m.gradients[k].to(at_least_float32(m.gradients[k])), 1.0
             if coupled_decay:
-                g = g.add(m.weights[k].float(), alpha=sign * coupled_decay)
-            norm = torch.linalg.vector_norm(g)
-            state["metric_rms"] = root_mean_squares([norm], [m.parameters[k]])[0]
-    return [float(state["metric_rms"]) for state in m.states]
+                values = values.add(m.weights[k], alpha=sign * coupled_decay)
+        else:
+            second = m.max_exp_avg_sqs[k] if group["amsgrad"] else m.exp_avg_sqs[k]
+            values = second.to(at_least_float32(second)).sqrt()
+            scale = adam_corrections(done, 0.0, float(group["betas"][1]))[1]
+        norm = torch.linalg.vector_norm(values)
+        state["metric_rms"] = root_mean_squares([norm], [m.parameters[k]])[0].div_(scale)
+
+
+def at_least_float32(tensor: Tensor) -> torch.dtype:
+    """Return the type in which a tensor is computed with."""
+    return torch.float32 if tensor.dtype in LOW else tensor.dtype
 
 
 def fused_step(group: dict[str, Any], m: Moments, kernel: Any, strengths: tuple[float, float], **more: Any) -> None:
@@ -203,8 +213,9 @@ def fused_step(group: dict[str, Any], m: Moments, kernel: Any, strengths: tuple[
 
     Tensors that have met no gradient are stepped without the penalty.
     """
+    metric_before(group, m, group["weight_decay"])
     torch._foreach_add_([s["step"] for s in m.states], 1.0)
-    last = metric_before(group, m, group["weight_decay"])
+    last = [float(state["metric_rms"]) for state in m.states]
     l1, l2 = ([strength if rms > 0 else 0.0 for rms in last] for strength in strengths)
     sums = kernel(
         m.weights,

@@ -11,7 +11,6 @@ from shrinkage.torch._optimizer import PenalizedOptimizer, batches, check_flags,
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import LOW, warn_of_lost_decay
 from shrinkage.torch._prox import soft_threshold_
-from shrinkage.training import decay_factor
 
 
 class AdamW(PenalizedOptimizer):
@@ -103,13 +102,17 @@ class AdamW(PenalizedOptimizer):
         """Add a group of parameters, with any of the constructor's arguments for them alone."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
+        group["max_lr"] = float(group["lr"] if group["max_lr"] is None else group["max_lr"])
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
         if group["penalty"] is not None:
             raise ArgumentError(
                 f"AdamW decays weights and minimizes no penalty: use ProxAdam or DualAdam for {group['penalty']!r}, or a plan "
                 "without a penalty, Plan(model)"
             )
-        if group["max_lr"] is None:
-            group["max_lr"] = group["lr"]
+        if group["differentiable"] and group["l1_decay"]:
+            raise ArgumentError("differentiable=True works with l1_decay = 0 only: the threshold is taken in place")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         parameters = [p for p in group["params"] if p.grad is not None]
@@ -118,9 +121,9 @@ class AdamW(PenalizedOptimizer):
             ready_state(self, p, group)
         lr, decay = group["lr"], group["weight_decay"]
         if group["coupling"] == "independent":
-            group["max_lr"] = max(group["max_lr"], lr)
-            decay = decay / float(group["max_lr"]) if float(group["max_lr"]) else 0.0
-        warn_of_lost_decay(group, decay_factor(number(lr), group["weight_decay"], group["coupling"], group["max_lr"]))
+            group["max_lr"] = max(group["max_lr"], float(lr))
+            decay = decay / group["max_lr"] if group["max_lr"] else 0.0
+        warn_of_lost_decay(group, [number(group[key]) for key in ("lr", "max_lr", "initial_lr") if key in group])
         for batch in batches(parameters, group["foreach"]):
             m = moments_of(self, group, batch)
             shrinks = bool(decay or group["l1_decay"]) and batch[0].dtype in LOW

@@ -15,7 +15,7 @@ from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox import is_elementwise
 from shrinkage.training import from_plain, to_plain
 
-OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold")
+OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold", "group_threshold")
 """State with a type of its own, which torch would cast to the parameter's when it loads it."""
 
 
@@ -40,9 +40,18 @@ class PenalizedOptimizer(torch.optim.Optimizer):
         """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
         if isinstance(param_group, dict) and "penalty" in param_group:
             param_group["penalty"] = from_plain(param_group["penalty"])
-            check_penalty(param_group["penalty"])
+        before = len(self.param_groups)
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
+        try:
+            self._check_group(self.param_groups[-1])
+        except ArgumentError:
+            del self.param_groups[before:]
+            raise
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        """Refuse a group that cannot be stepped."""
+        check_penalty(group["penalty"])
+        check_tensor_settings(group)
         if group["penalty"] is not None:
             for p in group["params"]:
                 check_penalized(p)
@@ -83,14 +92,15 @@ class PenalizedOptimizer(torch.optim.Optimizer):
         """Load what `state_dict` returned, of this optimizer or of torch's of the same kind, bit for bit.
 
         Where both sides know the names of their parameters (a plan or `named_parameters()` was given), states go by name. If the
-        names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps its own.
+        names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps its own. What torch's
+        optimizers have no word for, penalties above all, stays as it is here.
 
         Raises
         ------
         ArgumentError
-            If the stored names are not those of this optimizer.
+            If the stored names are not those of this optimizer, or its decay is decoupled where this one's is not.
         """
-        state_dict = matched_by_name(state_dict, self.param_groups)
+        state_dict = with_own_settings(matched_by_name(state_dict, self.param_groups), self.param_groups)
         super().load_state_dict(state_dict)
         ids = [k for group in state_dict["param_groups"] for k in group["params"]]
         here = [p for group in self.param_groups for p in group["params"]]
@@ -109,6 +119,9 @@ class PenalizedOptimizer(torch.optim.Optimizer):
             for key, value in self.defaults.items():
                 group.setdefault(key, value)
             group["penalty"] = from_plain(group["penalty"])
+        for known in self.state.values():
+            if "step" in known and not isinstance(known["step"], Tensor):  # as old checkpoints of torch have it
+                known["step"] = torch.tensor(float(known["step"]), dtype=torch.float32)
 
 
 def batches(parameters: list[Tensor], foreach: bool | None) -> list[list[Tensor]]:
@@ -194,6 +207,17 @@ def check_lr(lr: Any) -> None:
     check_nonnegative("lr", lr)
 
 
+def check_tensor_settings(group: dict[str, Any]) -> None:
+    """Refuse tensors as settings of Adam where the step could not read them."""
+    if "betas" not in group:
+        return
+    betas = [isinstance(beta, Tensor) for beta in group["betas"]]
+    if any(betas) != all(betas):
+        raise ArgumentError(f"betas must be two numbers or two tensors; got {tuple(group['betas'])}")
+    if group["foreach"] and not group["capturable"] and (isinstance(group["lr"], Tensor) or any(betas)):
+        raise ArgumentError("a tensor as lr or in betas needs capturable=True where foreach=True: pass numbers")
+
+
 def check_count(name: str, value: Any) -> None:
     """Refuse what is not a whole number >= 0."""
     check_positive_int(name, value, least=0)
@@ -249,6 +273,20 @@ def matched_by_name(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dic
         settings = {key: value for key, value in by_members.get(frozenset(names), own).items() if key != "params"}
         rearranged.append({**settings, "params": [known[name] for name in names], "param_names": list(names)})
     return {**stored, "param_groups": rearranged}
+
+
+def with_own_settings(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return `stored` with the settings of `groups` that it does not know."""
+    theirs = stored["param_groups"]
+    if any(t.get("decoupled_weight_decay") and t.get("weight_decay") for t in theirs) and "l1_decay" not in groups[0]:
+        raise ArgumentError(
+            "the stored weight_decay is decoupled, as in AdamW, and here it would be added to gradients: load it into "
+            "shrinkage.torch.AdamW, or set 'weight_decay' to 0 in its param_groups"
+        )
+    if len(theirs) != len(groups):  # torch says so
+        return stored
+    own = [{key: value for key, value in g.items() if key not in ("params", "param_names")} for g in groups]
+    return {**stored, "param_groups": [{**o, **t} for o, t in zip(own, theirs, strict=True)]}
 
 
 def _names(groups: list[dict[str, Any]]) -> list[list[str]] | None:

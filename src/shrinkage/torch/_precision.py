@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shrinkage.training import decay_factor
+
 LOW = (torch.bfloat16, torch.float16)
 
 
@@ -43,13 +45,18 @@ def stochastically_rounded(value: Tensor) -> Tensor:
     return rounded.view(torch.float32).to(torch.bfloat16)
 
 
-def warn_of_lost_decay(group: dict[str, Any], factor: float) -> None:
-    """Warn, once for a group, where multiplying by `factor` leaves a weight of its type as it is."""
-    shrinking = 1.0 - factor
-    if group.get("warned_of_lost_decay") or not shrinking > 0:
+def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
+    """Warn, once for a group, where decay leaves a weight of its type as it is.
+
+    `rates` are the learning rates of a schedule that are known. The largest counts: where it starts or ends near 0 nobody
+    expects decay. Rates on a device are not asked for.
+    """
+    if group.get("warned_of_lost_decay") or any(isinstance(rate, Tensor) for rate in rates) or not max(rates) > 0:
         return
-    for dtype in {p.dtype for p in group["params"] if p.is_floating_point()}:
-        if shrinking < torch.finfo(dtype).eps / 2:
+    shrinking = 1.0 - decay_factor(max(rates), group["weight_decay"], group["coupling"], max(rates))
+    for dtype in {p.dtype for p in group["params"] if p.grad is not None and p.is_floating_point()}:
+        saved = group["stochastic_rounding"] and dtype is torch.bfloat16
+        if shrinking < torch.finfo(dtype).eps / 2 and not saved:
             group["warned_of_lost_decay"] = True
             warnings.warn(
                 f"lr * weight_decay = {shrinking:.1e} is below half a unit in the last place of {dtype} "

@@ -1,5 +1,6 @@
 """The prox of a penalty, applied in place to lists of tensors."""
 
+import math
 from typing import Any
 
 import torch
@@ -84,21 +85,21 @@ def _with_survivors(penalty: Any, w: Tensor, z: Tensor, like: Tensor, keep: int)
     if int(torch.count_nonzero(group.norms(w))) >= keep:
         return w
     norms = group.norms(z).flatten()
-    least = torch.topk(norms, min(keep, norms.numel())).values[-1]
-    # What the prox at the strength zero of the largest groups would be: the groups at least as long as `least`.
-    return torch.where(_group_lengths(group, z) >= least, z, w)
+    top = torch.topk(norms, min(keep, norms.numel())).indices
+    return torch.where(_members(group, z, top), z, w)
 
 
-def _group_lengths(group: Any, z: Tensor) -> Tensor:
-    """The norm of its group at every weight; -1 at weights in no group."""
+def _members(group: Any, z: Tensor, chosen: Tensor) -> Tensor:
+    """Return which weights are in one of the `chosen` groups."""
     if group.axis is not None:
-        axes = group.axis if isinstance(group.axis, tuple) else (group.axis,)
-        rest = [k for k in range(z.ndim) if k not in {axis % z.ndim for axis in axes}]
-        return torch.linalg.vector_norm(z, dim=rest, keepdim=True).expand_as(z) if rest else z.abs()
-    lengths = torch.full((z.numel(),), -1.0, dtype=z.dtype, device=z.device)
-    for indices, norm in zip(group.groups, group.norms(z), strict=True):
-        lengths[torch.as_tensor(list(indices), device=z.device)] = norm
-    return lengths.reshape(z.shape)
+        axes = {axis % z.ndim for axis in (group.axis if isinstance(group.axis, tuple) else (group.axis,))}
+        kept = torch.zeros(math.prod(z.shape[k] for k in axes), dtype=torch.bool, device=z.device)
+        kept[chosen] = True
+        return kept.reshape([n if k in axes else 1 for k, n in enumerate(z.shape)]).expand_as(z)
+    kept = torch.zeros(z.numel(), dtype=torch.bool, device=z.device)
+    for place in chosen.tolist():
+        kept[list(group.groups[place])] = True
+    return kept.reshape(z.shape)
 
 
 def _plain_like(w: Tensor) -> Tensor:
