@@ -231,6 +231,12 @@ def test_one_group_for_each_distinct_penalty_and_one_for_the_free():
     assert all("weight_decay" not in group for group in groups)
 
 
+def test_penalized_groups_come_before_those_that_are_only_selected():
+    groups = Plan(Net(), overrides={"head": L1(0.1)}).param_groups(weight_decay=0.2)
+    held = [(from_plain(group["penalty"]), group["weight_decay"]) for group in groups]
+    assert held == [(L1(0.1), 0.2), (None, 0.2), (None, 0.0)]
+
+
 def test_groups_are_stored_with_names_and_penalties_and_load_as_weights_only(tmp_path):
     plan = Plan(Net(), L1(0.1))
     optimizer = torch.optim.AdamW(plan.param_groups(weight_decay=0.1), lr=1e-3)

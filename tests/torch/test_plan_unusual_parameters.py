@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
-from torch.nn.utils import parametrizations, parametrize  # noqa: E402
+from torch.nn.utils import parametrizations, parametrize, prune  # noqa: E402
 
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import L1  # noqa: E402
@@ -111,3 +111,51 @@ def test_flattened_parameters_are_refused_with_a_way_out():
     model._flat_param = nn.Parameter(torch.zeros(100))
     with pytest.raises(ArgumentError, match="use_orig_params=True"):
         Plan(model)
+
+
+class LayerScale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(4))
+
+
+class Gated(LayerScale):
+    """A block with a gain of its own: it holds a matrix, so it is no norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+
+class OneFilter(nn.Module):
+    """A convolution of somebody's own, of one filter of one pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 4, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1))
+
+
+def pruned():
+    return prune.l1_unstructured(nn.Linear(4, 4), "weight", amount=0.5)
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "role", "rule"),
+    [
+        (pruned, "weight_orig", "linear", "Linear weight, as weight_orig"),
+        (LayerScale, "gamma", "gain", "gain by name 'gamma'"),
+        (Gated, "gamma", "gain", "gain by name 'gamma'"),
+        (OneFilter, "weight", "matrix", "4-D"),
+        (OneFilter, "bias", "bias", "bias by name 'bias'"),
+        (lambda: nn.PReLU(4), "weight", "gain", "PReLU weight"),
+        (lambda: nn.MultiheadAttention(4, 2), "in_proj_bias", "bias", "MultiheadAttention in_proj_bias"),
+        (lambda: nn.MultiheadAttention(4, 2), "out_proj.weight", "attention", "MultiheadAttention out_proj.weight"),
+        (lambda: nn.ModuleDict({"biases": nn.ParameterList([torch.zeros(3)])}), "biases.0", "bias", None),
+        (lambda: nn.ModuleDict({"pos": nn.ParameterList([torch.zeros(3, 4)])}), "pos.0", "position", None),
+    ],
+)
+def test_roles_and_their_reasons_are_told(build, name, role, rule):
+    row = Plan(build()).row_of(name)
+    assert row.role == role
+    assert rule in (None, row.rule)
