@@ -153,15 +153,15 @@ def _role(modules: dict[str, nn.Module], raw: str, own: str, shape: tuple[int, .
         role, reason, axis = _role(modules, raw, own[:-2], shape)
         return role, f"{reason}, direction of weight_norm", axis
     kind = _class_name(module)
+    above = raw.rpartition(".")[0]
+    if raw and own == "weight" and isinstance(module, nn.Linear) and isinstance(modules[above], nn.MultiheadAttention):
+        return "attention", f"{_class_name(modules[above])} {raw.rpartition('.')[2]}.{own}", 0
     by_class = _by_class(module, own)
     if by_class is not None:
         role, axis = by_class
         if role == "norm":
             return role, f"norm by class {kind}", None
         return role, f"{kind} {own}", axis
-    above = raw.rpartition(".")[0]
-    if raw and own == "weight" and isinstance(module, nn.Linear) and isinstance(modules[above], nn.MultiheadAttention):
-        return "attention", f"{_class_name(modules[above])} {raw.rpartition('.')[2]}.{own}", 0
     if isinstance(module, (nn.ParameterList, nn.ParameterDict)):
         own = f"{raw.rpartition('.')[2]}_{own}"
     else:

@@ -81,7 +81,7 @@ def role_by_own_name(own: str, shape: tuple[int, ...]) -> tuple[str, str]:
             return "gain", f"gain by name '{own}'"
         if len(shape) > 2 and shape[0] == 1:
             return "token", f"{ndim_text(shape)} with a first axis of 1: broadcast over the batch"
-    return "matrix", ndim_text(shape)
+    return "matrix", f"{len(shape)}-D"
 
 
 def role_by_name(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
