@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import L1L2, L2  # noqa: E402
-from shrinkage.torch import AdamW, Plan, ProxAdam, ProxSGD  # noqa: E402
+from shrinkage.torch import AdamW, Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
 from shrinkage.torch import _decay_report as module  # noqa: E402
 from shrinkage.torch._decay_report import decay_report, sample  # noqa: E402
 from shrinkage.training import DecayReport, momentum_decay  # noqa: E402
@@ -116,6 +116,20 @@ def test_what_decay_takes_is_the_difference_to_a_run_without_it(name):
     assert row.how == ("penalty" if "L2" in name else "coupled")
     assert row.quantiles[2] == pytest.approx(float(lost.quantile(0.5)), rel=0.03)
     assert row.mean == pytest.approx(float(lost.mean()), rel=0.03)
+
+
+@pytest.mark.parametrize("semantics", ["penalty", "decoupled"])
+def test_an_l2_penalty_that_proximal_applies_decays_as_reported(semantics):
+    w, plan = weights(torch.ones(5, dtype=torch.float64))
+    optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.5)
+    Proximal(optimizer, L2(0.2), semantics=semantics)
+    for _ in range(60):
+        before = w.detach().clone()
+        w.grad = torch.zeros_like(w)
+        optimizer.step()
+    row = decay_report(plan, optimizer).rows[0]
+    assert row.how == "penalty"
+    assert row.median == pytest.approx(float((1 - w.detach() / before)[0]), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)

@@ -12,7 +12,7 @@ from torch import nn  # noqa: E402
 from shrinkage import L1, L1L2, L2, Lasso  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import MCP, SCAD, GroupL2  # noqa: E402
-from shrinkage.torch import Plan, ProxAdam, ProxSGD  # noqa: E402
+from shrinkage.torch import Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
 from shrinkage.torch import _report as module  # noqa: E402
 from shrinkage.torch._report import report  # noqa: E402
 from shrinkage.torch._slopes import slope_of  # noqa: E402
@@ -241,6 +241,41 @@ def test_a_collapsed_layer_scattered_zeros_and_an_idle_penalty_are_said():
         with_gradients(model.parameters(), 0)
         optimizer.step()
         assert [alarm.kind for alarm in report(plan, optimizer).alarms] == said
+
+
+def test_penalties_that_proximal_applies_are_reported_as_those_of_our_own_optimizer():
+    rows = []
+    for ours in (True, False):
+        model = nn.Linear(5, 4)
+        with_gradients(model.parameters(), 3)
+        model.weight.data.copy_(model.weight.grad)
+        plan = Plan(model, L1(0.3))
+        if ours:
+            optimizer = ProxAdam(plan, lr=0.1, metric_floor=0.0)
+        else:
+            optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+            Proximal(optimizer, plan)
+        for step in range(5):
+            with_gradients(model.parameters(), step)
+            optimizer.step()
+        rows.append(report(model, optimizer).row("weight"))
+    assert rows[0].zeros == rows[1].zeros > 0
+    for key in ("penalty", "strength", "penalty_step", "gradient_step", "kkt_zero", "kkt_nonzero", "timescale"):
+        expected = getattr(rows[0], key)
+        assert getattr(rows[1], key) == (pytest.approx(expected, rel=1e-4) if isinstance(expected, float) else expected)
+
+
+def test_decoupled_shrinking_is_reported_without_a_verdict_on_optimality():
+    w, plan = one_weight(torch.full((4, 3), 2.0), L1(0.3))
+    optimizer = torch.optim.Adamax([w], lr=0.1)
+    Proximal(optimizer, plan, semantics="decoupled")
+    with_gradients([w], 0)
+    optimizer.step()
+    record = report(plan, optimizer)
+    row = record.rows[0]
+    assert row.penalty_step == pytest.approx(0.1 * 0.3 * 12**0.5)
+    assert (row.gradient_step, row.kkt_violation, row.gradient) == (None, None, None)
+    assert any("Decoupled" in note for note in record.notes)
 
 
 class Custom(torch.optim.Adam):

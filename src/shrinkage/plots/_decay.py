@@ -51,18 +51,18 @@ def decay(report: DecayReport, ax: Any = None) -> Any:
     levels = np.array([row.quantiles for row in rows], dtype=np.float64)
     least = levels[levels > 0].min()
     levels = np.maximum(levels, least / 3.0)  # a share of 0 has no place on a logarithmic axis
+    _widen(ax, np.array([*levels.flat, *(row.pure for row in rows if row.pure)]))
+    ax.set_xscale("log")
     ax.hlines(places, levels[:, 0], levels[:, 4], color=COLORS[0], linewidth=1.2, zorder=3, label="5 to 95 %")
     ax.hlines(
         places, levels[:, 1], levels[:, 3], color=COLORS[0], linewidth=5.0, alpha=0.55, zorder=3, label="25 to 75 %"
     )
     ax.plot(levels[:, 2], places, "o", color=COLORS[1], markersize=4.5, zorder=4, label="median")
     _pure(ax, rows, places)
-    ax.set_xscale("log")
     ax.xaxis.set_major_formatter(lambda share, _: f"{share:g}")  # no formula: pages are drawn without a typesetter
     ax.xaxis.set_minor_formatter(lambda share, _: "")
     ax.set_yticks(places, [clip_name(row.name, 34) for row in rows])
     ax.set_ylim(-0.7, len(rows) - 0.3)
-    _widen(ax, np.array([*levels.flat, *(row.pure for row in rows if row.pure)]))
     plain_frame(ax)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", color=MUTED, alpha=0.22, linewidth=0.6)

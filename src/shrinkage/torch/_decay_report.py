@@ -93,7 +93,7 @@ def decay_report(
     inner = unwrapped(optimizer)
     chosen = plan_of(model, optimizer, plan)
     known = readings(inner)
-    applied = applies_penalties(optimizer, inner)
+    applied = applies_penalties(inner)
     with torch.no_grad():
         drafts = [_draft(row, chosen.parameters[row.name], known, applied) for row in chosen.rows]
         numbers = read([tally for _, tally in drafts])
@@ -171,18 +171,20 @@ class _Decay:
         self.coupled = reading.weight_decay if reading.decay == "coupled" else 0.0
         self.has_penalty = isinstance(l2, Tensor) or l2 > 0
         # A decoupled share needs no metric, every other one does.
-        self.known = reading.readable or not (self.coupled or self.has_penalty)
+        self.needs_metric = bool(self.coupled) or (self.has_penalty and reading.by_metric)
+        self.known = reading.readable or not self.needs_metric
 
     def shares(self, at: Any) -> Tensor | float:
         """Return the share at a slice or at indices of the flattened local part; one number where all are alike."""
         reading = self.reading
         share: Tensor | float = 0.0 if reading.share is None else min(reading.share, 2.0 - reading.share)
-        metric = reading.metric(at) if self.coupled or self.has_penalty else 1.0
+        metric = reading.metric(at) if self.needs_metric else 1.0
         if self.coupled:
             share = _both(share, self._coupled_share(metric))
         if self.has_penalty:
             l2 = self.l2[at] if isinstance(self.l2, Tensor) else self.l2
-            pull = reading.lr * reading.pull * l2 / metric
+            step = reading.penalty_step(metric)
+            pull = (0.0 if step is None else step) * l2
             share = _both(share, pull / (1.0 + pull))
         return share
 
@@ -234,7 +236,7 @@ def _take_quantiles(tally: Tally, decay: _Decay) -> None:
 
 
 def sample(size: int, count: int, device: torch.device) -> Tensor:
-    """Return all indices below `size`, or `count` of them: one from each stretch, at places that no row length matches."""
+    """Return all indices below `size`, or `count` of them: one from each stretch, where no row length matches."""
     if size <= count:
         return torch.arange(size, device=device)
     stretch = torch.arange(count, dtype=torch.float64)

@@ -5,7 +5,7 @@ d and pull, as of the last step. Classes that are not listed are not guessed at.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,9 @@ class Reading:
     lr, peak_lr : float
         Learning rate now, and the largest that the group remembers (`initial_lr`, `max_lr`).
     penalty : Penalty or None
+        Of the group, or of a `Proximal` that follows the optimizer.
+    by_metric : bool
+        Whether the prox takes the optimizer's own step; False where a `Proximal` with decoupled semantics takes lr.
     weight_decay : float
     decay : str or None
         "coupled" (added to the gradient), "decoupled" (weights are multiplied); None where nobody knows.
@@ -69,6 +72,13 @@ class Reading:
     mean: Tensor | None = None
     momentum: tuple[float, float, bool] | None = None
     sign: float = 1.0
+    by_metric: bool = True
+
+    def penalty_step(self, metric: Tensor | float) -> Tensor | float | None:
+        """Return the prox step of each weight, which the slope of the penalty is multiplied by; None where unknown."""
+        if not self.by_metric:
+            return self.lr
+        return self.lr * self.pull / metric if self.readable else None
 
     def metric(self, part: Any) -> Tensor | float:
         """Return d at a slice or at indices of the flattened local tensor; 1 for plain gradient steps."""
@@ -103,11 +113,15 @@ def plan_of(model: Any, optimizer: Any, plan: Plan | None) -> Plan:
     return own if isinstance(own, Plan) else Plan(model)
 
 
-def applies_penalties(optimizer: Any, inner: torch.optim.Optimizer) -> bool:
-    """Say whether the penalties in the groups act: in our optimizers, and through our hooks on torch's."""
-    hooks = [optimizer, inner, *inner._optimizer_step_post_hooks.values()]
-    owners = [getattr(hook, "__self__", hook) for hook in hooks]
-    return any((getattr(owner, "__module__", None) or "").startswith("shrinkage.") for owner in owners)
+def applies_penalties(inner: torch.optim.Optimizer) -> bool:
+    """Say whether penalties act: in our optimizers, and through a `Proximal` on torch's."""
+    return type(inner).__module__.startswith("shrinkage.torch.") or follower_of(inner) is not None
+
+
+def follower_of(inner: torch.optim.Optimizer) -> Any:
+    """Return the `Proximal` that follows an optimizer, None where there is none."""
+    owners = [getattr(hook, "__self__", None) for hook in inner._optimizer_step_post_hooks.values()]
+    return next((owner for owner in owners if type(owner).__module__ == "shrinkage.torch._proximal"), None)
 
 
 def flat(tensor: Any) -> Tensor:
@@ -142,12 +156,18 @@ def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
     kind = kind_of(optimizer)
     parameters = [(k, p) for k, group in enumerate(optimizer.param_groups) for p in group["params"]]
     scalars = _scalars(optimizer.state.get(p, {}) for _, p in parameters)
+    follower = follower_of(optimizer)
+    assigned = {} if follower is None else {id(p): penalty for _, p, penalty in follower._assigned.members()}
     found = {}
     for (k, p), numbers in zip(parameters, scalars, strict=True):
         group = optimizer.param_groups[k]
         known = {**optimizer.state.get(p, {}), **numbers}
         details = _READERS[kind](group, known, p) if kind in _READERS else {}
-        found[id(p)] = Reading(**_common(k, group, kind, numbers), **details)
+        reading = Reading(**_common(k, group, kind, numbers), **details)
+        if follower is not None:
+            by_metric = follower.semantics == "penalty"
+            reading = replace(reading, penalty=from_plain(assigned.get(id(p))), by_metric=by_metric)
+        found[id(p)] = reading
     return found
 
 

@@ -129,7 +129,7 @@ def report(
         steps_per_epoch=steps_per_epoch,
     )
     idle = 0
-    if inner is not None and record.step and not applies_penalties(optimizer, inner):
+    if inner is not None and record.step and not applies_penalties(inner):
         idle = sum(has_zeros(reading.penalty) for reading in known.values())
     return replace(record, alarms=(*alarms_of(rows, record.total), *_not_applied(rows, idle)))
 
@@ -153,6 +153,8 @@ def _measure(tally: Tally, row: Any, reading: Reading | None, source: str) -> Re
     penalty = reading.penalty if reading is not None and reading.penalty is not None else row.penalty
     slope = None if penalty is None or parameter.is_complex() else slope_of(penalty, parameter)
     gradient, said = _gradient_of(parameter, reading, source)
+    if reading is not None and not reading.by_metric:
+        gradient = said = None  # decoupled shrinking minimizes nothing that could be judged
     if parameter.is_floating_point() and parameter.layout is torch.strided:
         chunk = CHUNK.get(tally.device.type, CHUNK_ELSEWHERE)
         # An empty part takes a pass too: every process must send the same sums.
@@ -209,11 +211,12 @@ def _pass(tally: Tally, part: slice, reading: Reading | None, slope: Slope | Non
     tally.add("zeros", zero.sum())
     tally.add("w2", torch.dot(w, w))
     pulls = step = None
-    if reading is not None and reading.readable:
+    if reading is not None:
         metric = reading.metric(part)
-        step = reading.last_step(part, metric)
-        if slope is not None:
-            pulls = slope.at(w, part) * (reading.lr * reading.pull) / metric
+        step = reading.last_step(part, metric) if reading.readable else None
+        length = reading.penalty_step(metric)
+        if slope is not None and length is not None:
+            pulls = slope.at(w, part) * length
             tally.add("p1", torch.linalg.vector_norm(pulls, 1))
             tally.add("w1", torch.linalg.vector_norm(w, 1))
             tally.add("p2", torch.dot(pulls, pulls))
@@ -332,7 +335,9 @@ def _notes(rows: tuple[ReportRow, ...], optimizer: Any, known: dict[int, Reading
     if optimizer is not None and not any(reading.readable for reading in known.values()):
         why = "it took no step yet" if kind_of(optimizer) in READABLE else "its state is not known"
         notes.append(f"{type(optimizer).__name__}: {why}, so movement and rounding are not reported.")
-    if any(row.penalty and row.kkt_violation is None for row in rows):
+    if any(not reading.by_metric for reading in known.values()):
+        notes.append("Decoupled semantics minimize no objective: optimality is not judged.")
+    elif any(row.penalty and row.kkt_violation is None for row in rows):
         notes.append("Optimality is judged where there is a gradient: call report between backward() and zero_grad().")
     outside = [row.name for row in rows if optimizer is not None and row.group is None and row.rule != "frozen"]
     if outside:

@@ -25,7 +25,7 @@ def momentum_decay(decay: float, momentum: float, dampening: float = 0.0, nester
     Examples
     --------
     >>> round(momentum_decay(1e-4, 0.9), 6), momentum_decay(0.01, 0.0)
-    (0.001001, 0.01)
+    (0.001009, 0.01)
     """
     if momentum == 0:
         return decay
