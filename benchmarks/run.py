@@ -1,6 +1,6 @@
 """Speed, accuracy and memory beside other libraries, in one run, as ratios.
 
-usage: python benchmarks/run.py path|cv|small|memory|step|all [--runs N] [--out FILE]
+usage: python benchmarks/run.py path|cv|small|memory|step|networks|all [--runs N] [--out FILE]
 """
 
 import argparse
@@ -11,11 +11,13 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+import bench_networks
 import bench_step
 import problems
 import tools
@@ -105,7 +107,10 @@ BENCHMARKS = {
     "small": compare_small,
     "memory": compare_memory,
     "step": bench_step.compare_steps,
+    "networks": bench_networks.compare,
 }
+TABLES = {"networks": bench_networks.table}
+PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao")}
 
 
 def machine() -> dict:
@@ -150,12 +155,13 @@ def main() -> None:
     for what in BENCHMARKS if asked.what == "all" else [asked.what]:
         records = BENCHMARKS[what](asked.runs)
         stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        versions = {name: version(name) for name in ("shrinkage", "numpy", "scipy", "scikit-learn")}
+        packages = ("shrinkage", "numpy", "scipy", "scikit-learn", *PACKAGES.get(what, ()))
+        versions = {name: version(name) for name in packages if find_spec(name.replace("scikit-learn", "sklearn"))}
         found = {"benchmark": what, "date": stamp, "machine": machine(), "python": platform.python_version()}
         out = asked.out or RESULTS / f"{what}.json"
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps({**found, "versions": versions, "records": records}, indent=1) + "\n")
-        print(f"{what}: {BENCHMARKS[what].__doc__}\n{table(records)}\n", flush=True)
+        print(f"{what}: {BENCHMARKS[what].__doc__}\n{TABLES.get(what, table)(records)}\n", flush=True)
 
 
 if __name__ == "__main__":

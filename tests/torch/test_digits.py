@@ -1,4 +1,4 @@
-"""A network on scikit-learn's digits: what the tutorials' loop leaves at almost zero is made zero, and the objective falls."""
+"""A network on digits: what the loop of the tutorials leaves at almost zero is made zero, and the objective falls."""
 
 import math
 from statistics import mean, stdev
