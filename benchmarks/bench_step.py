@@ -1,5 +1,6 @@
 """One optimizer step on a network's parameters, beside torch's own, in one process and in turns."""
 
+import random
 import time
 from importlib.metadata import version
 from statistics import median
@@ -61,9 +62,11 @@ def _arms(torch) -> dict:
 
 
 def _in_turns(arms: dict, repeats: int) -> dict[str, list[float]]:
-    taken = {name: [] for name in arms}
+    taken, turns, order = {name: [] for name in arms}, list(arms), random.Random(0)
     for _ in range(WARM_UP + repeats):
-        for name, (prepare, step) in arms.items():
+        order.shuffle(turns)  # a step also pays for writing back what the one before left in the caches
+        for name in turns:
+            prepare, step = arms[name]
             prepare()
             start = time.perf_counter()
             step()
