@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from shrinkage._errors import ArgumentError
+from shrinkage.torch._facts import WRAPPERS
 from shrinkage.torch._local import is_sharded, local
 from shrinkage.torch._tally import Tally, read
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "n_averaged")
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def _named(argument: str, weights: Any) -> dict[str, Tensor]:
         )
     found = {}
     for raw, value in pairs:
-        parts = [part for part in raw.split(".") if part not in _WRAPPERS]
+        parts = [part for part in raw.split(".") if part not in WRAPPERS]
         if wraps and parts[0] == "module":
             parts = parts[1:]
         if parts[-1] not in _STATISTICS and value.is_floating_point():
