@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from shrinkage._check import check_nonnegative
-from shrinkage._errors import ArgumentError
 from shrinkage.torch._adam import Moments, advance, check_adam, fused_step, moments_of, split_by_penalty, torch_adam
+from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_adam
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
@@ -19,9 +18,7 @@ from shrinkage.torch._optimizer import (
     number,
     refuse_differentiable,
 )
-from shrinkage.torch._precision import LOW
-from shrinkage.torch._prox import is_elementwise, strengths
-from shrinkage.training import dual_step
+from shrinkage.torch._prox import strengths
 
 
 class DualAdam(PenalizedOptimizer):
@@ -32,9 +29,14 @@ class DualAdam(PenalizedOptimizer):
         z ← β z - lr · m̂ / d          Γ ← β Γ + lr · αρ / d
         w = sign(z) max(|z| - Γ, 0) / (1 + lr · α(1-ρ) / d)
 
-    where z starts anew from w + sign(w) Γ after every step that leaves w ≠ 0 (in this form w is the state, and loses no digits to
-    a growing Γ). A prox sees one noisy gradient and lets weights flicker; z and Γ remember all of them, so zeros last. Its
-    fixed points are those of `ProxAdam`: the stationary points of (mean loss) + g.
+    where z starts anew from w + sign(w) Γ after every step that leaves w ≠ 0 (in this form w is the state, and
+    loses no digits to a growing Γ). A prox sees one noisy gradient and lets weights flicker; z and Γ remember all
+    of them, so zeros last. On groups, with one d for each group, the root mean square of its weights' d,
+
+        z ← β z - lr · m̂ / d          Γ ← β Γ + lr · α ω_g / d          w = z max(1 - Γ / ‖z‖, 0)
+
+    where z starts anew from w (1 + Γ / ‖w‖) after every step that leaves the group ≠ 0. The fixed points are
+    those of `ProxAdam`: the stationary points of (mean loss) + g.
 
     Parameters
     ----------
@@ -45,10 +47,12 @@ class DualAdam(PenalizedOptimizer):
     betas, eps, weight_decay, amsgrad, maximize, foreach, capturable, differentiable, fused
         As in `ProxAdam`.
     penalty : Penalty, optional
-        `L1`, `L2` or `L1L2`, and `GroupL2`, for which d is one number for a group, the root mean square of its weights' d.
+        `L1`, `L2`, `L1L2`, `GroupL2` or their sum `SparseGroup`, with a number as strength; its factors must not
+        reach the squares of a `SparseGroup`.
     memory : float in (0, 1], default 0.999
-        β. What counts is about the last 1 / (1 - β) steps. 1 is dual averaging proper, which never forgets: a weight that the
-        first, large gradients sent to zero may then need as many steps again to come back. Below .99 zeros get fewer.
+        β. What counts is about the last 1 / (1 - β) steps. 1 is dual averaging proper, which never forgets: a weight
+        that the first, large gradients sent to zero may then need as many steps again to come back, and groups turn
+        ever more slowly, by ‖w‖ / (‖w‖ + Γ) of what the gradient says across w. Below .99 zeros get fewer.
     warmup_steps, metric_floor, stochastic_rounding
         As in `ProxAdam`.
 
@@ -60,13 +64,14 @@ class DualAdam(PenalizedOptimizer):
 
     Notes
     -----
-    Without a penalty, or at strength 0, the step is `torch.optim.Adam`'s own. Memory: that of Adam and two numbers more for each
-    penalized weight.
+    Without a penalty, or at strength 0, the step is `torch.optim.Adam`'s own; a penalty that was off starts anew.
+    Memory: that of Adam and two numbers more for each penalized weight, three for `SparseGroup`. Under FSDP2, groups
+    that a shard splits are gathered in each step.
 
     References
     ----------
-    Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1, https://jmlr.org/papers/v11/xiao10a.html; with momentum and an adaptive
-    metric: Huang et al. (2024), RAMDA, https://arxiv.org/abs/2403.14398.
+    Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1, https://jmlr.org/papers/v11/xiao10a.html; with momentum and an
+    adaptive metric: Huang et al. (2024), RAMDA, Algorithm 1, https://arxiv.org/abs/2403.14398.
 
     Examples
     --------
@@ -122,9 +127,11 @@ class DualAdam(PenalizedOptimizer):
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)
         torch_adam(group, moments_of(self, group, free), group["weight_decay"])
+        forget([self.state[p] for p in free])
+        check_dual(group["penalty"])
         for batch in batches(penalized, group["foreach"]):
             refuse_differentiable(group)
-            _ready_duals(batch, [self.state[p] for p in batch])
+            ready_duals(group["penalty"], batch, [self.state[p] for p in batch], one_step=False)
             fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=2)
             memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
             if fused:
@@ -133,7 +140,7 @@ class DualAdam(PenalizedOptimizer):
                 more = {"duals": duals, "thresholds": thresholds, "memory": memory}
                 fused_step(group, m, fused_dual_adam, strengths(group["penalty"]), **more)
             if others:
-                _step(group, moments_of(self, group, others), *self._lists(group, others)[-2:], memory)
+                _step(group, moments_of(self, group, others), memory)
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
         duals = [local(self.state[p]["dual"]) for p in parameters]
@@ -141,36 +148,10 @@ class DualAdam(PenalizedOptimizer):
         return *moments_of(self, group, parameters).lists(), duals, thresholds
 
 
-def _step(group: dict[str, Any], m: Moments, duals: list[Tensor], thresholds: list[Tensor], memory: float) -> None:
-    l1, l2 = strengths(group["penalty"])
+def _step(group: dict[str, Any], m: Moments, memory: float) -> None:
     work = m.widened()
     direction = advance(group, work, group["weight_decay"])
-    moved, steps = direction.displacements, direction.steps
-    for w, z, gamma, displacement, step in zip(work.weights, duals, thresholds, moved, steps, strict=True):
-        new = dual_step(w, z, gamma, displacement, step * l1, step * l2, memory)
-        for target, value in zip((w, z, gamma), new, strict=True):
-            target.copy_(value)
+    each = zip(m.parameters, m.states, work.weights, direction.displacements, direction.steps, strict=True)
+    for p, state, w, displacement, step in each:
+        dual_(group["penalty"], p, state, w, displacement, step, memory)
     m.put_back(work, group["stochastic_rounding"])
-
-
-def check_memory(memory: Any) -> None:
-    """Refuse a memory outside (0, 1]."""
-    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory <= 1:
-        raise ArgumentError(f"memory must be in (0, 1]; got {memory!r}")
-
-
-def check_dual(penalty: Any) -> None:
-    """Refuse penalties for which dual averaging has no closed form."""
-    if penalty is not None and not is_elementwise(penalty):
-        raise ArgumentError(
-            f"dual averaging takes L1, L2 and L1L2 with one number as strength; got {penalty!r}: use ProxAdam"
-        )
-
-
-def _ready_duals(parameters: list[Tensor], states: list[dict[str, Any]]) -> None:
-    """Make z (where w is 0) and Γ of each parameter where they are missing; at least float32, since Γ is a long sum."""
-    for p, state in zip(parameters, states, strict=True):
-        for name in ("dual", "threshold"):
-            if name not in state:
-                dtype = torch.float32 if p.dtype in LOW else p.dtype
-                state[name] = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from shrinkage.torch._dual_adam import check_dual, check_memory
+from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_sgd
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
@@ -17,7 +16,7 @@ from shrinkage.torch._optimizer import (
     number,
     refuse_differentiable,
 )
-from shrinkage.torch._precision import LOW, put_back, widened
+from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import strengths
 from shrinkage.torch._sgd import (
     advance_scales,
@@ -29,7 +28,6 @@ from shrinkage.torch._sgd import (
     split_sgd,
     torch_sgd,
 )
-from shrinkage.training import dual_step
 
 
 class DualSGD(PenalizedOptimizer):
@@ -40,7 +38,8 @@ class DualSGD(PenalizedOptimizer):
         z ← β z - lr · b          Γ ← β Γ + lr · s · αρ
         w = sign(z) max(|z| - Γ, 0) / (1 + lr · s · α(1-ρ))
 
-    in the form that `DualAdam` describes. Its fixed points are the stationary points of (mean loss) + g.
+    in the form that `DualAdam` describes; so for groups, which have one Γ each. Its fixed points are the stationary
+    points of (mean loss) + g.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ class DualSGD(PenalizedOptimizer):
     momentum, dampening, weight_decay, nesterov, maximize, foreach, differentiable, fused
         As in `ProxSGD`.
     penalty : Penalty, optional
-        `L1`, `L2` or `L1L2`.
+        As in `DualAdam`.
     memory, warmup_steps, stochastic_rounding
         As in `DualAdam`.
 
@@ -63,12 +62,14 @@ class DualSGD(PenalizedOptimizer):
 
     Notes
     -----
-    Without a penalty, or at strength 0, the step is `torch.optim.SGD`'s own.
+    Without a penalty, or at strength 0, the step is `torch.optim.SGD`'s own; a penalty that was off starts anew.
+    Memory: that of SGD and one number more for each penalized weight; with factors or groups two, for `SparseGroup`
+    three.
 
     References
     ----------
-    Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1, https://jmlr.org/papers/v11/xiao10a.html; with momentum: Huang & Lee (2022),
-    RMDA, https://arxiv.org/abs/2102.10506.
+    Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1, https://jmlr.org/papers/v11/xiao10a.html; with momentum:
+    Huang & Lee (2022), RMDA, Algorithm 1, https://arxiv.org/abs/2112.02612.
 
     Examples
     --------
@@ -118,41 +119,32 @@ class DualSGD(PenalizedOptimizer):
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_sgd(self, group)
         torch_sgd(self, group, free)
+        forget([self.state[p] for p in free])
+        check_dual(group["penalty"])
         for batch in batches(penalized, group["foreach"]):
             refuse_differentiable(group)
             states = [self.state[p] for p in batch]
-            _ready_duals(batch, states)
+            ready_duals(group["penalty"], batch, states, one_step=True)
             first = dict(zip(batch, ready_momenta(group, batch, states), strict=True))
             lr = number(group["lr"])
             lengths = {p: lr * s for p, s in zip(batch, advance_scales(group, states), strict=True)}
             fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=1)
-            l1, l2 = strengths(group["penalty"])
-            memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+            memory = 1.0 if lr == 0 else group["memory"]
             if fused:
+                l1, l2 = strengths(group["penalty"])
                 gammas = [self.state[p]["threshold"] for p in fused]
                 known = {"first": [first[p] for p in fused], "lengths": [lengths[p] for p in fused], "memory": memory}
-                fused_dual_sgd(*self._lists(group, fused), gammas, **known, **fused_arguments(group), l1=l1, l2=l2)
+                weights, gradients, buffers, duals = self._lists(group, fused)
+                fused_dual_sgd(
+                    weights, gradients, buffers, duals, gammas, **known, **fused_arguments(group), l1=l1, l2=l2
+                )
             if others:
                 m = momenta_of(self, group, others)
                 weights = widened(m.weights)
                 moved = displacements(group, m, weights, [first[p] for p in others])
-                for state, w, displacement, p in zip(m.states, weights, moved, others, strict=True):
-                    length = lengths[p]
-                    dual, threshold = local(state["dual"]), state["threshold"]
-                    new = dual_step(w, dual, number(threshold), displacement, length * l1, length * l2, memory)
-                    for target, value in zip((w, dual), new[:2], strict=True):
-                        target.copy_(value)
-                    threshold.fill_(new[2])
+                for p, state, w, displacement in zip(others, m.states, weights, moved, strict=True):
+                    dual_(group["penalty"], p, state, w, displacement, lengths[p], memory)
                 put_back(m.weights, weights, group["stochastic_rounding"])
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
         return *momenta_of(self, group, parameters).lists(), [local(self.state[p]["dual"]) for p in parameters]
-
-
-def _ready_duals(parameters: list[Tensor], states: list[dict[str, Any]]) -> None:
-    """Make z (where w is 0) of each parameter, and the one Γ, where they are missing."""
-    for p, state in zip(parameters, states, strict=True):
-        if "dual" not in state:
-            dtype = torch.float32 if p.dtype in LOW else p.dtype
-            state["dual"] = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
-            state["threshold"] = torch.zeros((), dtype=torch.float64)

@@ -42,7 +42,7 @@ def sums_over_all_parts(sums: list[Tensor], tensors: list[Tensor]) -> list[Tenso
 
 def prox_in_parts(penalty: Any, like: Tensor, values: Tensor, step: Tensor | float) -> Tensor:
     """Return the local part of the prox of a tensor that is laid out as `like`; `values`, `step` are local parts."""
-    if not is_sharded(like) or not _splits(penalty, like):
+    if not is_sharded(like) or not needs_whole(penalty, like):
         return penalty.prox(values, step)
     whole = _whole(like, values)
     if isinstance(step, Tensor) and step.ndim > 0:
@@ -80,9 +80,10 @@ def _shard_groups(tensor: Any) -> list[Any]:
     return [mesh.get_group(k) for k, placement in enumerate(tensor.placements) if placement.is_shard()]
 
 
-def _splits(penalty: Any, tensor: Any) -> bool:
-    """Whether this penalty needs more than the local part: groups cut by a shard, or one number per weight or group."""
-    if getattr(penalty, "factors", None) is not None or not isinstance(penalty.alpha, (int, float)):
+def needs_whole(penalty: Any, tensor: Any) -> bool:
+    """Say whether this penalty needs more than the local part: groups cut by a shard, or one number per weight or group."""
+    factors = [getattr(part, "factors", None) for part in (penalty, getattr(penalty, "elementwise", None))]
+    if any(f is not None for f in factors) or not isinstance(penalty.alpha, (int, float)):
         return True
     if not isinstance(penalty, BlockSeparable):
         return False

@@ -8,10 +8,11 @@ def dual_step(
 ) -> tuple[Array, Array, Array]:
     """Return weights, dual and threshold after one step of dual averaging under α(ρ|w| + ½(1-ρ) w²).
 
-    In the classical letters z ← β z + displacement, Γ ← β Γ + growth, w = soft(z, Γ) / (1 + shrink): a weight is zero while
-    the gradients summed so far are below the strengths summed so far, so one noisy gradient cannot revive it. Where w ≠ 0 this
-    is w + displacement, pulled toward 0 by growth; there z is w + sign(w) Γ and needs no memory, so `dual` holds z only
-    where w = 0. That saves w from being the difference of two numbers that grow without end.
+    In the classical letters z ← β z + displacement, Γ ← β Γ + growth, w = soft(z, Γ) / (1 + shrink): a weight is zero
+    while the gradients summed so far are below the strengths summed so far, so one noisy gradient cannot revive it.
+    Where w ≠ 0 this is w + displacement, pulled toward 0 by growth; there z starts anew from w + sign(w) Γ and needs no
+    memory, so `dual` holds z only where w = 0. That saves w from being the difference of two numbers that grow without
+    end.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def dual_step(
 
     Notes
     -----
-    Its fixed points are those of the proximal step: w ≠ 0 stays where g + αρ sign(w) + α(1-ρ) w = 0, and w = 0 stays where
-    |g| <= αρ, whatever the metric.
+    Its fixed points are those of the proximal step: w ≠ 0 stays where g + αρ sign(w) + α(1-ρ) w = 0, and w = 0
+    stays where |g| <= αρ, whatever the metric.
 
     References
     ----------
