@@ -20,7 +20,7 @@ def compare_steps(runs: int) -> list[dict]:
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            taken = _in_turns(_arms(torch), 10 * runs)
+            taken = _in_turns(_arms(torch), 20 * runs)
             records += [_record(name, seconds, taken, count) for name, seconds in taken.items()]
     finally:
         torch.set_num_threads(threads)
