@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shrinkage.training import decay_factor
-
 LOW = (torch.bfloat16, torch.float16)
 
 
@@ -51,9 +49,11 @@ def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
     `rates` are the learning rates of a schedule that are known. The largest counts: where it starts or ends near 0 nobody
     expects decay. Rates on a device are not asked for.
     """
-    if group.get("warned_of_lost_decay") or any(isinstance(rate, Tensor) for rate in rates) or not max(rates) > 0:
+    if group.get("warned_of_lost_decay") or any(isinstance(rate, Tensor) for rate in rates):
         return
-    shrinking = 1.0 - decay_factor(max(rates), group["weight_decay"], group["coupling"], max(rates))
+    shrinking = group["weight_decay"] * (max(rates) if group["coupling"] == "lr" else float(max(rates) > 0))
+    if not shrinking:
+        return
     for dtype in {p.dtype for p in group["params"] if p.grad is not None and p.is_floating_point()}:
         saved = group["stochastic_rounding"] and dtype is torch.bfloat16
         if shrinking < torch.finfo(dtype).eps / 2 and not saved:

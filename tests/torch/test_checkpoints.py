@@ -1,0 +1,303 @@
+"""Stopping and going on: checkpoints, copies, and checkpoints of torch's own optimizers."""
+
+import copy
+import io
+import pickle
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from optimizers import FIVE, PENALIZED, equal_states, every_parameter, make, network, planned, train  # noqa: E402
+
+from shrinkage._errors import ArgumentError  # noqa: E402
+from shrinkage.penalties import L1, L1L2, MCP, SCAD, GroupL2  # noqa: E402
+from shrinkage.torch import AdamW, DualAdam, DualSGD, Plan, ProxAdam, ProxSGD  # noqa: E402
+from shrinkage.torch._optimizer import OWN_STATE  # noqa: E402
+
+every = pytest.mark.parametrize("name", FIVE)
+every_penalized = pytest.mark.parametrize("name", PENALIZED)
+
+
+def through_a_file(stored):
+    file = io.BytesIO()
+    torch.save(stored, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def renewed(name, model, optimizer, **settings):
+    """A copy of the model, and an optimizer with other settings that loads the state through a file."""
+    twin = network(seed=1, dtype=next(model.parameters()).dtype)
+    twin.load_state_dict(through_a_file(model.state_dict()))
+    other = planned(name, twin, L1(9.0), **({"lr": 7.0, "foreach": True} | settings))
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    return twin, other
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_run_goes_on_from_a_file_bit_for_bit(name, dtype):
+    model = network(dtype=dtype)
+    optimizer = planned(name, model)
+    if dtype is torch.bfloat16 and name == "AdamW":
+        optimizer.param_groups[0]["warned_of_lost_decay"] = True
+    train(model, optimizer, 7)
+    twin, other = renewed(name, model, optimizer)
+    assert equal_states(optimizer, other)
+    train(model, optimizer, 7)
+    train(twin, other, 7)
+    assert equal_states(optimizer, other)
+    assert {str(group["penalty"]) for group in optimizer.param_groups} == {
+        str(g["penalty"]) for g in other.param_groups
+    }
+
+
+@every_penalized
+def test_loading_shares_no_state_of_ours_with_what_was_loaded(name):
+    model = network()
+    optimizer = planned(name, model)
+    train(model, optimizer, 3)
+    stored = optimizer.state_dict()
+    own = {(k, key) for k, known in stored["state"].items() for key in OWN_STATE if key in known}
+    before = {(k, key): stored["state"][k][key].clone() for k, key in own}
+    twin = copy.deepcopy(model)
+    other = planned(name, twin)
+    other.load_state_dict(stored)
+    train(twin, other, 3)
+    assert own
+    assert all(torch.equal(stored["state"][k][key], value) for (k, key), value in before.items())
+
+
+@every
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copy_of_model_and_optimizer_goes_on_alike(name, copied):
+    model = network()
+    optimizer = planned(name, model)
+    train(model, optimizer, 5)
+    twin, other = copied((model, optimizer))
+    assert other.plan.parameters["0.weight"] is twin[0].weight
+    train(model, optimizer, 5)
+    assert not equal_states(optimizer, other)
+    train(twin, other, 5)
+    assert equal_states(optimizer, other)
+
+
+PENALTIES = [
+    L1(0.1),
+    L1(0.1, factors=torch.rand(8, 6)),
+    L1L2(0.1, l1_ratio=0.3),
+    GroupL2(0.1, axis=0),
+    GroupL2(0.1, axis=(0, 1), weights="ones"),
+    GroupL2(0.1, groups=[[0, 1, 7], [3]], weights=[1.0, 2.0]),
+    L1(0.1) + GroupL2(0.2, axis=1),
+    MCP(0.1, 8.0),
+    SCAD(0.1, 9.0),
+]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=lambda g: type(g).__name__)
+def test_every_penalty_comes_back_from_a_file(penalty):
+    w = torch.nn.Parameter(torch.ones(8, 6))
+    optimizer = ProxAdam([w], lr=0.01, penalty=penalty)
+    other = ProxAdam([torch.nn.Parameter(torch.ones(8, 6))], lr=0.01, penalty=L1(0.5))
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    found = other.param_groups[0]["penalty"]
+    assert type(found) is type(penalty)
+    v = torch.randn(8, 6)
+    assert torch.equal(found.prox(v, 0.3), penalty.prox(v, 0.3))
+
+
+PAIRS = [
+    (torch.optim.Adam, {"lr": 0.01}, ProxAdam),
+    (torch.optim.Adam, {"lr": 0.01, "amsgrad": True}, DualAdam),
+    (torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}, ProxSGD),
+    (torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True}, DualSGD),
+    (torch.optim.AdamW, {"lr": 0.01}, AdamW),
+]
+every_pair = pytest.mark.parametrize(("theirs", "settings", "ours"), PAIRS, ids=lambda x: getattr(x, "__name__", ""))
+
+
+@every_pair
+@pytest.mark.parametrize("named", [False, True])
+def test_a_run_of_torch_goes_on_without_a_penalty_bit_for_bit(theirs, settings, ours, named):
+    def given(model):
+        return model.named_parameters() if named else model.parameters()
+
+    model = network()
+    optimizer = theirs(given(model), **settings)
+    train(model, optimizer, 6)
+    twin = copy.deepcopy(model)
+    other = ours(given(twin), lr=5.0)
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    train(model, optimizer, 6)
+    train(twin, other, 6)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("theirs", "settings", "ours"), PAIRS[:-1], ids=lambda x: getattr(x, "__name__", ""))
+def test_a_run_of_torch_goes_on_with_the_penalty_of_the_plan(theirs, settings, ours):
+    model = network()
+    optimizer = theirs(model.named_parameters(), **settings)
+    train(model, optimizer, 6)
+    other = ours(Plan(model, L1(0.5)), lr=0.05)
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert [group["penalty"] for group in other.param_groups] == [L1(0.5), None]
+    assert all("exp_avg" in known or "momentum_buffer" in known for known in other.state.values())
+    train(model, other, 30)
+    assert (model[0].weight == 0).any()
+    assert (model[0].bias != 0).all()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_checkpoint_of_torch_does_not_know_stays(named):
+    def given(model):
+        return list(model.named_parameters() if named else model.parameters())
+
+    model = network()
+    optimizer = torch.optim.Adam(given(model), lr=0.01)
+    train(model, optimizer, 2)
+    group = {"params": given(model), "penalty": L1(0.5), "metric_floor": 0.2, "warmup_steps": 3}
+    other = ProxAdam([group], lr=7.0)
+    other.load_state_dict(optimizer.state_dict())
+    got = other.param_groups[0]
+    assert (got["penalty"], got["metric_floor"], got["warmup_steps"], got["lr"]) == (L1(0.5), 0.2, 3, 0.01)
+
+
+def test_the_momentum_of_a_long_run_of_torch_has_the_scale_of_a_long_run():
+    w = torch.nn.Parameter(torch.zeros(4, dtype=torch.float64))
+    optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    for _ in range(300):
+        w.grad = w.detach() - torch.linspace(-1.0, 1.0, 4, dtype=torch.float64)
+        optimizer.step()
+    other = ProxSGD([w], lr=0.1, momentum=0.9, penalty=L1(0.25))
+    other.load_state_dict(optimizer.state_dict())
+    w.grad = torch.zeros_like(w)
+    other.step()
+    assert other.state[w]["momentum_scale"].item() == pytest.approx(10.0, abs=1e-12)
+
+
+def test_decoupled_decay_of_a_checkpoint_is_not_read_as_decay_in_the_gradient():
+    model = network()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.1)
+    train(model, optimizer, 2)
+    other = ProxAdam(model.parameters(), penalty=L1(0.1))
+    with pytest.raises(ArgumentError, match="decoupled"):
+        other.load_state_dict(optimizer.state_dict())
+    optimizer.param_groups[0]["weight_decay"] = 0.0
+    other.load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize("ours", [ProxAdam, DualAdam, AdamW])
+def test_counts_of_steps_as_old_checkpoints_have_them_are_read(ours):
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    train(model, optimizer, 4)
+    stored = optimizer.state_dict()
+    for known in stored["state"].values():
+        known["step"] = int(known["step"])
+    given = {} if ours is AdamW else {"penalty": L1(0.1)}
+    other = ours(model.parameters(), **given)
+    other.load_state_dict(stored)
+    train(model, other, 1)
+    assert all(torch.equal(known["step"], torch.tensor(5.0)) for known in other.state.values())
+
+
+def reordered(model, penalty=None):
+    """The parameters of a model backwards, weights and vectors mixed in other groups."""
+    named = list(model.named_parameters())[::-1]
+    return [
+        {"params": [(name, p) for name, p in named if p.ndim > 1], "penalty": penalty},
+        {"params": [(name, p) for name, p in named if p.ndim < 2 and "2" not in name]},
+        {"params": [(name, p) for name, p in named if p.ndim < 2 and "2" in name]},
+    ]
+
+
+@every_penalized
+def test_states_go_by_name_to_another_order_and_grouping(name):
+    model = network()
+    optimizer = planned(name, model, L1(0.1))
+    train(model, optimizer, 6)
+    twin = copy.deepcopy(model)
+    other = make(name, reordered(twin, L1(0.1)))
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert [group["param_names"] for group in other.param_groups][0] == ["3.weight", "0.weight"]
+    train(model, optimizer, 6)
+    train(twin, other, 6)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+def test_groups_of_other_members_keep_their_own_settings_and_groups_of_the_same_take_the_stored_ones():
+    model = network()
+    optimizer = ProxAdam(Plan(model, L1(0.1)), lr=0.01)
+    train(model, optimizer, 2)
+    other = ProxAdam(reordered(model, L1(0.7)), lr=0.5)
+    other.load_state_dict(optimizer.state_dict())
+    assert [(group["lr"], group["penalty"]) for group in other.param_groups] == [
+        (0.01, L1(0.1)),
+        (0.5, None),
+        (0.5, None),
+    ]
+
+
+@every
+def test_a_state_of_parameters_with_other_names_is_refused_and_nothing_is_loaded(name):
+    model = network()
+    optimizer = planned(name, model)
+    train(model, optimizer, 2)
+    other = make(name, [("a", torch.nn.Parameter(torch.ones(2))), ("0.bias", torch.nn.Parameter(torch.ones(8)))])
+    with pytest.raises(ArgumentError, match=r"lacks a.*has not, 0\.weight"):
+        other.load_state_dict(optimizer.state_dict())
+    assert not other.state
+
+
+@every
+def test_a_state_of_another_number_of_parameters_is_refused_as_by_torch(name):
+    model = network()
+    optimizer = make(name, model.parameters())
+    with pytest.raises(ValueError, match="parameter group"):
+        optimizer.load_state_dict(make(name, list(model.parameters())[:2]).state_dict())
+
+
+@every
+def test_a_state_is_plain_data(name):
+    model = network()
+    optimizer = planned(name, model)
+    train(model, optimizer, 1)
+    for group in optimizer.state_dict()["param_groups"]:
+        assert group["penalty"] is None or type(group["penalty"]) is dict
+    for group in optimizer.param_groups:
+        assert not isinstance(group["penalty"], dict)
+
+
+@every_penalized
+def test_groups_of_a_plan_travel_through_any_optimizer_of_torch(name):
+    model = network()
+    optimizer = torch.optim.Adam(Plan(model, L1(0.4)).param_groups(), lr=0.01)
+    stored = through_a_file(optimizer.state_dict())
+    if name.endswith("Adam"):
+        other = make(name, reordered(model))
+        other.load_state_dict(stored)
+        assert other.param_groups[0]["penalty"] == L1(0.4)
+    again = make(name, optimizer.param_groups)
+    assert [group["penalty"] for group in again.param_groups] == [L1(0.4), None]
+
+
+@every
+def test_hooks_on_saving_and_loading_are_called(name):
+    model = network()
+    optimizer, calls = planned(name, model), []
+    optimizer.register_state_dict_post_hook(lambda _, stored: calls.append(stored["param_groups"][0].get("lr")))
+    optimizer.register_load_state_dict_pre_hook(lambda _, stored: calls.append("before"))
+    optimizer.register_load_state_dict_post_hook(lambda _: calls.append("after"))
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert calls[1:] == ["before", "after"]
+
+
+@every
+def test_an_empty_state_can_be_stored_and_loaded(name):
+    model = network()
+    optimizer = planned(name, model)
+    optimizer.load_state_dict(through_a_file(optimizer.state_dict()))
+    train(model, optimizer, 2)
+    assert all(torch.isfinite(p).all() for p in every_parameter(optimizer))
