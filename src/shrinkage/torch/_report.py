@@ -20,7 +20,7 @@ from shrinkage.training import Alarm, Report, ReportRow, alarms_of, penalty_text
 CHUNK = {"cpu": 1 << 17}
 """Weights per pass: on the CPU what stays in cache, elsewhere `CHUNK_ELSEWHERE`."""
 CHUNK_ELSEWHERE = 1 << 25
-INVARIANT_BEFORE_NORM = 1e-2
+INVARIANT_BEFORE_NORM = 1e-1
 INVARIANT = 1e-3
 """|cos(gradient, weights)| √n below which a loss does not see the weights' scale; random directions have about 1."""
 
@@ -72,7 +72,7 @@ def report(
     counts as L2. After a prox the weights are judged with a gradient from before it.
 
     The scale of weights in front of a normalization is invisible to the loss: then g ⟂ w. It is judged by `.grad`,
-    before or after the step; a layer followed by a norm is suspected at |cos| √n < 0.01, others at 0.001.
+    before or after the step; a layer followed by a norm is suspected at |cos| √n < 0.1, others at 0.001.
 
     Weights are passed over in pieces, without copies of the model; one transfer per device. Of DTensors each process
     reads its part and sums are reduced; only penalties on groups gather their tensor, as their prox does.
