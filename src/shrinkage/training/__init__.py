@@ -16,9 +16,13 @@ from shrinkage.training._plan import Facts as Facts
 from shrinkage.training._plan import PlanRow as PlanRow
 from shrinkage.training._plan import PlanTable as PlanTable
 from shrinkage.training._plan import penalty_text as penalty_text
+from shrinkage.training._recursions import adagrad_scale as adagrad_scale
 from shrinkage.training._recursions import adam_corrections as adam_corrections
 from shrinkage.training._recursions import decay_factor as decay_factor
 from shrinkage.training._recursions import momentum_scale as momentum_scale
+from shrinkage.training._recursions import nadam_scale as nadam_scale
+from shrinkage.training._recursions import radam_scale as radam_scale
+from shrinkage.training._recursions import steady_scale as steady_scale
 from shrinkage.training._recursions import step_scale as step_scale
 from shrinkage.training._report import Report as Report
 from shrinkage.training._report import ReportRow as ReportRow

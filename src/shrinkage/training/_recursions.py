@@ -71,3 +71,73 @@ def decay_factor(lr: Scalar, weight_decay: float, coupling: str, max_lr: Scalar)
     (0.95, 0.95)
     """
     return 1.0 - (lr if coupling == "lr" else lr / max_lr) * weight_decay
+
+
+def steady_scale(momentum: Scalar, dampening: float = 0.0) -> Scalar:
+    """Return the limit (1 - τ) / (1 - μ) of `momentum_scale`, for a buffer of unknown age; 1 where μ >= 1 has none.
+
+    Examples
+    --------
+    >>> round(steady_scale(0.9), 12), round(steady_scale(0.9, dampening=0.9), 12)
+    (10.0, 1.0)
+    """
+    return (1.0 - dampening) / (1.0 - momentum) if momentum < 1 else 1.0
+
+
+def nadam_scale(step: Scalar, product: Scalar, beta1: float, momentum_decay: float) -> Scalar:
+    """Return how many times lr · g / d NAdam moves at step t, if every gradient so far was g.
+
+    With μ_t = β₁ (1 - ½ · 0.96^(t ψ)), ψ = `momentum_decay`, P = μ_1 ··· μ_t, and the first moment (1 - β₁ᵗ) g, which
+    nothing corrects for bias, it is (1 - μ_t) / (1 - P) + μ_{t+1} (1 - β₁ᵗ) / (1 - P μ_{t+1}).
+
+    Parameters
+    ----------
+    step : number
+        t >= 1, this step counted.
+    product : number
+        P, this step's factor in it.
+    beta1, momentum_decay : float
+
+    Reference: Dozat (2016), Algorithm 2, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, as `torch.optim.NAdam`
+
+    Examples
+    --------
+    >>> first = 0.9 * (1 - 0.5 * 0.96**0.004)
+    >>> round(nadam_scale(1, first, 0.9, 0.004), 4)
+    1.0565
+    >>> round(nadam_scale(10**6, 0.0, 0.9, 0.004), 12)
+    1.0
+    """
+    now, then = (beta1 * (1.0 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1))
+    return (1.0 - now) / (1.0 - product) + then * (1.0 - beta1**step) / (1.0 - product * then)
+
+
+def radam_scale(step: Scalar, beta2: float) -> Scalar:
+    """Return how many times lr · g / d RAdam moves at step t: its rectification; 0 while it moves by lr · g instead.
+
+    With ρ∞ = 2 / (1 - β₂) - 1 and ρ = ρ∞ - 2 t β₂ᵗ / (1 - β₂ᵗ) it is √((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)) where ρ > 5.
+
+    Reference: Liu et al. (2020), Algorithm 2, https://arxiv.org/abs/1908.03265, with the bound 5 of `torch.optim.RAdam`
+
+    Examples
+    --------
+    >>> radam_scale(5, 0.999), round(radam_scale(6, 0.999), 4), round(radam_scale(10**6, 0.999), 12)
+    (0.0, 0.0258, 1.0)
+    """
+    longest = 2.0 / (1.0 - beta2) - 1.0
+    if longest <= 5.0:
+        return 0.0 * step
+    length = longest - 2.0 * step * beta2**step / (1.0 - beta2**step)
+    square = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length)
+    return (length > 5.0) * abs(square) ** 0.5
+
+
+def adagrad_scale(step: Scalar, lr_decay: float) -> Scalar:
+    """Return how many times lr · g / d Adagrad moves at step t: 1 / (1 + (t - 1) · lr_decay).
+
+    Examples
+    --------
+    >>> adagrad_scale(1, 0.5), adagrad_scale(3, 0.5)
+    (1.0, 0.5)
+    """
+    return 1.0 / (1.0 + (step - 1.0) * lr_decay)
