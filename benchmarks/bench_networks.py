@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
@@ -21,10 +22,14 @@ def compare(runs: int) -> list[dict]:
 
     torch.set_num_threads(1)
     records = rows_of(networks.digits(), 1e-3, DIGITS_SEEDS, sgd_lr=0.1)
+    for lr in (5e-3, 1e-2, 2e-2, 4e-2):
+        task = replace(networks.digits(), name=f"digits, learning rate {lr:g}", lr=lr)
+        records += [averaged(task, partial(networks.by_loop, task, alpha=1e-3), DIGITS_SEEDS)]
+        records += [averaged(task, partial(networks.by_ours, task, alpha=1e-3, name="DualAdam"), DIGITS_SEEDS)]
     folder = networks.fashion_mnist_folder()
     if folder is not None:
         records += rows_of(networks.fashion_mnist(folder), 1e-4, range(runs))
-        records += rows_of(networks.fashion_mnist_filters(folder), 4e-4, range(runs), rows=True)
+        records += rows_of(networks.fashion_mnist_filters(folder), 2e-4, range(runs), rows=True)
     return records
 
 
@@ -32,34 +37,38 @@ def rows_of(task, alpha: float, seeds: range, rows: bool = False, sgd_lr: float 
     """The records of one task: ours first, then the others at the zeros that ours reached."""
     import networks
 
-    def averaged(run: Callable, **settings) -> dict:
-        outcomes = []
-        for seed in seeds:
-            outcomes.append(run(seed))
-            print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
-        return record(task, outcomes, {"alpha": alpha, "lr": task.lr, **settings})
-
     print(f"{task.name}, strength {alpha}", file=sys.stderr, flush=True)
-    found = [averaged(lambda seed: networks.by_ours(task, seed, alpha, "DualAdam", rows))]
+    known = {"alpha": alpha, "rows": rows}
+    ours = partial(networks.by_ours, task, **known)
+    found = [averaged(task, partial(ours, name=name), seeds, alpha=alpha) for name in ("DualAdam", "ProxAdam")]
     target = found[0]["zeros"]
-    found += [averaged(lambda seed: networks.by_ours(task, seed, alpha, "ProxAdam", rows))]
     if sgd_lr is not None:
-        by_sgd = replace(task, lr=sgd_lr)
         for name in ("DualSGD", "ProxSGD"):
-            found += [averaged(lambda seed, name=name: networks.by_ours(by_sgd, seed, alpha, name, rows), lr=sgd_lr)]
-    refitted = averaged(lambda seed: networks.by_refit(task, seed, alpha, "DualAdam", rows))
-    found += [refitted, averaged(lambda seed: networks.by_loop(task, seed, alpha, rows))]
-    for zeros in {target, refitted["zeros"]}:
-        found += [
-            averaged(lambda seed, zeros=zeros: networks.by_magnitude(task, seed, alpha, zeros, rows), asked=zeros)
-        ]
+            by_sgd = partial(networks.by_ours, replace(task, lr=sgd_lr), name=name, **known)
+            found += [averaged(task, by_sgd, seeds, alpha=alpha, lr=sgd_lr)]
+    found += [averaged(task, partial(networks.by_loop, task, **known), seeds, alpha=alpha)]
+    found += [averaged(task, partial(networks.by_magnitude, task, zeros=target, **known), seeds, alpha=alpha)]
+    if not rows:
+        found += [averaged(task, partial(networks.by_refit, task, name="DualAdam", **known), seeds, alpha=alpha)]
+        left = found[-1]["zeros"]
+        found += [averaged(task, partial(networks.by_magnitude, task, zeros=left, **known), seeds, alpha=alpha)]
     if importlib.util.find_spec("torchao") is not None:
-        strength = matched(lambda reg: networks.by_pat(task, seeds[0], alpha, reg, rows).zeros, target)
-        found += [averaged(lambda seed: networks.by_pat(task, seed, alpha, strength, rows), reg_lambda=strength)]
+        pat = partial(networks.by_pat, task, **known)
+        strength = matched(lambda reg_lambda: pat(seed=seeds[0], reg_lambda=reg_lambda).zeros, target)
+        found += [averaged(task, partial(pat, reg_lambda=strength), seeds, alpha=alpha, reg_lambda=strength)]
     return found
 
 
-def matched(zeros_at: Callable[[float], float], target: float, low: float = 0.01, high: float = 1.0) -> float:
+def averaged(task, run: Callable, seeds: range, **settings) -> dict:
+    """One record: `run(seed=...)` for every seed."""
+    outcomes = []
+    for seed in seeds:
+        outcomes.append(run(seed=seed))
+        print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
+    return record(task, outcomes, {"lr": task.lr, **settings})
+
+
+def matched(zeros_at: Callable[[float], float], target: float, low: float = 0.1, high: float = 2.0) -> float:
     """The strength whose share of zeros is within CLOSE of the target, by bisection on a logarithmic scale."""
     for _ in range(6):
         middle = (low * high) ** 0.5

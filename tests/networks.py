@@ -145,15 +145,18 @@ def _fashion_mnist_data(folder: Path) -> tuple[tuple[Tensor, Tensor], tuple[Tens
 
 
 def fashion_mnist(folder: Path, epochs: int = 8) -> Task:
-    """Fashion-MNIST, 60,000 images to train on and 10,000 to test, and an MLP 784-256-128-10."""
+    """Fashion-MNIST, 60,000 images to train on and 10,000 to test, and an MLP 784-256-128-10.
+
+    Of 1e-3, 3e-3 and 1e-2, this learning rate gives the penalty in the loss its lowest J (strength 1e-4, seed 100).
+    """
     train, test = _fashion_mnist_data(folder)
-    return Task("Fashion-MNIST", train, test, lambda: mlp(784, 256, 128, 10), epochs, 128, 1e-3)
+    return Task("Fashion-MNIST", train, test, lambda: mlp(784, 256, 128, 10), epochs, 128, 3e-3)
 
 
 def fashion_mnist_filters(folder: Path, epochs: int = 5, n_samples: int = 20_000) -> Task:
     """The first of these images and a network with two convolutions, whose filters and neurons are groups."""
     (X, y), test = _fashion_mnist_data(folder)
-    return Task("Fashion-MNIST, filters", (X[:n_samples], y[:n_samples]), test, convnet, epochs, 128, 1e-3)
+    return Task("Fashion-MNIST, filters", (X[:n_samples], y[:n_samples]), test, convnet, epochs, 128, 3e-3)
 
 
 def batches(task: Task, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
