@@ -102,7 +102,8 @@ class SCAD:
         low = xp.where(convex & (size > (1.0 + step) * lam), bent, soft)
         jump = xp.where(step <= gamma + 1.0, 0.5 * (gamma + 1.0 + step), xp.sqrt(step) * (gamma + 1.0) ** 0.5)
         edge = lam * xp.where(convex, gamma + 0.0 * step, jump)
-        return xp.where(size > edge, v + xp.zeros_like(low), xp.sign(v) * low)
+        stays = (size > edge) | (step == 0)
+        return xp.where(stays, v + xp.zeros_like(low), xp.sign(v) * low)
 
     def violation(self, w: Array, z: Array) -> Array:
         """Return, coordinate by coordinate, the distance from z to the limiting subdifferential of g at w."""

@@ -119,10 +119,9 @@ class DualAdam(PenalizedOptimizer):
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
-        super().add_param_group(param_group)
-        check_dual(self.param_groups[-1]["penalty"])
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        check_dual(group["penalty"])
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)
@@ -151,7 +150,8 @@ class DualAdam(PenalizedOptimizer):
 def _step(group: dict[str, Any], m: Moments, memory: float) -> None:
     work = m.widened()
     direction = advance(group, work, group["weight_decay"])
+    still = number(group["lr"]) == 0  # or rounding would move groups
     each = zip(m.parameters, m.states, work.weights, direction.displacements, direction.steps, strict=True)
-    for p, state, w, displacement, step in each:
+    for p, state, w, displacement, step in [] if still else each:
         dual_(group["penalty"], p, state, w, displacement, step, memory)
     m.put_back(work, group["stochastic_rounding"])

@@ -111,10 +111,9 @@ class DualSGD(PenalizedOptimizer):
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
-        super().add_param_group(param_group)
-        check_dual(self.param_groups[-1]["penalty"])
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        check_dual(group["penalty"])
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_sgd(self, group)
@@ -142,7 +141,8 @@ class DualSGD(PenalizedOptimizer):
                 m = momenta_of(self, group, others)
                 weights = widened(m.weights)
                 moved = displacements(group, m, weights, [first[p] for p in others])
-                for p, state, w, displacement in zip(others, m.states, weights, moved, strict=True):
+                each = zip(others, m.states, weights, moved, strict=True)
+                for p, state, w, displacement in [] if lr == 0 else each:  # or rounding would move groups
                     dual_(group["penalty"], p, state, w, displacement, lengths[p], memory)
                 put_back(m.weights, weights, group["stochastic_rounding"])
 
