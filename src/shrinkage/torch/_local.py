@@ -43,7 +43,7 @@ def sums_over_all_parts(sums: list[Tensor], tensors: list[Tensor]) -> list[Tenso
 def prox_in_parts(penalty: Any, like: Tensor, values: Tensor, step: Tensor | float) -> Tensor:
     """Return the local part of the prox of a tensor that is laid out as `like`; `values`, `step` are local parts."""
     if not is_sharded(like) or not needs_whole(penalty, like):
-        return penalty.prox(values, step)
+        return penalty.prox(values, step) if values.numel() else values
     whole = _whole(like, values)
     if isinstance(step, Tensor) and step.ndim > 0:
         step = _whole(like, step)
