@@ -11,6 +11,7 @@ void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
 void bind_newton(nb::module_& m);
 void bind_steps(nb::module_& m);
+void bind_groups(nb::module_& m);
 
 static bool control_c() {
   nb::gil_scoped_acquire locked;
@@ -26,4 +27,5 @@ NB_MODULE(_core, m) {
   bind_restricted(m);
   bind_newton(m);
   bind_steps(m);
+  bind_groups(m);
 }

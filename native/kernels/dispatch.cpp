@@ -13,6 +13,7 @@
   void fill_sweeps(Kernels& table);         \
   void fill_adam(Kernels& table);           \
   void fill_sgd(Kernels& table);            \
+  void fill_groups(Kernels& table);         \
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
@@ -22,6 +23,7 @@
     fill_sweeps(table);                     \
     fill_adam(table);                       \
     fill_sgd(table);                        \
+    fill_groups(table);                     \
   }                                         \
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "shrinkage/group_kernels.hpp"
 #include "shrinkage/step_kernels.hpp"
 
 // The hot loops, as plain functions on pointers. Each is compiled once per instruction set (native/kernels/k_*.cpp)
@@ -75,6 +76,10 @@ struct Kernels {
   void (*dual_sgd_f32)(Index count, const SgdArrays<float>& arrays, const SgdScalars& scalars);
   void (*dual_sgd_bf16)(Index count, const SgdArrays<Bfloat16>& arrays, const SgdScalars& scalars);
   void (*dual_sgd_mixed)(Index count, const SgdArrays<Bfloat16, float>& arrays, const SgdScalars& scalars);
+
+  // --- k_groups.cpp: the prox of a penalty on groups, of groups `first` to `first + count`, in place ------------------------
+  void (*group_prox_f32)(const GroupArrays<float>& x, const GroupScalars& scalars, Index first, Index count, float* scratch);
+  void (*group_prox_f64)(const GroupArrays<double>& x, const GroupScalars& scalars, Index first, Index count, double* scratch);
 };
 
 // The table of the best instruction set of this machine, or of the one named by the environment

@@ -46,7 +46,7 @@ def can_fuse(tensors: Sequence[Tensor], duals: int = 0) -> bool:
     for k, tensor in enumerate(tensors):
         late = dtype is torch.bfloat16 and k >= len(tensors) - duals
         alike = tensor.dtype is dtype or (late and tensor.dtype is torch.float32)
-        if not (alike and _is_plain(tensor) and tensor.shape == param.shape):
+        if not (alike and is_plain(tensor) and tensor.shape == param.shape):
             return False
         same = tensor.is_contiguous() if layout is torch.contiguous_format else tensor.stride() == param.stride()
         if not same or (recording and tensor.requires_grad):
@@ -55,7 +55,8 @@ def can_fuse(tensors: Sequence[Tensor], duals: int = 0) -> bool:
     return all(start + size <= after for (start, size), (after, _) in pairwise(places))
 
 
-def _is_plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor) -> bool:
+    """Say whether a tensor's numbers lie at its address as they are: dense, on the CPU, of no other class."""
     return (
         type(tensor) in _PLAIN
         and tensor.layout is torch.strided

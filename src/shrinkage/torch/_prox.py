@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from shrinkage.penalties import BlockSeparable, HasKernel
-from shrinkage.torch._local import is_sharded, part_of, prox_in_parts, whole_and_back
+from shrinkage.torch._group_prox import group_prox_
+from shrinkage.torch._local import is_sharded, needs_whole, part_of, prox_in_parts, whole_and_back
 
 Steps = list[Any]
 """For each tensor the prox step: a number, a 0-d tensor, or a tensor with one step per weight."""
@@ -41,8 +42,12 @@ def prox_(penalty: Any, weights: list[Tensor], steps: Steps, like: list[Tensor],
     if is_elementwise(penalty):
         soft_threshold_(weights, steps, *strengths(penalty))
     else:
-        for w, step, p in zip(weights, steps, like, strict=True):
-            w.copy_(prox_in_parts(penalty, p, w, step))
+        here = [k for k, p in enumerate(like) if not (is_sharded(p) and needs_whole(penalty, p))]
+        done = group_prox_(penalty, [weights[k] for k in here], [steps[k] for k in here])
+        done = {here[k] for k in done}
+        for k, (w, step, p) in enumerate(zip(weights, steps, like, strict=True)):
+            if k not in done:
+                w.copy_(prox_in_parts(penalty, p, w, step))
     for w, z, p in zip(weights, before, like, strict=False):
         w.copy_(_with_survivors(penalty, w, z, p, keep))
 
@@ -74,6 +79,8 @@ def _with_survivors(penalty: Any, w: Tensor, z: Tensor, like: Tensor, keep: int)
     if is_sharded(like):
         whole = _with_survivors(penalty, whole_and_back(like, w), whole_and_back(like, z), _plain_like(w), keep)
         return part_of(like, whole)
+    if not w.numel():
+        return w
     if not isinstance(penalty, BlockSeparable):
         if int(torch.count_nonzero(w)) >= keep:
             return w
