@@ -12,6 +12,8 @@ constrain := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 # One thread per process for BLAS: the tests run side by side.
 single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 pytest := $(single) MPLBACKEND=Agg $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
+# tests, and the examples in documents and docstrings
+tested := ./tests ./README.md ./docs/networks.md --doctest-modules --doctest-glob=README.md --doctest-glob=networks.md --pyargs shrinkage
 core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
@@ -25,10 +27,10 @@ demo: $(VENV)/done-cli ## fits and compares ridge, lasso and elastic net on real
 	$(bin)/shrinkage demo --out demo-reports
 
 test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed package, and the examples in docstrings
-	$(pytest) ./tests ./README.md --doctest-modules --doctest-glob=README.md --pyargs shrinkage
+	$(pytest) $(tested)
 
 test-all: $(VENV)/done-all test-core ## the same with everything slow, every array library, peers and architectures of networks
-	$(pytest) -m "" ./tests ./README.md --doctest-modules --doctest-glob=README.md --pyargs shrinkage
+	$(pytest) -m "" $(tested)
 
 check: lint types stub contract test ## what continuous integration runs
 

@@ -120,7 +120,7 @@ def test_every_penalty_and_loss_is_under_law():
         assert concrete == {type(getattr(member, "values", [member])[0]).__name__ for member in table}
 
 
-DOCUMENTS = ["CONTRIBUTING.md", "README.md", "src/shrinkage/README.md", "benchmarks/README.md"]
+DOCUMENTS = ["CONTRIBUTING.md", "README.md", "src/shrinkage/README.md", "benchmarks/README.md", "docs/networks.md"]
 
 
 def _is_path(text):
