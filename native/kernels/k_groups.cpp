@@ -304,9 +304,11 @@ void take_out(const Panel<Real>& p, Index strip, Index strips, const Roots<Real>
     }
 }
 
+// lam of a group, a finite Real: that times a step of 0 is 0
 template <class Real>
 double strength(const GroupScalars& c, Index group) {
-  return c.lams[c.one_lam ? 0 : group];
+  const double lam = c.lams[c.one_lam ? 0 : group], most = sizeof(Real) == 4 ? static_cast<double>(FLT_MAX) : DBL_MAX;
+  return lam < most ? lam : most;
 }
 
 // One group at a time, all lanes its own.
