@@ -245,6 +245,27 @@ def test_lists_of_tensors_and_one_after_another_are_the_same(name):
         assert torch.equal(one == 0, other == 0)
 
 
+@pytest.mark.parametrize(("name", "options"), [
+    *((name, {}) for name in SEVEN),
+    ("RMSprop", {"momentum": 0.9, "centered": True}),
+])  # fmt: skip
+def test_cutting_tensors_into_pieces_changes_no_bit(name, options, monkeypatch):
+    ends = []
+    for size in (3, 100):
+        monkeypatch.setattr(_metrics, "_PIECE", size)
+        ws = [torch.nn.Parameter(torch.linspace(-1, 1, n).reshape(-1, 2)) for n in (2, 10, 14)]
+        optimizer = SEVEN[name](ws, lr=0.05, **options)
+        Proximal(optimizer, L1(0.3))
+        for _ in range(8):
+            for w in ws:
+                w.grad = w.detach() - 0.2
+                w.grad[0, 0] = 0.0
+            optimizer.step()
+        ends.append(torch.cat([w.detach().flatten() for w in ws]))
+    assert torch.equal(*ends)
+    assert (ends[0] == 0).any()
+
+
 def test_a_layer_keeps_its_largest_weights():
     w = torch.nn.Parameter(torch.tensor([0.5, -2.0, 1.0]))
     optimizer = optim.SGD([w], lr=1.0)

@@ -4,7 +4,8 @@ Each function, called right after a step, returns h with (new weight) = (old wei
 far been g. Read from torch's `_single_tensor_*` functions, whose formulas its other implementations share.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -172,21 +173,60 @@ def _over_metric(
     weight at once. Nothing but the penalty moves it, so that any metric has the right fixed point, and it gets the
     root mean square of √v over the tensor. A tensor that has met no gradient at all gets 0.
     """
-    roots = torch._foreach_sqrt(second)
-    typical = root_mean_squares(list(torch._foreach_norm(roots)), parameters)
-    metric = list(roots)
-    if mean is not None:
-        metric = list(torch._foreach_addcmul(second, mean, mean, -1.0))
-        torch._foreach_clamp_min_(metric, 0.0)
-        torch._foreach_sqrt_(metric)
-    for d, v, rms in zip(metric, second, typical, strict=True):
-        d.masked_fill_(v == 0, rms.to(d.dtype))
-    if corrections is not None:
-        torch._foreach_div_(metric, corrections)
-    torch._foreach_add_(metric, eps)
-    torch._foreach_reciprocal_(metric)
-    torch._foreach_mul_(metric, [scale * _gate(rms) for scale, rms in zip(scales, typical, strict=True)])
-    return metric
+    typical = root_mean_squares([v.sum().sqrt() for v in second], parameters)
+    unmet = [number(v.amin()) == 0 if v.numel() else False for v in second]
+    scales = [scale * _gate(rms) for scale, rms in zip(scales, typical, strict=True)]
+    found: list[Tensor] = [torch.empty(0)] * len(second)
+    for members, (v, *m), place in pieces([second] if mean is None else [second, mean]):
+        metric = torch._foreach_sqrt(v)
+        if m:
+            metric = torch._foreach_addcmul(v, m[0], m[0], -1.0)
+            torch._foreach_clamp_min_(metric, 0.0)
+            torch._foreach_sqrt_(metric)
+        for d, one, k in zip(metric, v, members, strict=True):
+            if unmet[k] is not False:
+                d.masked_fill_(one == 0, typical[k].to(d.dtype))
+        if corrections is not None:
+            torch._foreach_div_(metric, [corrections[k] for k in members])
+        torch._foreach_add_(metric, eps)
+        torch._foreach_reciprocal_(metric)
+        torch._foreach_mul_(metric, [scales[k] for k in members])
+        place(found, metric)
+    return found
+
+
+def pieces(lists: list[list[Tensor]]) -> Iterator[tuple[list[int], list[list[Tensor]], Callable[..., None]]]:
+    """Cut large tensors of the CPU into pieces that stay in its cache from one operation to the next.
+
+    Yields
+    ------
+    members, parts, place
+        Which tensors; for each list their parts; a function (found, parts) that puts parts together in a list of
+        whole tensors. Tensors that are not cut come all at once.
+    """
+    together = []
+    for k, tensors in enumerate(zip(*lists, strict=True)):
+        if not all(t.device.type == "cpu" and t.numel() > _PIECE and t.is_contiguous() for t in tensors):
+            together.append(k)
+            continue
+        for at, parts in enumerate(zip(*(t.view(-1).split(_PIECE) for t in tensors), strict=True)):
+            yield [k], [[part] for part in parts], partial(_place_piece, k, at * _PIECE, tensors[0])
+    if together:
+        yield together, [[each[k] for k in together] for each in lists], partial(_place_whole, together)
+
+
+_PIECE = 1 << 16
+
+
+def _place_piece(k: int, start: int, like: Tensor, found: list[Tensor], parts: list[Tensor]) -> None:
+    if start == 0:
+        found[k] = torch.empty_like(like)
+    found[k].view(-1)[start : start + parts[0].numel()] = parts[0]
+
+
+def _place_whole(members: list[int], found: list[Tensor], values: list[Tensor]) -> None:
+    for k, value in zip(members, values, strict=True):
+        found[k] = value
 
 
 def _gate(rms: Tensor) -> Any:

@@ -10,7 +10,7 @@ from shrinkage._check import check_boolean, check_choice, check_nonnegative
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._assignment import Assignment, as_plain, check_fit
 from shrinkage.torch._local import local
-from shrinkage.torch._metrics import KNOWN, SCALE, exact, ready_scale, remembers, step_lengths
+from shrinkage.torch._metrics import KNOWN, SCALE, exact, pieces, ready_scale, remembers, step_lengths
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     batches,
@@ -23,7 +23,7 @@ from shrinkage.torch._optimizer import (
 )
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import put_back, widened
-from shrinkage.torch._prox import prox_
+from shrinkage.torch._prox import is_elementwise, prox_, soft_threshold_, strengths
 from shrinkage.torch._reading import unwrapped
 
 _FOLLOWED: "weakref.WeakSet[torch.optim.Optimizer]" = weakref.WeakSet()
@@ -301,7 +301,10 @@ class Proximal:
             steps = [h * taken for h in steps]
         targets = [local(p) for p in parameters]
         weights = widened(targets)
-        prox_(penalty, weights, steps, parameters, self.keep)
+        if is_elementwise(penalty) and not self.keep:
+            _soft_threshold_(penalty, weights, steps)
+        else:
+            prox_(penalty, weights, steps, parameters, self.keep)
         put_back(targets, weights, self.stochastic_rounding)
 
     def _has_begun(self, state: dict[str, Any]) -> bool:
@@ -369,6 +372,13 @@ def _followable(optimizer: Any, semantics: str) -> torch.optim.Optimizer:
             "objective, pass semantics='decoupled'"
         )
     return optimizer
+
+
+def _soft_threshold_(penalty: Any, weights: list[Tensor], steps: list[Any]) -> None:
+    """Take the prox of the elastic net, piece by piece where that is faster."""
+    metric = isinstance(steps[0], Tensor) and steps[0].shape == weights[0].shape
+    for members, (w, *h), _ in pieces([weights, steps] if metric else [weights]):
+        soft_threshold_(w, h[0] if metric else [steps[k] for k in members], *strengths(penalty))
 
 
 def _alive(optimizer: torch.optim.Optimizer) -> Any:
