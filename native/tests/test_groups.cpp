@@ -137,6 +137,18 @@ TEST("a group on the edge is zero, and one just beyond it is not") {
   }
 }
 
+TEST("in float32 too the edge is where it is, however many weights a group has") {
+  for (Index k = 3; k <= 80; k++)
+    for (const float other : {0.0f, 2.0f * static_cast<float>(k)}) {
+      Case<float> x(1, 1, k * k, 0, 1);
+      x.w.assign(x.w.size(), 1);
+      x.steps.assign(x.w.size(), 1);
+      x.lams = {std::nextafter(static_cast<float>(k), other)};
+      x.prox(-1);
+      CHECK((x.w[0] == 0) == (other > 0));
+    }
+}
+
 TEST("a step or a strength of zero moves nothing") {
   Case<float> x(3, 8, 5, 1, 2);
   std::vector<float> start = x.w;
