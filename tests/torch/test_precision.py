@@ -26,7 +26,7 @@ def soft(z, limit):
 
 
 def neighbors(got, exact, dtype):
-    """Whether each number is the exact one rounded to its type, but for float32's own rounding where that is nearly a tie."""
+    """Whether each number is the exact one rounded to its type, but for float32's rounding near ties."""
     half = torch.finfo(dtype).eps / 2 * torch.exp2(torch.floor(torch.log2(exact.abs().clamp(min=1e-30))))
     return ((got.double() - exact).abs() <= half * 1.01 + 1e-6 * exact.abs() + 6e-8).all()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from shrinkage._check import check_choice
+from shrinkage._check import check_choice, check_nonnegative
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._adam import check_adam, moments_of, ready_state, torch_adam
 from shrinkage.torch._optimizer import PenalizedOptimizer, batches, check_flags, number, refuse_sparse
@@ -26,13 +26,15 @@ class AdamW(PenalizedOptimizer):
     betas, eps, amsgrad, maximize, foreach, capturable, differentiable, fused
         As in `torch.optim.AdamW`.
     weight_decay : float >= 0, default 1e-2
-        With coupling "lr" each step multiplies a weight by 1 - lr · weight_decay: its timescale is 1 / (lr · weight_decay) steps.
+        With coupling "lr" each step multiplies a weight by 1 - lr · weight_decay: its timescale is 1 / (lr ·
+        weight_decay) steps.
     l1_decay : float in [0, 1), default 0
-        A signal-to-noise threshold: a weight becomes zero, exactly, where |mean gradient| < l1_decay · (root mean square
-        gradient). It has no unit, and multiplying the loss changes nothing; it is not the strength of an L1 penalty. Always
-        coupled to lr, as the gradient's step is.
+        A signal-to-noise threshold: a weight becomes zero, exactly, where |mean gradient| < l1_decay · (root mean
+        square gradient). It has no unit, and multiplying the loss changes nothing; it is not the strength of an L1
+        penalty. Always coupled to lr, as the gradient's step is.
     coupling : {"lr", "independent"}, default "lr"
-        "independent" multiplies by 1 - (lr / max_lr) · weight_decay: the schedule moves the decay, the base learning rate does not.
+        "independent" multiplies by 1 - (lr / max_lr) · weight_decay: the schedule moves the decay, the base learning
+        rate does not.
     max_lr : float, optional
         The base learning rate of "independent": `lr` if not given, or the largest met if that is larger.
     stochastic_rounding : bool, default False
@@ -46,12 +48,13 @@ class AdamW(PenalizedOptimizer):
     Warns
     -----
     UserWarning
-        Once, if lr · weight_decay is below half a unit in the last place of a parameter's type, so that decay does nothing.
+        Once, if lr · weight_decay is below half a unit in the last place of a parameter's type, so that decay does
+        nothing.
 
     Notes
     -----
-    With l1_decay = 0 and coupling "lr" the step is `torch.optim.AdamW`'s own, bit for bit, but for bfloat16 and float16, which are
-    computed in float32 and rounded once.
+    With l1_decay = 0 and coupling "lr" the step is `torch.optim.AdamW`'s own, bit for bit, but for
+    bfloat16 and float16, which are computed in float32 and rounded once.
 
     References
     ----------
@@ -89,10 +92,12 @@ class AdamW(PenalizedOptimizer):
         check_adam(lr, betas, eps, weight_decay)
         check_flags(foreach, fused, differentiable)
         check_choice("coupling", coupling, ("lr", "independent"))
-        if isinstance(l1_decay, bool) or not 0 <= float(l1_decay) < 1:
+        if isinstance(l1_decay, bool) or not isinstance(l1_decay, (int, float)) or not 0 <= l1_decay < 1:
             raise ArgumentError(
-                f"l1_decay is a signal-to-noise ratio in [0, 1), and at 1 nothing would be left; got {l1_decay}"
+                f"l1_decay is a signal-to-noise ratio in [0, 1), and at 1 nothing would be left; got {l1_decay!r}"
             )
+        if max_lr is not None:
+            check_nonnegative("max_lr", max_lr)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "__class__")}
         plan = params if isinstance(params, Plan) else None
         super().__init__(_decayed(plan, weight_decay, l1_decay) if plan else params, defaults, None)
@@ -108,8 +113,8 @@ class AdamW(PenalizedOptimizer):
         super()._check_group(group)
         if group["penalty"] is not None:
             raise ArgumentError(
-                f"AdamW decays weights and minimizes no penalty: use ProxAdam or DualAdam for {group['penalty']!r}, or a plan "
-                "without a penalty, Plan(model)"
+                f"AdamW decays weights and minimizes no penalty: use ProxAdam or DualAdam for {group['penalty']!r}, or "
+                "a plan without a penalty, Plan(model)"
             )
         if group["differentiable"] and group["l1_decay"]:
             raise ArgumentError("differentiable=True works with l1_decay = 0 only: the threshold is taken in place")
