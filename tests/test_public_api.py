@@ -1,7 +1,7 @@
 """The doors: what is public is named, documented and under law."""
 
+import contextlib
 import importlib
-import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -30,8 +30,10 @@ ESTIMATORS = ["Ridge", "Lasso", "ElasticNet", "LogisticRegression"]
 CV_ESTIMATORS = [f"{name}CV" for name in ESTIMATORS]
 ROOMS = ["penalties", "losses", "problem", "design", "solvers", "estimators", "datasets", "tables", "plots", "report"]
 ROOMS += ["training"]
-# Rooms of networks open where their framework is installed.
-ROOMS += [room for room in ("torch",) if importlib.util.find_spec(room) is not None]
+for room in ("torch",):  # rooms of networks open where their framework is installed
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(room)
+        ROOMS.append(room)
 
 
 def public_names(module):
