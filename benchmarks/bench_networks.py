@@ -68,9 +68,9 @@ def averaged(task, run: Callable, seeds: range, **settings) -> dict:
     return record(task, outcomes, {"lr": task.lr, **settings})
 
 
-def matched(zeros_at: Callable[[float], float], target: float, low: float = 0.1, high: float = 2.0) -> float:
+def matched(zeros_at: Callable[[float], float], target: float, low: float = 3e-3, high: float = 1.0) -> float:
     """The strength whose share of zeros is within CLOSE of the target, by bisection on a logarithmic scale."""
-    for _ in range(6):
+    for _ in range(8):
         middle = (low * high) ** 0.5
         zeros = zeros_at(middle)
         print(f"  reg_lambda {middle:.4f}: zeros {zeros:.4f}", file=sys.stderr, flush=True)
