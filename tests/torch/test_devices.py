@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shrinkage.penalties import L1, L1L2, MCP, GroupL2  # noqa: E402
-from shrinkage.torch import AdamW, DualAdam, DualSGD, ProxAdam, ProxSGD, _adam, _sgd  # noqa: E402
+from shrinkage.torch import AdamW, DualAdam, DualSGD, ProxAdam, ProxSGD, _adam  # noqa: E402
 
 DEVICES = [
     "cpu",
@@ -48,7 +48,9 @@ def penalties_for(name):
 
 
 CASES = [(name, penalty) for name in OPTIMIZERS for penalty in penalties_for(name)]
-every_case = pytest.mark.parametrize(("name", "penalty"), CASES, ids=lambda x: getattr(x, "__name__", None) or str(x)[:12])
+every_case = pytest.mark.parametrize(
+    ("name", "penalty"), CASES, ids=lambda x: getattr(x, "__name__", None) or str(x)[:12]
+)
 
 
 @every_case

@@ -50,7 +50,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Direction:
-    """Where Adam would step: `displacements` -lr·m̂/d, in the metric d; `steps` lr/d, 0 where no gradient was ever met."""
+    """Where Adam would step: `displacements` -lr·m̂/d in the metric d, `steps` lr/d (0 where no gradient was met)."""
 
     displacements: list[Tensor]
     steps: list[Tensor]

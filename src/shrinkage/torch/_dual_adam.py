@@ -11,12 +11,10 @@ from shrinkage.torch._fused import fused_dual_adam
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    batches,
     check_count,
     check_flags,
     fused_and_other,
     number,
-    refuse_differentiable,
 )
 from shrinkage.torch._prox import strengths
 
@@ -128,18 +126,15 @@ class DualAdam(PenalizedOptimizer):
         torch_adam(group, moments_of(self, group, free), group["weight_decay"])
         forget([self.state[p] for p in free])
         check_dual(group["penalty"])
-        for batch in batches(penalized, group["foreach"]):
-            refuse_differentiable(group)
-            ready_duals(group["penalty"], batch, [self.state[p] for p in batch], one_step=False)
-            fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=2)
-            memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
-            if fused:
-                m = moments_of(self, group, fused)
-                duals, thresholds = self._lists(group, fused)[-2:]
-                more = {"duals": duals, "thresholds": thresholds, "memory": memory}
-                fused_step(group, m, fused_dual_adam, strengths(group["penalty"]), **more)
-            if others:
-                _step(group, moments_of(self, group, others), memory)
+        ready_duals(group["penalty"], penalized, [self.state[p] for p in penalized], one_step=False)
+        memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+        fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), duals=2)
+        for batch in fused:
+            duals, thresholds = self._lists(group, batch)[-2:]
+            more = {"duals": duals, "thresholds": thresholds, "memory": memory}
+            fused_step(group, moments_of(self, group, batch), fused_dual_adam, strengths(group["penalty"]), **more)
+        for batch in others:
+            _step(group, moments_of(self, group, batch), memory)
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
         duals = [local(self.state[p]["dual"]) for p in parameters]

@@ -9,17 +9,15 @@ from shrinkage.torch._fused import fused_dual_sgd
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    batches,
     check_count,
     check_flags,
     fused_and_other,
     number,
-    refuse_differentiable,
 )
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import strengths
 from shrinkage.torch._sgd import (
-    advance_scales,
+    advance_lengths,
     check_sgd,
     displacements,
     fused_arguments,
@@ -120,31 +118,34 @@ class DualSGD(PenalizedOptimizer):
         torch_sgd(self, group, free)
         forget([self.state[p] for p in free])
         check_dual(group["penalty"])
-        for batch in batches(penalized, group["foreach"]):
-            refuse_differentiable(group)
-            states = [self.state[p] for p in batch]
-            ready_duals(group["penalty"], batch, states, one_step=True)
-            first = dict(zip(batch, ready_momenta(group, batch, states), strict=True))
-            lr = number(group["lr"])
-            lengths = {p: lr * s for p, s in zip(batch, advance_scales(group, states), strict=True)}
-            fused, others = fused_and_other(group, batch, lambda some: self._lists(group, some), duals=1)
-            memory = 1.0 if lr == 0 else group["memory"]
-            if fused:
-                l1, l2 = strengths(group["penalty"])
-                gammas = [self.state[p]["threshold"] for p in fused]
-                known = {"first": [first[p] for p in fused], "lengths": [lengths[p] for p in fused], "memory": memory}
-                weights, gradients, buffers, duals = self._lists(group, fused)
-                fused_dual_sgd(
-                    weights, gradients, buffers, duals, gammas, **known, **fused_arguments(group), l1=l1, l2=l2
-                )
-            if others:
-                m = momenta_of(self, group, others)
-                weights = widened(m.weights)
-                moved = displacements(group, m, weights, [first[p] for p in others])
-                each = zip(others, m.states, weights, moved, strict=True)
-                for p, state, w, displacement in [] if lr == 0 else each:  # or rounding would move groups
-                    dual_(group["penalty"], p, state, w, displacement, lengths[p], memory)
-                put_back(m.weights, weights, group["stochastic_rounding"])
+        states = [self.state[p] for p in penalized]
+        ready_duals(group["penalty"], penalized, states, one_step=True)
+        first = dict(zip(penalized, ready_momenta(group, penalized, states), strict=True))
+        lengths = dict(zip(penalized, advance_lengths(group, states), strict=True))
+        memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+        fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), duals=1)
+        for batch in fused:
+            l1, l2 = strengths(group["penalty"])
+            weights, gradients, buffers, duals = self._lists(group, batch)
+            known = [first[p] for p in batch], [lengths[p] for p in batch]
+            gammas = [self.state[p]["threshold"] for p in batch]
+            settings: dict[str, Any] = fused_arguments(group) | {"memory": memory}
+            fused_dual_sgd(weights, gradients, buffers, duals, gammas, *known, **settings, l1=l1, l2=l2)
+        for batch in others:
+            self._plain_step(group, batch, [first[p] for p in batch], [lengths[p] for p in batch], memory)
+
+    def _plain_step(
+        self, group: dict[str, Any], batch: list[Tensor], first: list[bool], lengths: list[Any], memory: float
+    ) -> None:
+        m = momenta_of(self, group, batch)
+        weights = widened(m.weights)
+        moved = displacements(group, m, weights, first)
+        each = zip(batch, m.states, weights, moved, lengths, strict=True)
+        for p, state, w, displacement, length in (
+            [] if number(group["lr"]) == 0 else each
+        ):  # or rounding would move groups
+            dual_(group["penalty"], p, state, w, displacement, length, memory)
+        put_back(m.weights, weights, group["stochastic_rounding"])
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
         return *momenta_of(self, group, parameters).lists(), [local(self.state[p]["dual"]) for p in parameters]

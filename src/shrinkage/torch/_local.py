@@ -1,7 +1,8 @@
 """Tensors that several processes hold in parts: the part that lies here, and sums over all parts.
 
 A sharded parameter (`DTensor`, as FSDP2 makes them) is stepped part by part: what acts on each weight alone needs no
-message, a sum over the tensor needs one number from each process, and a penalty whose groups a shard splits needs the tensor.
+message, a sum over the tensor needs one number from each process, and a penalty whose groups a shard splits needs the
+tensor.
 """
 
 import math
@@ -81,7 +82,7 @@ def _shard_groups(tensor: Any) -> list[Any]:
 
 
 def needs_whole(penalty: Any, tensor: Any) -> bool:
-    """Say whether this penalty needs more than the local part: groups cut by a shard, or one number per weight or group."""
+    """Say whether this penalty needs more than the local part: cut groups, or one number per weight or group."""
     factors = [getattr(part, "factors", None) for part in (penalty, getattr(penalty, "elementwise", None))]
     if any(f is not None for f in factors) or not isinstance(penalty.alpha, (int, float)):
         return True

@@ -1,4 +1,4 @@
-"""What our optimizers share: parameters from a plan, strengths in parameter groups, checkpoints that any program can read."""
+"""What our optimizers share: parameters from a plan, strengths in parameter groups, checkpoints of plain data."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +23,8 @@ class PenalizedOptimizer(torch.optim.Optimizer):
     """Base of the optimizers; its children are final and define `_step_group` alone.
 
     Every parameter group has a key `penalty`: a penalty or None. In `state_dict()` it is plain data, which
-    `torch.load(weights_only=True)` takes; loading turns it back. States are matched by parameter names where both sides have them.
+    `torch.load(weights_only=True)` takes; loading turns it back. States are matched by parameter names where both
+    sides have them.
     """
 
     def __init__(self, params: Any, defaults: dict[str, Any], penalty: Any) -> None:
@@ -91,9 +92,9 @@ class PenalizedOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, of this optimizer or of torch's of the same kind, bit for bit.
 
-        Where both sides know the names of their parameters (a plan or `named_parameters()` was given), states go by name. If the
-        names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps its own. What torch's
-        optimizers have no word for, penalties above all, stays as it is here.
+        Where both sides know the names of their parameters (a plan or `named_parameters()` was given), states go by
+        name. If the names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps
+        its own. What torch's optimizers have no word for, penalties above all, stays as it is here.
 
         Raises
         ------
@@ -125,22 +126,25 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 
 
 def batches(parameters: list[Tensor], foreach: bool | None) -> list[list[Tensor]]:
-    """Return parameters in lists that are stepped together: of one device, type and kind; one by one if `foreach` is False."""
-    if foreach is False:
-        return [[p] for p in parameters]
+    """Return parameters in lists that are stepped together, all of one device, type and kind.
+
+    One by one if `foreach` is False, and on the CPU unless it is True, where the passes over a tensor then find it
+    in the cache.
+    """
     alike: dict[Any, list[Tensor]] = {}
     for p in parameters:
-        alike.setdefault((p.device, p.dtype, is_sharded(p)), []).append(p)
+        alone = id(p) if foreach is False or (foreach is None and p.device.type == "cpu") else None
+        alike.setdefault((p.device, p.dtype, is_sharded(p), alone), []).append(p)
     return list(alike.values())
 
 
 def fused_and_other(
     group: dict[str, Any],
-    batch: list[Tensor],
+    parameters: list[Tensor],
     lists_of: Callable[[list[Tensor]], Sequence[Sequence[Tensor]]],
     duals: int = 0,
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the parameters of a batch that the one-pass step takes, and the others.
+) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    """Return batches of penalized parameters for the one-pass step, and batches for the step by `torch._foreach_*`.
 
     Parameters
     ----------
@@ -149,13 +153,17 @@ def fused_and_other(
     duals : int
         How many of the last lists may be float32 beside bfloat16 weights.
     """
-    if not wants_fused(group):
-        return [], batch
-    together = zip(*(each for each in lists_of(batch) if each), strict=True)
+    if parameters and group["differentiable"]:
+        raise ArgumentError(
+            "differentiable=True works for parameters without a penalty only: pass penalty=None for them"
+        )
+    if not parameters or not wants_fused(group):
+        return [], batches(parameters, group["foreach"])
+    together = zip(*(each for each in lists_of(parameters) if each), strict=True)
     can = [can_fuse(tensors, duals) for tensors in together]
-    return [p for p, yes in zip(batch, can, strict=True) if yes], [
-        p for p, yes in zip(batch, can, strict=True) if not yes
-    ]
+    fused = [p for p, yes in zip(parameters, can, strict=True) if yes]
+    others = [p for p, yes in zip(parameters, can, strict=True) if not yes]
+    return batches(fused, foreach=True), batches(others, group["foreach"])
 
 
 def wants_fused(group: dict[str, Any]) -> bool:
@@ -234,21 +242,13 @@ def check_flags(foreach: Any, fused: Any, differentiable: bool) -> None:
         raise ArgumentError("differentiable=True needs the plain implementation: leave out foreach and fused")
 
 
-def refuse_differentiable(group: dict[str, Any]) -> None:
-    """Refuse to differentiate through a penalized step, whose tensors are changed in place."""
-    if group["differentiable"]:
-        raise ArgumentError(
-            "differentiable=True works for parameters without a penalty only: pass penalty=None for them"
-        )
-
-
 def is_free(penalty: Any) -> bool:
     """Say whether a penalty leaves everything as it is, so that torch's own step is the whole step."""
     return penalty is None or (isinstance(penalty.alpha, (int, float)) and penalty.alpha == 0)
 
 
 def matched_by_name(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return `stored` with its parameters in the order and grouping of `groups`, matched by name; as it is without names."""
+    """Return `stored` in the order and grouping of `groups`, matched by name; as it is where names are missing."""
     theirs = _names(stored["param_groups"])
     ours = _names(groups)
     if theirs is None or ours is None or theirs == ours:

@@ -1,4 +1,4 @@
-"""Low precision: updates are computed in float32 and rounded once; decay that rounding would swallow is reported once."""
+"""Low precision: updates are computed in float32 and rounded once; decay that rounding swallows is reported."""
 
 import warnings
 from typing import Any
@@ -20,7 +20,8 @@ def put_back(targets: list[Tensor], values: list[Tensor], stochastic: bool = Fal
     Parameters
     ----------
     stochastic : bool
-        Round a bfloat16 number up with the probability of its remainder, so that it is right on average; zeros stay zeros.
+        Round a bfloat16 number up with the probability of its remainder, so that it is right on average; zeros stay
+        zeros.
     """
     for target, value in zip(targets, values, strict=True):
         if target is value:
@@ -46,8 +47,8 @@ def stochastically_rounded(value: Tensor) -> Tensor:
 def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
     """Warn, once for a group, where decay leaves a weight of its type as it is.
 
-    `rates` are the learning rates of a schedule that are known. The largest counts: where it starts or ends near 0 nobody
-    expects decay. Rates on a device are not asked for.
+    `rates` are the learning rates of a schedule that are known. The largest counts: where it starts or ends near 0
+    nobody expects decay. Rates on a device are not asked for.
     """
     if group.get("warned_of_lost_decay") or any(isinstance(rate, Tensor) for rate in rates):
         return
@@ -60,8 +61,8 @@ def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
             group["warned_of_lost_decay"] = True
             warnings.warn(
                 f"lr * weight_decay = {shrinking:.1e} is below half a unit in the last place of {dtype} "
-                f"({torch.finfo(dtype).eps / 2:.1e}): decay alone does not move a weight. Keep the parameters in float32, or pass "
-                "stochastic_rounding=True for bfloat16",
+                f"({torch.finfo(dtype).eps / 2:.1e}): decay alone does not move a weight. Keep the parameters in "
+                "float32, or pass stochastic_rounding=True for bfloat16",
                 UserWarning,
                 stacklevel=4,
             )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shrinkage.penalties import BlockSeparable, HasKernel
+from shrinkage.penalties import L1, L1L2, L2, BlockSeparable
 from shrinkage.torch._group_prox import group_prox_
 from shrinkage.torch._local import is_sharded, needs_whole, part_of, prox_in_parts, whole_and_back
 
@@ -16,12 +16,7 @@ Steps = list[Any]
 
 def is_elementwise(penalty: Any) -> bool:
     """Say whether a penalty is the elastic net with one strength for the whole tensor, which has fast twins."""
-    return (
-        isinstance(penalty, HasKernel)
-        and penalty.kernel == "l1l2"
-        and getattr(penalty, "factors", None) is None
-        and isinstance(penalty.alpha, (int, float))
-    )
+    return isinstance(penalty, (L1, L2, L1L2)) and penalty.factors is None and isinstance(penalty.alpha, (int, float))
 
 
 def strengths(penalty: Any) -> tuple[float, float]:
@@ -35,8 +30,8 @@ def prox_(penalty: Any, weights: list[Tensor], steps: Steps, like: list[Tensor],
     Parameters
     ----------
     keep : int
-        The least number of weights (of groups, for a penalty on groups) of each tensor that stay as they are, the largest
-        ones, where the prox would leave fewer; 0 is the pure prox.
+        The least number of weights (of groups, for a penalty on groups) of each tensor that stay as they are, the
+        largest ones, where the prox would leave fewer; 0 is the pure prox.
     """
     before = [w.clone() for w in weights] if keep else []
     if is_elementwise(penalty):
@@ -53,7 +48,7 @@ def prox_(penalty: Any, weights: list[Tensor], steps: Steps, like: list[Tensor],
 
 
 def soft_threshold_(weights: list[Tensor], steps: Steps, l1: float, l2: float) -> None:
-    """w ← (w - clip(w, -step l1, step l1)) / (1 + step l2): w - w is exactly 0, and never -0."""
+    """Set w to (w - clip(w, -step l1, step l1)) / (1 + step l2): w - w is exactly 0, and never -0."""
     arrays = isinstance(steps[0], Tensor)
     if l1:
         if arrays:

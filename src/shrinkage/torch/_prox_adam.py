@@ -9,11 +9,9 @@ from shrinkage.torch._adam import Moments, advance, check_adam, fused_step, mome
 from shrinkage.torch._fused import fused_prox_adam
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    batches,
     check_count,
     check_flags,
     fused_and_other,
-    refuse_differentiable,
 )
 from shrinkage.torch._prox import prox_, strengths
 
@@ -37,18 +35,19 @@ class ProxAdam(PenalizedOptimizer):
     lr : float or tensor of one element, default 1e-3
         Learning rate; at 0 the weights stay where they are.
     betas, eps, weight_decay, amsgrad, maximize, foreach, capturable, differentiable, fused
-        As in `torch.optim.Adam`. `weight_decay` adds weight_decay · w to the gradient before the moments; as a penalty, `L2` is
-        the better place for it. `fused=None` takes the one-pass step of the compiled core for contiguous float32 and bfloat16
-        tensors on the CPU under `L1`, `L2`, `L1L2`, and `foreach` elsewhere.
+        As in `torch.optim.Adam`. `weight_decay` adds weight_decay · w to the gradient before the moments; as a
+        penalty, `L2` is the better place for it. `fused=None` takes the one-pass step of the compiled core for
+        contiguous float32 and bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`, and `foreach` elsewhere.
     penalty : Penalty, optional
-        For parameters that no group and no plan says otherwise of. Any penalty of `shrinkage.penalties`; on groups of weights
-        its prox is exact in the metric too.
+        For parameters that no group and no plan says otherwise of. Any penalty of `shrinkage.penalties`; on groups of
+        weights its prox is exact in the metric too.
     warmup_steps : int, default 0
         Steps of each parameter before its penalty begins. Where gradients are zero at first (zero-initialized branches,
         LoRA), give it a few.
     metric_floor : float, default 0.01
-        The floor of d is metric_floor · (root mean square of √v̂ over the tensor, one step before). It keeps weights whose gradients
-        were zero so far from vanishing at once, and stands in step and threshold alike, so that it moves no fixed point.
+        The floor of d is metric_floor · (root mean square of √v̂ over the tensor, one step before). It keeps weights
+        whose gradients were zero so far from vanishing at once, and stands in step and threshold alike, so that it
+        moves no fixed point.
     keep : int, default 0
         Guard against the collapse of a layer: the least number of weights, or of groups, that each tensor keeps.
     stochastic_rounding : bool, default False
@@ -61,13 +60,14 @@ class ProxAdam(PenalizedOptimizer):
 
     Notes
     -----
-    Without a penalty, or at strength 0, the step is `torch.optim.Adam`'s own, bit for bit. A tensor whose gradients have all been 0
-    is left alone. Parameters of low precision are computed in float32 and rounded once. Memory: that of Adam.
+    Without a penalty, or at strength 0, the step is `torch.optim.Adam`'s own, bit for bit. A tensor whose
+    gradients have all been 0 is left alone. Parameters of low precision are computed in float32 and rounded once.
+    Memory: that of Adam.
 
     References
     ----------
-    Kingma & Ba (2015), https://arxiv.org/abs/1412.6980. Prox in the metric of the preconditioner: Yun, Lozano & Yang (2021),
-    ProxGen, Algorithm 1, https://arxiv.org/abs/2001.03988.
+    Kingma & Ba (2015), https://arxiv.org/abs/1412.6980. Prox in the metric of the
+    preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1, https://arxiv.org/abs/2001.03988.
 
     Examples
     --------
@@ -117,13 +117,11 @@ class ProxAdam(PenalizedOptimizer):
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)
         torch_adam(group, moments_of(self, group, free), group["weight_decay"])
-        for batch in batches(penalized, group["foreach"]):
-            refuse_differentiable(group)
-            fused, others = fused_and_other(group, batch, lambda some: moments_of(self, group, some).lists())
-            if fused:
-                fused_step(group, moments_of(self, group, fused), fused_prox_adam, strengths(group["penalty"]))
-            if others:
-                _step(group, moments_of(self, group, others))
+        fused, others = fused_and_other(group, penalized, lambda some: moments_of(self, group, some).lists())
+        for batch in fused:
+            fused_step(group, moments_of(self, group, batch), fused_prox_adam, strengths(group["penalty"]))
+        for batch in others:
+            _step(group, moments_of(self, group, batch))
 
 
 def _step(group: dict[str, Any], m: Moments) -> None:

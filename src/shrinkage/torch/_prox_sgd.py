@@ -8,17 +8,14 @@ from torch import Tensor
 from shrinkage.torch._fused import fused_prox_sgd
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    batches,
     check_count,
     check_flags,
     fused_and_other,
-    number,
-    refuse_differentiable,
 )
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import prox_, strengths
 from shrinkage.torch._sgd import (
-    advance_scales,
+    advance_lengths,
     check_sgd,
     displacements,
     fused_arguments,
@@ -32,14 +29,14 @@ from shrinkage.torch._sgd import (
 class ProxSGD(PenalizedOptimizer):
     r"""Gradient descent with momentum, then the prox of the penalty at the step that the momentum really takes.
 
-    With buffer b ← μ b + (1 - τ) g and the scalar s ← μ s + (1 - τ) beside it (s = 1 at the first step, as torch's first
-    step takes no dampening),
+    With buffer b ← μ b + (1 - τ) g and the scalar s ← μ s + (1 - τ) beside it (s = 1 at the first step, as torch's
+    first step takes no dampening),
 
         z = w - lr · b                     with Nesterov  w - lr · (g + μ b)
         w = prox of g at z, step lr · s    with Nesterov  lr · (1 + μ s)
 
-    A threshold of lr alone would solve the problem of strength α (1 - μ). Kept as a recursion, s stays right when momentum follows
-    a schedule and when a parameter misses steps.
+    A threshold of lr alone would solve the problem of strength α (1 - μ). Kept as a recursion, s stays right when
+    momentum follows a schedule and when a parameter misses steps.
 
     Parameters
     ----------
@@ -48,8 +45,8 @@ class ProxSGD(PenalizedOptimizer):
     lr : float or tensor of one element, default 1e-3
         Learning rate; at 0 the weights stay where they are.
     momentum, dampening, weight_decay, nesterov, maximize, foreach, differentiable, fused
-        As in `torch.optim.SGD`. `fused=None` takes the one-pass step of the compiled core for contiguous float32 and bfloat16
-        tensors on the CPU under `L1`, `L2`, `L1L2`.
+        As in `torch.optim.SGD`. `fused=None` takes the one-pass step of the compiled core for contiguous float32 and
+        bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`.
     penalty : Penalty, optional
         For parameters that no group and no plan says otherwise of.
     warmup_steps, keep, stochastic_rounding
@@ -62,8 +59,9 @@ class ProxSGD(PenalizedOptimizer):
 
     Notes
     -----
-    Without a penalty, or at strength 0, the step is `torch.optim.SGD`'s own, bit for bit. Mini-batches are noisy, and a prox
-    after each sees the noise: few weights end at exactly zero. `DualSGD` and `DualAdam` remember, and are the ones for sparsity.
+    Without a penalty, or at strength 0, the step is `torch.optim.SGD`'s own, bit for bit. Mini-batches are
+    noisy, and a prox after each sees the noise: few weights end at exactly zero. `DualSGD` and `DualAdam` remember,
+    and are the ones for sparsity.
 
     References
     ----------
@@ -113,21 +111,18 @@ class ProxSGD(PenalizedOptimizer):
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_sgd(self, group)
         torch_sgd(self, group, free)
-        for batch in batches(penalized, group["foreach"]):
-            refuse_differentiable(group)
-            states = [self.state[p] for p in batch]
-            first = dict(zip(batch, ready_momenta(group, batch, states), strict=True))
-            lr = number(group["lr"])
-            lengths = {p: lr * s for p, s in zip(batch, advance_scales(group, states), strict=True)}
-            fused, others = fused_and_other(group, batch, lambda some: momenta_of(self, group, some).lists())
-            if fused:
-                lists = momenta_of(self, group, fused).lists()
-                l1, l2 = strengths(group["penalty"])
-                known = {"first": [first[p] for p in fused], "lengths": [lengths[p] for p in fused]}
-                fused_prox_sgd(*lists, **known, **fused_arguments(group), l1=l1, l2=l2)
-            if others:
-                m = momenta_of(self, group, others)
-                weights = widened(m.weights)
-                torch._foreach_add_(weights, displacements(group, m, weights, [first[p] for p in others]))
-                prox_(group["penalty"], weights, [lengths[p] for p in others], others, group["keep"])
-                put_back(m.weights, weights, group["stochastic_rounding"])
+        states = [self.state[p] for p in penalized]
+        first = dict(zip(penalized, ready_momenta(group, penalized, states), strict=True))
+        lengths = dict(zip(penalized, advance_lengths(group, states), strict=True))
+        fused, others = fused_and_other(group, penalized, lambda some: momenta_of(self, group, some).lists())
+        for batch in fused:
+            l1, l2 = strengths(group["penalty"])
+            weights, gradients, buffers = momenta_of(self, group, batch).lists()
+            known = [first[p] for p in batch], [lengths[p] for p in batch]
+            fused_prox_sgd(weights, gradients, buffers, *known, **fused_arguments(group), l1=l1, l2=l2)
+        for batch in others:
+            m = momenta_of(self, group, batch)
+            weights = widened(m.weights)
+            torch._foreach_add_(weights, displacements(group, m, weights, [first[p] for p in batch]))
+            prox_(group["penalty"], weights, [lengths[p] for p in batch], batch, group["keep"])
+            put_back(m.weights, weights, group["stochastic_rounding"])

@@ -78,13 +78,14 @@ def torch_sgd(optimizer: Any, group: dict[str, Any], parameters: list[Tensor]) -
     states = [optimizer.state[p] for p in parameters]
     if group["penalty"] is not None and group["momentum"] != 0:
         set_steady_scales(group, states)
-        advance_scales(group, states)
+        advance_lengths(group, states)
     buffers = [state.get("momentum_buffer") for state in states]
+    gradients: list[Any] = [p.grad for p in parameters]
     sgd(
         parameters,
-        [p.grad for p in parameters],
+        gradients,
         buffers,
-        has_sparse_grad=any(p.grad.is_sparse for p in parameters),
+        has_sparse_grad=any(g.is_sparse for g in gradients),
         foreach=group["foreach"],
         fused=group["fused"],
         weight_decay=group["weight_decay"],
@@ -119,18 +120,18 @@ def set_steady_scales(group: dict[str, Any], states: list[dict[str, Any]]) -> No
             state["momentum_scale"] = torch.tensor(steady, dtype=torch.float64)
 
 
-def advance_scales(group: dict[str, Any], states: list[dict[str, Any]]) -> list[Any]:
-    """Count a step in the momentum scales and return how many times lr · g each step moves, were all gradients g."""
-    momentum = group["momentum"]
+def advance_lengths(group: dict[str, Any], states: list[dict[str, Any]]) -> list[Any]:
+    """Count a step in the momentum scales and return how many times g each step moves, were all gradients g."""
+    lr, momentum = number(group["lr"]), group["momentum"]
     if momentum == 0:
-        return [1.0] * len(states)
-    scales = []
+        return [lr] * len(states)
+    lengths = []
     for state in states:
         known = state.setdefault("momentum_scale", torch.zeros((), dtype=torch.float64))
         scale = momentum_scale(number(known) or None, momentum, group["dampening"])
         known.fill_(scale)
-        scales.append(step_scale(scale, momentum, group["nesterov"]))
-    return scales
+        lengths.append(lr * step_scale(scale, momentum, group["nesterov"]))
+    return lengths
 
 
 def fused_arguments(group: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def fused_arguments(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def displacements(group: dict[str, Any], m: Momenta, weights: list[Tensor], first: list[bool]) -> list[Tensor]:
-    """Update the momentum buffers and return what the gradient adds to `weights`: -lr b, with Nesterov -lr (g + μ b)."""
+    """Update the momentum buffers; return what the gradient adds to `weights`: -lr b, with Nesterov -lr (g + μ b)."""
     gradients: Any = widened(m.gradients)
     if group["maximize"]:
         gradients = torch._foreach_neg(gradients)

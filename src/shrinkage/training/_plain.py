@@ -12,7 +12,7 @@ _KINDS = {kind.__name__: kind for kind in penalties.ALL}
 
 
 def to_plain(penalty: Any) -> dict[str, Any] | None:
-    """Return a penalty as a dict of texts, numbers, lists and nested dicts, which any format can store; None stays None.
+    """Return a penalty as a dict of texts, numbers, lists and dicts, which any format can store; None stays None.
 
     Arrays of NumPy become lists; those of another library stay as they are, since its own format stores them.
 

@@ -1,7 +1,7 @@
 """The scalar recursions behind a proximal optimizer: how long a step each one really takes.
 
-A proximal step is right when its threshold is the strength times the length of the step that the gradient took. These are
-those lengths, for one step number, as plain numbers or 0-d arrays of any library.
+A proximal step is right when its threshold is the strength times the length of the step that the gradient took. These
+are those lengths, for one step number, as plain numbers or 0-d arrays of any library.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ Scalar = Any
 def momentum_scale(previous: Scalar | None, momentum: Scalar, dampening: float = 0.0) -> Scalar:
     """Return s, with momentum buffer = s · g if every gradient so far was g.
 
-    s = 1 at the first step (which takes no dampening), then s ← μ s + (1 - τ), μ = `momentum`, τ = `dampening`.
-    With constant μ and τ = 0 it is (1 - μᵗ) / (1 - μ). Kept as a recursion it stays right when μ follows a schedule and when a
-    parameter misses steps.
+    s = 1 at the first step (which takes no dampening), then s ← μ s + (1 - τ), μ = `momentum`, τ = `dampening`. With
+    constant μ and τ = 0 it is (1 - μᵗ) / (1 - μ). Kept as a recursion it stays right when μ follows a schedule and
+    when a parameter misses steps.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def momentum_scale(previous: Scalar | None, momentum: Scalar, dampening: float =
 
 
 def step_scale(scale: Scalar, momentum: Scalar, nesterov: bool) -> Scalar:
-    """Return how many times lr · g a step moves when the buffer is `scale` · g: `scale`, or 1 + μ · scale with Nesterov.
+    """Return how many times lr · g a step moves when the buffer is s · g: s = `scale`, or 1 + μ s with Nesterov.
 
     Examples
     --------
