@@ -1,7 +1,6 @@
 """A network on digits: what the loop of the tutorials leaves at almost zero is made zero, and the objective falls."""
 
-import math
-from statistics import mean, stdev
+from statistics import mean
 
 import pytest
 
@@ -46,8 +45,7 @@ def test_a_proximal_step_makes_zeros_and_fewer_than_dual_averaging(outcomes):
 def test_the_zeros_cost_no_more_than_half_a_point_of_accuracy(outcomes, name):
     pairs = zip(outcomes[name], outcomes["loop"], strict=True)
     points = [100.0 * (ours.accuracy - loop.accuracy) for ours, loop in pairs]
-    # five networks of one split: rounding on another machine moves their mean by its standard error
-    assert mean(points) >= -0.5 - stdev(points) / math.sqrt(len(points))
+    assert mean(points) >= -0.5
 
 
 def test_dual_averaging_reaches_a_lower_objective_from_every_start(outcomes):
