@@ -1,26 +1,27 @@
 """What our optimizers share: parameters from a plan, strengths in parameter groups, checkpoints of plain data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from shrinkage import penalties
-from shrinkage._check import check_nonnegative, check_positive_int
+from shrinkage._check import check_boolean, check_nonnegative, check_positive_int
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._fused import can_fuse
 from shrinkage.torch._local import is_sharded
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox import is_elementwise
-from shrinkage.training import from_plain, to_plain
+from shrinkage.training import from_plain, misfit, to_plain
 
 OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold", "group_threshold")
 """State with a type of its own, which torch would cast to the parameter's when it loads it."""
 
 
 class PenalizedOptimizer(torch.optim.Optimizer):
-    """Base of the optimizers; its children are final and define `_step_group` alone.
+    """Base of the optimizers; its children are final and define `_step_group` and `_check_settings`.
 
     Every parameter group has a key `penalty`: a penalty or None. In `state_dict()` it is plain data, which
     `torch.load(weights_only=True)` takes; loading turns it back. States are matched by parameter names where both
@@ -29,18 +30,21 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Any, defaults: dict[str, Any], penalty: Any) -> None:
         self.plan: Plan | None = None
+        self._checked: list[Any] = []
         if isinstance(params, Plan):
             if penalty is not None:
                 raise ArgumentError(f"the plan already says who gets which penalty; leave out penalty={penalty!r}")
             self.plan = params
             params = params.param_groups()
         check_penalty(penalty)
+        self._check_settings(defaults)
         super().__init__(params, {**defaults, "penalty": penalty})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters, with any of the constructor's arguments for them alone, `penalty` among them."""
-        if isinstance(param_group, dict) and "penalty" in param_group:
-            param_group["penalty"] = from_plain(param_group["penalty"])
+        if isinstance(param_group, dict):
+            check_keys(param_group, self.defaults)
+            param_group = {**param_group, "penalty": from_plain(param_group.get("penalty", self.defaults["penalty"]))}
         before = len(self.param_groups)
         super().add_param_group(param_group)
         try:
@@ -48,14 +52,34 @@ class PenalizedOptimizer(torch.optim.Optimizer):
         except ArgumentError:
             del self.param_groups[before:]
             raise
+        self._checked.append(self.param_groups[-1]["penalty"])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         """Refuse a group that cannot be stepped."""
         check_penalty(group["penalty"])
-        check_tensor_settings(group)
+        self._check_settings(group)
         if group["penalty"] is not None:
             for p in group["params"]:
-                check_penalized(p)
+                check_fit(group["penalty"], p)
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        """Refuse settings outside their ranges, of the constructor or of a group; children add those of their own."""
+        check_flags(group["foreach"], group["fused"], group["differentiable"])
+        for name in ("maximize", "amsgrad", "nesterov", "capturable", "differentiable", "stochastic_rounding"):
+            if name in group:
+                check_boolean(name, group[name])
+
+    def _check_changed(self) -> None:
+        """Refuse penalties that were put into groups since the last step and cannot act there."""
+        groups = self.param_groups
+        if len(groups) == len(self._checked) and all(
+            group["penalty"] is known for group, known in zip(groups, self._checked, strict=True)
+        ):
+            return
+        for group in groups:
+            group["penalty"] = from_plain(group["penalty"])
+            self._check_group(group)
+        self._checked = [group["penalty"] for group in groups]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -74,6 +98,7 @@ class PenalizedOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._check_changed()
         for group in self.param_groups:
             with torch.set_grad_enabled(bool(group["differentiable"])):
                 self._step_group(group)
@@ -116,6 +141,7 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._checked = []
         for group in self.param_groups:
             for key, value in self.defaults.items():
                 group.setdefault(key, value)
@@ -188,6 +214,27 @@ def check_penalized(p: Tensor) -> None:
         )
     if p.layout is not torch.strided:
         raise ArgumentError(f"a penalized parameter must be dense; got layout {p.layout} of shape {tuple(p.shape)}")
+
+
+def check_fit(penalty: Any, p: Tensor) -> None:
+    """Refuse a parameter that a penalty cannot act on."""
+    check_penalized(p)
+    reason = misfit(penalty, tuple(p.shape))
+    if reason is not None:
+        raise ArgumentError(f"{type(penalty).__name__} cannot act on a parameter of shape {tuple(p.shape)}: {reason}")
+    strength = penalty.alpha
+    most = torch.finfo(torch.promote_types(p.dtype, torch.float32)).max
+    if isinstance(strength, (int, float)) and strength > most:
+        raise ArgumentError(f"alpha must be at most {most:.2g} for a parameter of {p.dtype}; got {strength!r}")
+
+
+def check_keys(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse keys of a group that are misspelled settings; others are the user's own and pass, as in torch."""
+    known = {*known, "params", "param_names"}
+    for key in given:
+        close = get_close_matches(str(key).lower(), known, n=1, cutoff=0.84)
+        if key not in known and close:
+            raise ArgumentError(f"a group's dict has no setting {key!r}: did you mean {close[0]!r}?")
 
 
 def refuse_sparse(p: Tensor) -> None:
