@@ -22,8 +22,26 @@ def multiply(penalty: Any, scalar: Any) -> Any:
     return replace(penalty, alpha=scalar * penalty.alpha) if check_scalar(scalar) else NotImplemented
 
 
+def plain_number(value: Any) -> Any:
+    """Return a number of any kind, or an array of no axes, as a Python number; other arrays as they are.
+
+    What a formula is differentiated by, a tensor that requires a gradient or a JAX tracer, stays too.
+    """
+    if type(value) in (int, float):
+        return value
+    traced = getattr(value, "requires_grad", False) or "Tracer" in type(value).__name__
+    alone = isinstance(value, Real) or (getattr(value, "ndim", None) == 0 and not traced)
+    return float(value) if alone else value
+
+
+def settle(penalty: Any, *names: str) -> None:
+    """Make those attributes of a new penalty that are single numbers Python's, which the fast paths know."""
+    for name in names:
+        object.__setattr__(penalty, name, plain_number(getattr(penalty, name)))
+
+
 def check_gamma(gamma: Any, above: int) -> None:
-    """Refuse a concavity that is not a finite number above the least one of its penalty."""
+    """Refuse what is not a finite number above the least γ of its penalty."""
     if isinstance(gamma, bool) or not isinstance(gamma, Real) or not above < float(gamma) < float("inf"):
         raise ArgumentError(f"gamma must be > {above} and finite; got {gamma!r}")
 

@@ -7,7 +7,7 @@ from typing import Any
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._check import check_choice, check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties._algebra import multiply, same_factors
+from shrinkage.penalties._algebra import multiply, same_factors, settle
 from shrinkage.penalties._groups import AxisBlocks, Groups, ListBlocks, checked_axis
 from shrinkage.penalties._secular import block_prox, largest, norm, or_one
 
@@ -20,9 +20,9 @@ class GroupL2:
 
     Parameters
     ----------
-    alpha : float >= 0, or array of such that broadcasts against the norms of the groups
-        Strength, in the objective's unit per unit of coefficient. The norms have shape (n_groups,) for `groups`; for
-        `axis` they have the coefficients' shape with 1 along every other axis.
+    alpha : float >= 0, or array of shape (n_groups,) or that broadcasts to the norms of the groups
+        Strength, in the objective's unit per unit of coefficient. For `axis` the norms have the coefficients' shape
+        with 1 along every other axis, and (n_groups,) counts them in C order. More axes may stand before these.
     groups : sequence of sequences of integers, or None
         Positions in the coefficients, flattened in C order; disjoint. Coefficients in no group are free.
     axis : int or tuple of int, or None
@@ -38,7 +38,7 @@ class GroupL2:
     ArgumentError
         If alpha or a weight is negative or not finite, not exactly one of groups and axis is given, or groups overlap
         or are empty. When the coefficients are met: if a position or an axis is not among theirs, or the number of
-        weights is not that of groups.
+        weights or strengths is not that of groups.
 
     Notes
     -----
@@ -74,6 +74,7 @@ class GroupL2:
         else:
             object.__setattr__(self, "axis", checked_axis(self.axis))
         object.__setattr__(self, "weights", _checked_weights(self.weights))
+        settle(self, "alpha")
 
     @property
     def factors(self) -> None:

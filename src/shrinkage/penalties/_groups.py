@@ -152,7 +152,21 @@ class AxisBlocks:
         self.size = prod([like.shape[a] for a in self.axes])
         self.norm_shape = tuple(like.shape[a] if a in axes else 1 for a in range(ndim))
         self.n_groups = prod(self.norm_shape)
-        self.lams = [matching(penalty.alpha, like) * self._weights(penalty.weights, like)]
+        self.lams = [self._strength(penalty.alpha, like) * self._weights(penalty.weights, like)]
+
+    def _strength(self, alpha: Any, like: Array) -> Any:
+        """α as a float, or as an array that broadcasts against the norms with axes of size 1."""
+        strength = matching(alpha, like)
+        if isinstance(strength, float) or strength.ndim == 0:
+            return strength
+        if tuple(strength.shape) == (self.n_groups,):
+            return namespace_of(strength).reshape(strength, self.norm_shape)
+        if not broadcasts(strength.shape, self.norm_shape):
+            raise ArgumentError(
+                f"alpha must have shape ({self.n_groups},), one number for each group, or broadcast to the norms of "
+                f"shape {self.norm_shape}; got shape {tuple(strength.shape)}"
+            )
+        return strength
 
     def _weights(self, weights: Any, like: Array) -> Any:
         if isinstance(weights, str):
@@ -238,6 +252,11 @@ class ListBlocks:
         xp = namespace_of(blocks[0])
         joined = xp.concat([xp.reshape(block, block.shape[:-1]) for block in blocks], axis=-1)
         return self._take(joined, self.layout.group_places)
+
+
+def broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
+    """Say whether the last axes of an array of this shape have the sizes of `to`, or 1."""
+    return all(one in (1, other) for one, other in zip(reversed(shape), reversed(to), strict=False))
 
 
 def _one_per_group(weights: Any, n_groups: int, like: Array) -> Array:

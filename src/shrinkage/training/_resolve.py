@@ -109,8 +109,8 @@ def misfit(penalty: Any, shape: tuple[int, ...]) -> str | None:
         last = max(int(max(group)) for group in groups)
         if last >= prod(shape):
             return f"its groups name coefficient {last}, and there are {prod(shape)}"
-        return _misfit_weights(penalty, len(groups))
-    alpha = tuple(getattr(getattr(penalty, "alpha", None), "shape", ()))
+        return _misfit_groups(penalty, len(groups), (len(groups),))
+    alpha = _shape_of_alpha(penalty)
     return None if _broadcasts(alpha, shape) else f"its alpha has shape {alpha}"
 
 
@@ -118,15 +118,25 @@ def _misfit_axis(penalty: Any, axes: tuple[int, ...], shape: tuple[int, ...]) ->
     outside = [axis for axis in axes if not -len(shape) <= axis < len(shape)]
     if outside:
         return f"its groups lie along axis {outside[0]}, and there are {len(shape)} axes"
-    sizes = tuple(shape[axis] for axis in sorted(axis % len(shape) for axis in axes))
-    return _misfit_weights(penalty, prod(sizes))
+    along = {axis % len(shape) for axis in axes}
+    if len(along) < len(axes):
+        return f"its groups name one of {len(shape)} axes twice: {axes}"
+    norms = tuple(size if axis in along else 1 for axis, size in enumerate(shape))
+    return _misfit_groups(penalty, prod(norms), norms)
 
 
-def _misfit_weights(penalty: Any, n_groups: int) -> str | None:
-    weights = getattr(penalty, "weights", None)
-    if weights is None or isinstance(weights, str) or len(weights) == n_groups:
-        return None
-    return f"it has weights for {len(weights)} groups, and there are {n_groups}"
+def _misfit_groups(penalty: Any, n_groups: int, norms: tuple[int, ...]) -> str | None:
+    """Say whether a penalty has as many weights and strengths as there are groups, whose norms have that shape."""
+    weights, alpha = getattr(penalty, "weights", None), _shape_of_alpha(penalty)
+    if weights is not None and not isinstance(weights, str) and len(weights) != n_groups:
+        return f"it has weights for {len(weights)} groups, and there are {n_groups}"
+    if alpha != (n_groups,) and not _broadcasts(alpha, norms):
+        return f"its alpha has shape {alpha}, and there are {n_groups} groups, with norms of shape {norms}"
+    return None
+
+
+def _shape_of_alpha(penalty: Any) -> tuple[int, ...]:
+    return tuple(getattr(getattr(penalty, "alpha", None), "shape", ()))
 
 
 def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
