@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._check import check_factors, check_fraction, check_nonnegative
-from shrinkage.penalties._algebra import add, multiply
+from shrinkage.penalties._algebra import add, multiply, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class L1L2:
         check_nonnegative("alpha", self.alpha)
         check_fraction("l1_ratio", self.l1_ratio)
         check_factors(self.factors)
+        settle(self, "alpha", "l1_ratio")
 
     def value(self, w: Array) -> Array:
         """Return α Σ_j f_j (ρ |w_j| + ½ (1-ρ) w_j²), a 0-d array."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from shrinkage._arrays import Array
 from shrinkage._check import check_factors, check_nonnegative
 from shrinkage.penalties import _l1l2 as elastic_net
-from shrinkage.penalties._algebra import add, multiply
+from shrinkage.penalties._algebra import add, multiply, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class L2:
     def __post_init__(self) -> None:
         check_nonnegative("alpha", self.alpha)
         check_factors(self.factors)
+        settle(self, "alpha")
 
     @property
     def l1_ratio(self) -> float:

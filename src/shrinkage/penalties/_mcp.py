@@ -5,7 +5,7 @@ from typing import Any
 
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._check import check_factors, check_nonnegative
-from shrinkage.penalties._algebra import check_gamma, check_scalar, refuse_sum
+from shrinkage.penalties._algebra import check_gamma, check_scalar, refuse_sum, settle
 from shrinkage.penalties._l1l2 import positive_part
 
 
@@ -23,15 +23,16 @@ class MCP:
     ----------
     alpha : float >= 0, or array of such that broadcasts against the coefficients
         Slope at 0, in the objective's unit per unit of coefficient.
-    gamma : float > 1, default 3.0
+    gamma : float > 0, default 3.0
         1 / γ is the concavity, in the objective's unit per squared unit of coefficient; `L1` is the limit of large γ.
+        A coordinate along which the loss curves less than 1 / γ is either 0 or beyond γλ at a minimizer.
     factors : array of the coefficients' shape, or None
         Multipliers >= 0 of alpha; 0 leaves a coordinate free. None stands for all 1.
 
     Raises
     ------
     ArgumentError
-        If alpha is negative, gamma is not above 1, or factors are negative, not finite or all 0.
+        If alpha is negative, gamma is not above 0, or factors are negative, not finite or all 0.
 
     Notes
     -----
@@ -57,8 +58,14 @@ class MCP:
 
     def __post_init__(self) -> None:
         check_nonnegative("alpha", self.alpha)
-        check_gamma(self.gamma, above=1)
+        check_gamma(self.gamma, above=0)
         check_factors(self.factors)
+        settle(self, "alpha", "gamma")
+
+    @property
+    def concavity(self) -> float:
+        """1 / γ: the least c with g(w) + ½ c ‖w‖² convex; the prox is continuous for steps below its inverse."""
+        return 1.0 / self.gamma
 
     def value(self, w: Array) -> Array:
         """Return Σ_j p(|w_j|), a 0-d array."""

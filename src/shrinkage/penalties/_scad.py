@@ -6,7 +6,7 @@ from typing import Any
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._check import check_factors, check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties._algebra import check_gamma, check_scalar, refuse_sum
+from shrinkage.penalties._algebra import check_gamma, check_scalar, refuse_sum, settle
 from shrinkage.penalties._l1l2 import positive_part
 from shrinkage.penalties._mcp import knots
 
@@ -61,6 +61,12 @@ class SCAD:
         check_nonnegative("alpha", self.alpha)
         check_gamma(self.gamma, above=2)
         check_factors(self.factors)
+        settle(self, "alpha", "gamma")
+
+    @property
+    def concavity(self) -> float:
+        """1 / (γ - 1): the least c with g(w) + ½ c ‖w‖² convex; the prox is continuous for steps below its inverse."""
+        return 1.0 / (self.gamma - 1.0)
 
     def value(self, w: Array) -> Array:
         """Return Σ_j p(|w_j|), a 0-d array."""

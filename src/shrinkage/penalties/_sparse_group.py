@@ -6,7 +6,7 @@ from typing import Any
 
 from shrinkage._arrays import Array, floating, matching, namespace_of
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties._algebra import check_scalar
+from shrinkage.penalties._algebra import check_scalar, settle
 from shrinkage.penalties._group_l2 import GroupL2
 from shrinkage.penalties._l1 import L1
 from shrinkage.penalties._l1l2 import positive_part, strengths
@@ -57,6 +57,7 @@ class SparseGroup:
             raise ArgumentError(
                 f"elementwise must be L1, L2 or L1L2 and group a GroupL2; got {self.elementwise!r} and {self.group!r}"
             )
+        settle(self, "share")
         numbers = isinstance(self.elementwise.alpha, Real) and isinstance(self.group.alpha, Real)
         if self.share is None and not numbers:
             raise ArgumentError(
