@@ -139,7 +139,8 @@ def torch_adam(group: dict[str, Any], m: Moments, weight_decay: float, decoupled
 def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Direction:
     """Count the step, update the moments (of `m`, in place), and return the direction in the floored metric.
 
-    d = max(√v̂ + ε, metric_floor · rms), rms the root mean square of √v̂ over the tensor one step before.
+    d = max(√v̂ + ε, floor), with the floor of `floors_of`, rms the root mean square of √v̂ over the tensor one step
+    before.
     """
     beta1, beta2 = (float(beta) for beta in group["betas"])
     metric_before(group, m, coupled_decay)
@@ -170,18 +171,54 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
 
 def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any]:
     """Add ε to √v̂ and raise it to its floor; return 1 for tensors that have met a gradient, else 0."""
-    now = root_mean_squares(list(torch._foreach_norm(metric)), m.parameters)
+    now = root_mean_squares(finite_norms(metric), m.parameters)
     last = []
     for state, rms in zip(m.states, now, strict=True):
         last.append(number(state["metric_rms"].clone()))
         state["metric_rms"].copy_(rms)
     torch._foreach_add_(metric, group["eps"])
-    if group["metric_floor"]:
-        floors = [group["metric_floor"] * rms for rms in last]
-        torch._foreach_clamp_min_(metric, floors) if isinstance(floors[0], float) else torch._foreach_maximum_(
-            metric, floors
-        )
-    return [float(rms > 0) if isinstance(rms, float) else (rms > 0).to(metric[0].dtype) for rms in last]
+    floors = floors_of(group, last)
+    if all(isinstance(floor, float) for floor in floors):
+        if any(floors):
+            torch._foreach_clamp_min_(metric, floors)
+    else:
+        torch._foreach_maximum_(metric, floors)
+    return [float(rms != 0) if isinstance(rms, float) else (rms != 0).to(metric[0].dtype) for rms in last]
+
+
+def floors_of(group: dict[str, Any], last: list[Any]) -> list[Any]:
+    """Return the floors of d, from the root mean squares of √v̂ of the step before; numbers where these are.
+
+    metric_floor · rms, none where rms is not finite; and under a penalty that is not convex at least 2 lr · concavity.
+    Every step lr/d is then at most half as long as where the prox becomes a jump between two minimizers of its
+    objective, which would leave stationary weights.
+    """
+    curved = 2.0 * getattr(group["penalty"], "concavity", 0.0)
+    least = curved * number(group["lr"]) if curved else 0.0
+    floors = []
+    for rms in last:
+        if isinstance(rms, float):
+            floor = group["metric_floor"] * rms if math.isfinite(rms) else 0.0
+            floors.append(max(floor, least) if isinstance(least, float) else least.clamp_min(floor))
+        else:
+            floor = torch.where(torch.isfinite(rms), group["metric_floor"] * rms, 0.0)
+            floors.append(floor.clamp_min(least) if isinstance(least, float) else torch.maximum(floor, least.to(floor)))
+    return floors
+
+
+def finite_norms(tensors: list[Tensor]) -> list[Tensor]:
+    """Return the norm of each tensor, over those of its numbers that are finite."""
+    if torch.compiler.is_compiling() or any(tensor.device.type != "cpu" for tensor in tensors):
+        return list(torch._foreach_norm([_finite(tensor) for tensor in tensors]))
+    norms = list(torch._foreach_norm(tensors))
+    for k, norm in enumerate(norms):
+        if not math.isfinite(norm):
+            norms[k] = torch.linalg.vector_norm(_finite(tensors[k]))
+    return norms
+
+
+def _finite(tensor: Tensor) -> Tensor:
+    return torch.nan_to_num(tensor, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def metric_before(group: dict[str, Any], m: Moments, coupled_decay: float) -> None:
@@ -199,8 +236,7 @@ def metric_before(group: dict[str, Any], m: Moments, coupled_decay: float) -> No
             second = m.max_exp_avg_sqs[k] if group["amsgrad"] else m.exp_avg_sqs[k]
             values = second.to(at_least_float32(second)).sqrt()
             scale = adam_corrections(done, 0.0, float(group["betas"][1]))[1]
-        norm = torch.linalg.vector_norm(values)
-        state["metric_rms"] = root_mean_squares([norm], [m.parameters[k]])[0].div_(scale)
+        state["metric_rms"] = root_mean_squares(finite_norms([values]), [m.parameters[k]])[0].div_(scale)
 
 
 def at_least_float32(tensor: Tensor) -> torch.dtype:
@@ -216,7 +252,7 @@ def fused_step(group: dict[str, Any], m: Moments, kernel: Any, strengths: tuple[
     metric_before(group, m, group["weight_decay"])
     torch._foreach_add_([s["step"] for s in m.states], 1.0)
     last = [float(state["metric_rms"]) for state in m.states]
-    l1, l2 = ([strength if rms > 0 else 0.0 for rms in last] for strength in strengths)
+    l1, l2 = ([strength if rms != 0 else 0.0 for rms in last] for strength in strengths)
     sums = kernel(
         m.weights,
         m.gradients,
@@ -224,23 +260,26 @@ def fused_step(group: dict[str, Any], m: Moments, kernel: Any, strengths: tuple[
         m.exp_avg_sqs,
         m.max_exp_avg_sqs,
         steps=[float(s["step"]) for s in m.states],
-        floors=[group["metric_floor"] * rms for rms in last],
+        floors=floors_of(group, last),
         lr=float(group["lr"]),
         beta1=float(group["betas"][0]),
         beta2=float(group["betas"][1]),
         eps=group["eps"],
         weight_decay=group["weight_decay"],
-        decoupled=False,
         l1=l1,
         l2=l2,
         maximize=group["maximize"],
         **more,
     )
-    note_metric(m, sums)
+    note_metric(group, m, sums)
 
 
-def note_metric(m: Moments, sums: list[float]) -> None:
-    """Keep, after the fused step, the rms of √v̂ from the sums of v̂."""
+def note_metric(group: dict[str, Any], m: Moments, sums: list[float]) -> None:
+    """Keep, after the fused step, the rms of √v̂ from the sums of v̂; over finite numbers where a sum is not."""
+    seconds = m.max_exp_avg_sqs if group["amsgrad"] else m.exp_avg_sqs
+    for k in [k for k, total in enumerate(sums) if not math.isfinite(total)]:
+        correction = adam_corrections(float(m.states[k]["step"]), 0.0, float(group["betas"][1]))[1]
+        sums[k] = float(_finite(seconds[k]).sum(dtype=torch.float64)) / correction**2
     if any(is_sharded(p) for p in m.parameters):
         sums = [float(t) for t in sums_over_all_parts([torch.tensor(total) for total in sums], m.parameters)]
     for state, total, p in zip(m.states, sums, m.parameters, strict=True):
