@@ -37,7 +37,7 @@ void same_length_or_empty(std::size_t tensors, const List& list) {
 std::vector<double> adam_step(const std::string& storage, Addresses params, Addresses grads, Addresses exp_avgs, Addresses exp_avg_sqs,
                               Addresses max_exp_avg_sqs, Addresses duals, Addresses thresholds, std::vector<Index> sizes,
                               std::vector<double> step_counts, std::vector<double> floors, std::vector<double> l1, std::vector<double> l2, double lr,
-                              double beta1, double beta2, double eps, double weight_decay, bool decoupled, bool maximize, bool in_metric,
+                              double beta1, double beta2, double eps, double weight_decay, double shrink, bool maximize, bool in_metric,
                               double memory, int threads) {
   const std::size_t tensors = params.size();
   same_length(tensors, grads, exp_avgs, exp_avg_sqs, sizes, step_counts, floors, l1, l2);
@@ -49,7 +49,7 @@ std::vector<double> adam_step(const std::string& storage, Addresses params, Addr
   const steps::AdamTensors x{std::move(params), std::move(grads),      std::move(exp_avgs), std::move(exp_avg_sqs),
                              std::move(max_exp_avg_sqs), std::move(duals), std::move(thresholds), std::move(sizes),
                              std::move(step_counts), std::move(floors), std::move(l1), std::move(l2)};
-  return steps::adam(kind, x, {lr, beta1, beta2, eps, weight_decay, memory, decoupled, maximize, in_metric}, threads);
+  return steps::adam(kind, x, {lr, beta1, beta2, eps, weight_decay, shrink, memory, maximize, in_metric}, threads);
 }
 
 void sgd_step(const std::string& storage, Addresses params, Addresses grads, Addresses buffers, Addresses duals, std::vector<Index> sizes,
@@ -71,7 +71,7 @@ void sgd_step(const std::string& storage, Addresses params, Addresses grads, Add
 
 void bind_steps(nb::module_& m) {
   m.def("adam_step", &adam_step, "storage"_a, "params"_a, "grads"_a, "exp_avgs"_a, "exp_avg_sqs"_a, "max_exp_avg_sqs"_a, "duals"_a, "thresholds"_a,
-        "sizes"_a, "steps"_a, "floors"_a, "l1"_a, "l2"_a, nb::kw_only(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "decoupled"_a,
+        "sizes"_a, "steps"_a, "floors"_a, "l1"_a, "l2"_a, nb::kw_only(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "shrink"_a,
         "maximize"_a, "in_metric"_a, "memory"_a, "threads"_a,
         "Adam's step and the penalty's on tensors given by address, in place; duals empty: proximal, else dual averaging. Returns each tensor's sum "
         "of vhat.");

@@ -48,8 +48,8 @@ struct Weight {
 // The formulas of the step, as papers write them.
 Weight adam_by_definition(Weight x, const steps::AdamStep& step, double t, double floor, double l1, double l2, bool amsgrad, bool dual) {
   double g = step.maximize ? -x.g : x.g;
-  if (!step.decoupled) g += step.weight_decay * x.w;
-  const double start = step.decoupled ? x.w * (1 - step.lr * step.weight_decay) : x.w;
+  g += step.weight_decay * x.w;
+  const double start = x.w * step.shrink;
   x.m = step.beta1 * x.m + (1 - step.beta1) * g;
   x.v = step.beta2 * x.v + (1 - step.beta2) * g * g;
   x.v_max = std::max(x.v_max, x.v);
@@ -184,12 +184,12 @@ TEST("Adam's fused steps are their definitions, for every length and option") {
     for (const bool dual : {false, true})
       for (const bool decoupled : {false, true})
         for (const double l2 : {0.0, 0.3}) {
-          const steps::AdamStep step{0.1, 0.9, 0.99, 1e-8, 0.1, 0.9, decoupled, amsgrad, dual || !decoupled};
+          const steps::AdamStep step{0.1, 0.9, 0.99, 1e-8, decoupled ? 0 : 0.1, decoupled ? 0.99 : 1, 0.9, amsgrad, dual || !decoupled};
           check_adam<float, float>(step, l2, amsgrad, dual);
           check_adam<Bfloat16, Bfloat16>(step, l2, amsgrad, dual);
           if (dual) check_adam<Bfloat16, float>(step, l2, amsgrad, dual);
         }
-  check_adam<float, float>({0.1, 0.3, 0.99, 1e-8, 0, 1, false, false, true}, 0, false, false);
+  check_adam<float, float>({0.1, 0.3, 0.99, 1e-8, 0, 1, 1, false, true}, 0, false, false);
 }
 
 TEST("the fused steps of gradient descent are their definitions, for every length and option") {
@@ -213,7 +213,7 @@ TEST("a learning rate of zero moves neither weight, dual nor threshold") {
   for (Index i = 0; i < 50; i++)
     if (x.w[i] == 0) x.z[i] *= 0.3f;
   const std::vector<float> z = x.z;
-  steps::adam(Storage::float32, lists, {0, 0.9, 0.99, 1e-8, 0.1, 0.9, false, false, true}, 1);
+  steps::adam(Storage::float32, lists, {0, 0.9, 0.99, 1e-8, 0.1, 1, 0.9, false, true}, 1);
   CHECK(x.w == before.w);
   CHECK(x.z == z);
   CHECK(x.threshold == before.threshold);
@@ -241,7 +241,7 @@ TEST("the bits and the sums are the same for every number of threads") {
       lists.l1.push_back(0.3);
       lists.l2.push_back(0.1);
     }
-    const auto sums = steps::adam(Storage::float32, lists, {0.1, 0.9, 0.99, 1e-8, 0, 1, false, false, true}, threads);
+    const auto sums = steps::adam(Storage::float32, lists, {0.1, 0.9, 0.99, 1e-8, 0, 1, 1, false, true}, threads);
     std::vector<float> all;
     for (const auto& x : tensors) all.insert(all.end(), x.w.begin(), x.w.end());
     if (threads == 1) one = all, one_sums = sums;
@@ -309,6 +309,6 @@ TEST("without memory of gradients the first moment is the gradient, however larg
   std::vector<float> w(20, 1), g(20, 0.1f), m(20, 1e9f), v(20, 1);
   const auto address = [](auto& values) { return steps::Addresses{reinterpret_cast<Address>(values.data())}; };
   const steps::AdamTensors lists{address(w), address(g), address(m), address(v), {}, {}, {}, {20}, {1.0}, {0.0}, {0.0}, {0.0}};
-  steps::adam(Storage::float32, lists, {0.1, 0, 0.99, 1e-8, 0, 1, false, false, true}, 1);
+  steps::adam(Storage::float32, lists, {0.1, 0, 0.99, 1e-8, 0, 1, 1, false, true}, 1);
   CHECK(m == g);
 }

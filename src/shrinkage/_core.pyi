@@ -108,7 +108,7 @@ class LogisticFit:
 
     def stand_at(self, columns: Columns, l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], free_coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], eta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], strength: float) -> None: ...
 
-def adam_step(storage: str, params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], steps: Sequence[float], floors: Sequence[float], l1: Sequence[float], l2: Sequence[float], *, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool, in_metric: bool, memory: float, threads: int) -> list[float]:
+def adam_step(storage: str, params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], steps: Sequence[float], floors: Sequence[float], l1: Sequence[float], l2: Sequence[float], *, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, shrink: float, maximize: bool, in_metric: bool, memory: float, threads: int) -> list[float]:
     """
     Adam's step and the penalty's on tensors given by address, in place; duals empty: proximal, else dual averaging. Returns each tensor's sum of vhat.
     """

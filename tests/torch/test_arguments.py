@@ -58,7 +58,7 @@ CASES = [
     *((name, "memory", bad) for name in ("DualAdam", "DualSGD") for bad in (0.0, 1.1, "long", True)),
     *((name, "penalty", bad) for name in ("DualAdam", "DualSGD") for bad in (MCP(0.1), SCAD(0.1))),
     ("AdamW", "l1_decay", 1.0), ("AdamW", "l1_decay", -0.1), ("AdamW", "l1_decay", "some"),
-    ("AdamW", "coupling", "loose"), ("AdamW", "max_lr", -1.0),
+    ("AdamW", "coupling", "loose"), ("AdamW", "base_lr", -1.0),
 ]  # fmt: skip
 
 

@@ -54,12 +54,11 @@ def assert_rounded_once(got, right):
         assert ((g.double() - r).abs() <= 2 * half_unit * scale * (1 + 1e-3) + 2e-6 * (1 + abs(r))).all()
 
 
-def adam_exactly(w, g, m, v, largest, t, floor, *, weight_decay, decoupled, maximize, amsgrad):
+def adam_exactly(w, g, m, v, largest, t, floor, *, weight_decay, shrink, maximize, amsgrad):
     """The moments, the start, and lr/d of one tensor, in the type of its arguments."""
     g = -g if maximize else g
-    start = w * (1 - ADAM["lr"] * weight_decay) if decoupled else w
-    if not decoupled:
-        g = g + weight_decay * w
+    start = w * shrink
+    g = g + weight_decay * w
     m = ADAM["beta1"] * m + (1 - ADAM["beta1"]) * g
     v = ADAM["beta2"] * v + (1 - ADAM["beta2"]) * g * g
     largest = torch.maximum(largest, v) if amsgrad else v
@@ -77,7 +76,7 @@ def test_the_proximal_step_of_adam_is_its_formula(dtype, amsgrad, decoupled, max
     w, g, m = noise(1, dtype=dtype), noise(2, dtype=dtype), noise(3, 0.5, dtype=dtype)
     v, largest = [x.square() for x in noise(4, dtype=dtype)], [x.square() for x in noise(5, dtype=dtype)]
     steps, floors, l1, l2 = [3, 1, 7, 2, 4, 5], [0.3, 0.0, 0.1, 0.2, 0.1, 2.0], [0.7, 0.0, 2.0, 0.3, 1.0, 1.0], 0.2
-    options = {"weight_decay": 0.3, "decoupled": decoupled, "maximize": maximize}
+    options = {"weight_decay": 0.3 * (not decoupled), "shrink": 0.97 if decoupled else 1.0, "maximize": maximize}
     before = list(zip(*map(exact, (w, g, m, v, largest)), steps, floors, strict=True))
     right = [adam_exactly(*b, **options, amsgrad=amsgrad) for b in before]
     sums = fused_prox_adam(
@@ -102,7 +101,7 @@ def test_the_dual_step_of_adam_is_its_formula(types, memory, amsgrad, decoupled,
     z = [torch.where(a == 0, b, torch.zeros_like(b)) for a, b in zip(w, noise(6, 0.3, dual_dtype), strict=True)]
     thresholds = [abs(x) for x in noise(7, 0.3, dual_dtype)]
     steps, floors, l1, l2 = [3, 1, 7, 2, 4, 5], [0.3, 0.05, 0.1, 0.2, 0.1, 2.0], 0.7, 0.2
-    options = {"weight_decay": 0.3, "decoupled": decoupled, "maximize": maximize}
+    options = {"weight_decay": 0.3 * (not decoupled), "shrink": 0.97 if decoupled else 1.0, "maximize": maximize}
     before = list(zip(*map(exact, (w, g, m, v, largest)), steps, floors, strict=True))
     right = [adam_exactly(*b, **options, amsgrad=amsgrad) for b in before]
     wanted = [
@@ -170,7 +169,8 @@ def test_without_penalty_twenty_steps_are_those_of_torch_s_fused_adam(amsgrad, d
         adam.step()
         fused_prox_adam(
             ours, noise(100 + t), m, v, largest, [t] * len(ours), [0.0] * len(ours), lr=0.01, beta1=0.9, beta2=0.999,
-            eps=1e-8, weight_decay=0.1, decoupled=decoupled, l1=0.0, l2=0.0, maximize=False,
+            eps=1e-8, weight_decay=0.1 * (not decoupled), shrink=0.999 if decoupled else 1.0, l1=0.0, l2=0.0,
+            maximize=False,
         )  # fmt: skip
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b.detach(), rtol=1e-6, atol=1e-7)
@@ -353,7 +353,7 @@ def test_a_forked_child_steps_after_its_parent_used_threads():
         def step():
             places = [[x.ctypes.data] for x in (w, g, m, v)]
             _core.adam_step("float32", *places, [], [], [], [400_000], [1.0], [0.0], [0.1], [0.0], lr=0.1, beta1=0.9,
-                            beta2=0.99, eps=1e-8, weight_decay=0.0, decoupled=False, maximize=False, in_metric=True,
+                            beta2=0.99, eps=1e-8, weight_decay=0.0, shrink=1.0, maximize=False, in_metric=True,
                             memory=1.0, threads=2)
         step()
         first = w.copy()

@@ -15,7 +15,7 @@ struct Bfloat16 {
 struct AdamScalars {
   float sign;             // -1 ascends
   float weight_decay;     // gradient += weight_decay w
-  float shrink;           // w *= shrink comes first: 1 - lr weight_decay where that is decoupled, else 1
+  float shrink;           // w *= shrink comes first: decoupled decay
   float beta1, beta2, beta1_rest, beta2_rest;  // rest: 1 - beta, subtracted in double
   float inv_root_bias;    // 1 / sqrt(1 - beta2^t)
   float eps, floor;

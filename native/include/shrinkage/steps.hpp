@@ -88,8 +88,8 @@ inline bool clash(Storage storage, const std::vector<Index>& sizes, std::initial
 }
 
 struct AdamStep {
-  double lr, beta1, beta2, eps, weight_decay, memory;
-  bool decoupled, maximize;
+  double lr, beta1, beta2, eps, weight_decay, shrink, memory;
+  bool maximize;
   bool in_metric;  // thresholds lr l1 / d; otherwise lr l1
 };
 
@@ -104,8 +104,8 @@ inline AdamScalars scalars_of(const AdamStep& step, double t, double floor, doub
   const auto f = [](double x) { return static_cast<float>(x); };
   AdamScalars s{};
   s.sign = step.maximize ? -1.0f : 1.0f;
-  s.weight_decay = step.decoupled ? 0.0f : f(step.weight_decay);
-  s.shrink = step.decoupled ? f(1 - step.lr * step.weight_decay) : 1.0f;
+  s.weight_decay = f(step.weight_decay);
+  s.shrink = f(step.shrink);
   s.beta1 = f(step.beta1);
   s.beta2 = f(step.beta2);
   s.beta1_rest = f(1 - step.beta1);

@@ -1,16 +1,26 @@
 """Adam with decoupled decay, L2 and L1."""
 
+import sys
 from typing import Any
 
 import torch
 
-from shrinkage._check import check_choice, check_nonnegative
+from shrinkage._check import check_choice
 from shrinkage._errors import ArgumentError
-from shrinkage.torch._adam import check_adam, moments_of, ready_state, torch_adam
-from shrinkage.torch._optimizer import PenalizedOptimizer, batches, check_flags, number, refuse_sparse
+from shrinkage.torch._adam import Moments, check_adam, moments_of, ready_state, torch_adam
+from shrinkage.torch._fused import can_fuse, fused_prox_adam
+from shrinkage.torch._optimizer import (
+    PenalizedOptimizer,
+    batches,
+    check_number,
+    check_tensor_settings,
+    number,
+    refuse_sparse,
+)
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import LOW, warn_of_lost_decay
 from shrinkage.torch._prox import soft_threshold_
+from shrinkage.training import decay_factor
 
 
 class AdamW(PenalizedOptimizer):
@@ -33,9 +43,9 @@ class AdamW(PenalizedOptimizer):
         square gradient). It has no unit, and multiplying the loss changes nothing; it is not the strength of an L1
         penalty. Always coupled to lr, as the gradient's step is.
     coupling : {"lr", "independent"}, default "lr"
-        "independent" multiplies by 1 - (lr / max_lr) · weight_decay: the schedule moves the decay, the base learning
+        "independent" multiplies by 1 - (lr / base_lr) · weight_decay: the schedule moves the decay, the base learning
         rate does not.
-    max_lr : float, optional
+    base_lr : float, optional
         The base learning rate of "independent": `lr` if not given, or the largest met if that is larger.
     stochastic_rounding : bool, default False
         Round bfloat16 weights up or down at random, right on average.
@@ -81,7 +91,7 @@ class AdamW(PenalizedOptimizer):
         *,
         l1_decay: float = 0.0,
         coupling: str = "lr",
-        max_lr: float | None = None,
+        base_lr: float | None = None,
         stochastic_rounding: bool = False,
         foreach: bool | None = None,
         maximize: bool = False,
@@ -89,15 +99,6 @@ class AdamW(PenalizedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_adam(lr, betas, eps, weight_decay)
-        check_flags(foreach, fused, differentiable)
-        check_choice("coupling", coupling, ("lr", "independent"))
-        if isinstance(l1_decay, bool) or not isinstance(l1_decay, (int, float)) or not 0 <= l1_decay < 1:
-            raise ArgumentError(
-                f"l1_decay is a signal-to-noise ratio in [0, 1), and at 1 nothing would be left; got {l1_decay!r}"
-            )
-        if max_lr is not None:
-            check_nonnegative("max_lr", max_lr)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "__class__")}
         plan = params if isinstance(params, Plan) else None
         super().__init__(_decayed(plan, weight_decay, l1_decay) if plan else params, defaults, None)
@@ -107,7 +108,9 @@ class AdamW(PenalizedOptimizer):
         """Add a group of parameters, with any of the constructor's arguments for them alone."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        group["max_lr"] = float(group["lr"] if group["max_lr"] is None else group["max_lr"])
+        if group["base_lr"] is None:
+            group["base_lr"] = 0.0
+        _raise_base_lr(group)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
@@ -116,7 +119,20 @@ class AdamW(PenalizedOptimizer):
                 f"AdamW decays weights and minimizes no penalty: use ProxAdam or DualAdam for {group['penalty']!r}, or "
                 "a plan without a penalty, Plan(model)"
             )
-        if group["differentiable"] and group["l1_decay"]:
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        super()._check_settings(group)
+        check_adam(group["lr"], group["betas"], group["eps"], group["weight_decay"])
+        check_tensor_settings(group)
+        check_choice("coupling", group["coupling"], ("lr", "independent"))
+        ratio = group["l1_decay"]
+        if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 <= ratio < 1:
+            raise ArgumentError(
+                f"l1_decay is a signal-to-noise ratio in [0, 1), and at 1 nothing would be left; got {ratio!r}"
+            )
+        if group["base_lr"] is not None and not isinstance(group["base_lr"], torch.Tensor):
+            check_number("base_lr", group["base_lr"])
+        if group["differentiable"] and ratio:
             raise ArgumentError("differentiable=True works with l1_decay = 0 only: the threshold is taken in place")
 
     def _step_group(self, group: dict[str, Any]) -> None:
@@ -124,19 +140,79 @@ class AdamW(PenalizedOptimizer):
         for p in parameters:
             refuse_sparse(p)
             ready_state(self, p, group)
-        lr, decay = group["lr"], group["weight_decay"]
         if group["coupling"] == "independent":
-            group["max_lr"] = max(group["max_lr"], float(lr))
-            decay = decay / group["max_lr"] if group["max_lr"] else 0.0
-        warn_of_lost_decay(group, [number(group[key]) for key in ("lr", "max_lr", "initial_lr") if key in group])
-        for batch in batches(parameters, group["foreach"]):
-            m = moments_of(self, group, batch)
-            shrinks = bool(decay or group["l1_decay"]) and batch[0].dtype in LOW
-            work = m.widened() if shrinks else m
-            torch_adam(group, work, decay, decoupled=True)
-            if group["l1_decay"]:
-                soft_threshold_(work.weights, [number(lr)] * len(work.weights), group["l1_decay"], 0.0)
-            m.put_back(work, group["stochastic_rounding"])
+            _raise_base_lr(group)
+        known = [group[key] for key in ("lr", "base_lr", "initial_lr", "max_lr") if group.get(key) is not None]
+        warn_of_lost_decay(group, [number(rate) for rate in known])
+        one_pass, others = [], []
+        for p in parameters:
+            (one_pass if self._steps_in_one_pass(group, p) else others).append(p)
+        for batch in batches(one_pass, foreach=True):
+            _one_pass(group, moments_of(self, group, batch))
+        for batch in batches(others, group["foreach"]):
+            _step(group, moments_of(self, group, batch))
+
+    def _steps_in_one_pass(self, group: dict[str, Any], p: torch.Tensor) -> bool:
+        """Say whether the compiled step is right here: where it can be, and torch has none that does the same."""
+        if group["fused"] is False or (group["fused"] is None and group["foreach"] is not None):
+            return False
+        if group["differentiable"] or group["stochastic_rounding"]:
+            return False
+        own = group["l1_decay"] != 0 or (group["weight_decay"] != 0 and p.dtype in LOW)
+        return own and can_fuse([tensors[0] for tensors in moments_of(self, group, [p]).lists() if tensors])
+
+
+def _raise_base_lr(group: dict[str, Any]) -> None:
+    """Keep the largest learning rate met; a rate on a device is compared there, in place, for graphs that repeat it."""
+    lr, base = number(group["lr"]), group["base_lr"]
+    if not isinstance(lr, torch.Tensor):
+        group["base_lr"] = max(float(base), float(lr))
+        return
+    if not isinstance(base, torch.Tensor):
+        base = group["base_lr"] = torch.full_like(lr, base)
+    base.copy_(torch.maximum(base, lr))
+
+
+def _factor(group: dict[str, Any]) -> Any:
+    """Return what this step multiplies a weight by; a base learning rate of 0 is one that no step was taken at."""
+    base = group["base_lr"]
+    on_device = isinstance(base, torch.Tensor)
+    base = base.clamp(min=torch.finfo(base.dtype).tiny) if on_device else max(base, sys.float_info.min)
+    return decay_factor(number(group["lr"]), group["weight_decay"], group["coupling"], base)
+
+
+def _one_pass(group: dict[str, Any], m: Moments) -> None:
+    """Take the step in one pass over memory."""
+    torch._foreach_add_([s["step"] for s in m.states], 1.0)
+    fused_prox_adam(
+        *m.lists(),
+        steps=[float(s["step"]) for s in m.states],
+        floors=[0.0] * len(m.weights),
+        lr=float(group["lr"]),
+        beta1=float(group["betas"][0]),
+        beta2=float(group["betas"][1]),
+        eps=group["eps"],
+        weight_decay=0.0,
+        shrink=float(_factor(group)),
+        l1=group["l1_decay"],
+        l2=0.0,
+        maximize=group["maximize"],
+        in_metric=False,
+    )
+
+
+def _step(group: dict[str, Any], m: Moments) -> None:
+    """Take torch's step, with another decay before it where that is independent and the threshold after it."""
+    decay, threshold = group["weight_decay"], group["l1_decay"]
+    shrinks = bool(decay or threshold) and m.weights[0].dtype in LOW
+    work = m.widened() if shrinks else m
+    if decay and group["coupling"] == "independent":
+        torch._foreach_mul_(work.weights, _factor(group))
+        decay = 0.0
+    torch_adam(group, work, decay, decoupled=True)
+    if threshold:
+        soft_threshold_(work.weights, [number(group["lr"])] * len(work.weights), threshold, 0.0)
+    m.put_back(work, group["stochastic_rounding"])
 
 
 def _decayed(plan: Plan, weight_decay: float, l1_decay: float) -> list[dict[str, Any]]:

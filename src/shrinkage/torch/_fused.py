@@ -122,16 +122,16 @@ def fused_prox_adam(
     l1: Sequence[float] | float,
     l2: Sequence[float] | float,
     maximize: bool,
-    decoupled: bool = False,
+    shrink: float = 1.0,
     in_metric: bool = True,
 ) -> list[float]:
     """Adam's step and the elastic net's prox, in place; returns Σ vhat of each tensor after the step.
 
     m ← β₁m + (1-β₁)g, v ← β₂v + (1-β₂)g², d = max(sqrt(vhat) + eps, floor),
     w ← soft(w - lr mhat/d, lr l1/d) / (1 + lr l2/d); with ``in_metric=False`` the thresholds are lr l1 and lr l2
-    (decoupled semantics). ``max_exp_avg_sqs`` empty: no amsgrad. Where ``decoupled``, w is first multiplied by
-    1 - lr weight_decay; otherwise weight_decay w is added to the gradient. ``steps`` count this step. ``l1`` and
-    ``l2`` are numbers, or one number per tensor; 0 leaves a tensor without penalty.
+    (decoupled semantics). ``max_exp_avg_sqs`` empty: no amsgrad. weight_decay w is added to the gradient, and then w
+    is multiplied by ``shrink``. ``steps`` count this step. ``l1`` and ``l2`` are numbers, or one number per tensor; 0
+    leaves a tensor without penalty.
 
     Kingma & Ba (2015), Algorithm 1, https://arxiv.org/abs/1412.6980; Yun, Lozano & Yang (2021), Algorithm 1 with the
     diagonal preconditioner, https://arxiv.org/abs/2006.07065.
@@ -141,7 +141,7 @@ def fused_prox_adam(
         _storage(params, (grads, *states)), _places(params), _places(grads),
         _places(exp_avgs), _places(exp_avg_sqs), _places(max_exp_avg_sqs), [], [],
         _sizes(params), _floats(steps), _floats(floors), _spread(l1, len(params)), _spread(l2, len(params)),
-        lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
+        lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, shrink=shrink, maximize=maximize,
         in_metric=in_metric, memory=1.0, threads=torch.get_num_threads(),
     )  # fmt: skip
     _announce(params, *states)
@@ -168,7 +168,7 @@ def fused_dual_adam(
     l2: Sequence[float] | float,
     memory: float,
     maximize: bool,
-    decoupled: bool = False,
+    shrink: float = 1.0,
 ) -> list[float]:
     """Adam's step by dual averaging, in place; returns Σ vhat of each tensor after the step.
 
@@ -185,7 +185,7 @@ def fused_dual_adam(
         _storage(params, (grads, *states), (duals, thresholds)), _places(params), _places(grads),
         _places(exp_avgs), _places(exp_avg_sqs), _places(max_exp_avg_sqs), _places(duals), _places(thresholds),
         _sizes(params), _floats(steps), _floats(floors), _spread(l1, len(params)), _spread(l2, len(params)),
-        lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
+        lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, shrink=shrink, maximize=maximize,
         in_metric=True, memory=memory, threads=torch.get_num_threads(),
     )  # fmt: skip
     _announce(params, *states, duals, thresholds)
