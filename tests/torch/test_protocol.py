@@ -16,6 +16,7 @@ from optimizers import (  # noqa: E402
     make,
     network,
     planned,
+    same,
     train,
 )
 
@@ -231,6 +232,85 @@ def test_a_strength_changed_on_the_way_holds_from_then_on(name):
     assert torch.equal(w == 0, right == 0)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("free_steps", [1, 3])
+def test_a_penalty_that_begins_under_momentum_takes_the_step_that_momentum_takes_then(free_steps, nesterov):
+    """With gradients of 0 from then on the buffer says nothing of the scale: only the count of steps does."""
+    w = torch.nn.Parameter(torch.tensor([5.0], dtype=torch.float64))
+    optimizer = make("ProxSGD", [w], lr=0.1, momentum=0.9, nesterov=nesterov)
+    for _ in range(free_steps):
+        w.grad = torch.zeros_like(w)
+        optimizer.step()
+    optimizer.param_groups[0]["penalty"] = L1(0.5)
+    optimizer.step()
+    scale = sum(0.9**k for k in range(free_steps + 1))
+    length = 0.1 * (1 + 0.9 * scale if nesterov else scale)
+    assert w.item() == pytest.approx(5.0 - 0.5 * length, abs=1e-12)
+
+
+MISFITS = [
+    GroupL2(0.1, axis=3),
+    GroupL2(0.1, groups=[[0, 48]]),
+    GroupL2(0.1, axis=0, weights=[1.0, 2.0]),
+    L1(0.1, factors=torch.ones(6, 8)),
+    L1(torch.ones(7)),
+    L1(0.1) + GroupL2(0.1, axis=2),
+    L1(1e300),
+]
+every_misfit = pytest.mark.parametrize("penalty", MISFITS, ids=lambda g: str(g)[:30])
+
+
+@every_misfit
+@pytest.mark.parametrize("name", ["ProxSGD", "ProxAdam"])
+def test_a_penalty_that_does_not_fit_is_refused_when_it_is_given(name, penalty):
+    with pytest.raises(ArgumentError, match=r"cannot act on a parameter of shape \(8, 6\)|alpha must be at most"):
+        make(name, [torch.nn.Parameter(filled())], penalty)
+    optimizer = make(name, [torch.nn.Parameter(filled())])
+    with pytest.raises(ArgumentError, match=r"cannot act on a parameter of shape \(8, 6\)|alpha must be at most"):
+        optimizer.add_param_group({"params": [torch.nn.Parameter(filled())], "penalty": penalty})
+    assert len(optimizer.param_groups) == 1
+
+
+@every_penalized
+@pytest.mark.parametrize("bad", [GroupL2(0.1, axis=3), L1(0.1, factors=torch.ones(6, 8)), "junk", 0.1, {"kind": "L0"}])
+def test_a_penalty_exchanged_for_one_that_cannot_act_is_refused_before_anything_moves(name, bad):
+    w, v = (torch.nn.Parameter(filled(seed=k)) for k in range(2))
+    optimizer = make(name, [{"params": [w], "penalty": L1(0.1)}, {"params": [v], "penalty": L1(0.1)}])
+    for _ in range(2):
+        w.grad, v.grad = filled(seed=5), filled(seed=6)
+        optimizer.step()
+    before = copy.deepcopy((w, v, dict(optimizer.state)))
+    optimizer.param_groups[1]["penalty"] = bad
+    for _ in range(2):  # and again at the next step
+        with pytest.raises(ArgumentError, match=r"penalty|cannot act"):
+            optimizer.step()
+        for p, old in ((w, before[0]), (v, before[1])):
+            assert torch.equal(p, old)
+            assert all(torch.equal(value, before[2][old][key]) for key, value in optimizer.state[p].items())
+    optimizer.param_groups[1]["penalty"] = L1(0.1)
+    optimizer.step()
+
+
+@every_penalized
+def test_a_penalty_put_into_a_group_as_plain_data_is_read(name):
+    w = torch.nn.Parameter(filled())
+    optimizer = make(name, [w], L1(0.1))
+    optimizer.param_groups[0]["penalty"] = {"kind": "L1", "alpha": 0.3, "factors": None}
+    w.grad = filled(seed=5)
+    optimizer.step()
+    assert optimizer.param_groups[0]["penalty"] == L1(0.3)
+
+
+@every_penalized
+def test_a_group_of_the_user_stays_as_it_was_given(name):
+    given = {"params": [torch.nn.Parameter(filled())], "penalty": {"kind": "L1", "alpha": 0.3, "factors": None}}
+    kept = dict(given)
+    make(name, [given])
+    make(name, [torch.nn.Parameter(filled())]).add_param_group(given)
+    assert given == kept
+    assert given["params"] is kept["params"]
+
+
 @every
 def test_a_group_added_later_has_its_own_penalty_and_starts_its_own_state(name):
     model = network()
@@ -287,7 +367,11 @@ def test_steps_skipped_by_a_gradient_scaler_leave_everything_as_it_was(name):
         scaler.update()
         state = optimizer.state_dict()["state"]
         assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before[0], strict=True))
-        assert all(torch.equal(v, before[1][k][key]) for k, known in state.items() for key, v in known.items())
+        assert all(
+            same(torch.as_tensor(v), torch.as_tensor(before[1][k][key]))
+            for k, s in state.items()
+            for key, v in s.items()
+        )
     assert scaler.get_scale() == 2.0**8
 
 

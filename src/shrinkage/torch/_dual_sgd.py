@@ -9,8 +9,6 @@ from shrinkage.torch._fused import fused_dual_sgd
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    check_count,
-    check_flags,
     fused_and_other,
     number,
 )
@@ -102,12 +100,13 @@ class DualSGD(PenalizedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_sgd(lr, momentum, dampening, weight_decay, nesterov)
-        check_count("warmup_steps", warmup_steps)
-        check_memory(memory)
-        check_flags(foreach, fused, differentiable)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        super()._check_settings(group)
+        check_sgd(group)
+        check_memory(group["memory"])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 import torch
@@ -13,11 +14,15 @@ from shrinkage._errors import ArgumentError
 from shrinkage.torch._fused import can_fuse
 from shrinkage.torch._local import is_sharded
 from shrinkage.torch._plan import Plan
+from shrinkage.torch._precision import WARNED
 from shrinkage.torch._prox import is_elementwise
 from shrinkage.training import from_plain, misfit, to_plain
 
 OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold", "group_threshold")
 """State with a type of its own, which torch would cast to the parameter's when it loads it."""
+
+ON_THE_CPU = ("momentum_scale", "threshold")
+"""Scalars in float64, which not every device has: they stay on the CPU, and are plain numbers in a checkpoint."""
 
 
 class PenalizedOptimizer(torch.optim.Optimizer):
@@ -109,32 +114,66 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return state and parameter groups as torch's optimizers do, each penalty as plain data."""
-        packed = super().state_dict()
-        for group in packed["param_groups"]:
-            group["penalty"] = to_plain(group["penalty"])
-        return packed
+        hook = self.register_state_dict_post_hook(lambda _, stored: _packed(stored), prepend=True)
+        try:
+            return super().state_dict()
+        finally:
+            hook.remove()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, of this optimizer or of torch's of the same kind, bit for bit.
 
         Where both sides know the names of their parameters (a plan or `named_parameters()` was given), states go by
         name. If the names are also grouped alike, the stored hyperparameters come along; if not, this optimizer keeps
-        its own. What torch's optimizers have no word for, penalties above all, stays as it is here.
+        its own. What torch's optimizers have no word for, penalties above all, stays as it is here. An optimizer made
+        from a plan keeps its penalties in any case: the plan says what is in force, and a strength that was changed on
+        the way is changed anew after loading.
 
         Raises
         ------
         ArgumentError
-            If the stored names are not those of this optimizer, or its decay is decoupled where this one's is not.
+            If the stored names are not those of this optimizer, its decay is decoupled where this one's is not, or a
+            stored penalty or setting cannot be used here; then nothing is loaded.
         """
-        state_dict = with_own_settings(matched_by_name(state_dict, self.param_groups), self.param_groups)
-        super().load_state_dict(state_dict)
-        ids = [k for group in state_dict["param_groups"] for k in group["params"]]
+        last: list[dict[str, Any]] = []
+
+        def fitted(_: Any, stored: dict[str, Any]) -> dict[str, Any]:
+            last.append(self._fitted(stored))
+            return last[0]
+
+        # as hooks, so that those of the user see and may change what torch's optimizers would show them
+        hooks = [
+            self.register_load_state_dict_pre_hook(fitted),
+            self.register_load_state_dict_post_hook(lambda _: self._restore(last[0]), prepend=True),
+        ]
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _fitted(self, stored: dict[str, Any]) -> dict[str, Any]:
+        """Return a stored state in the order of the parameters here, with settings that hold here."""
+        keep = ("penalty",) if self.plan is not None else ()
+        stored = with_own_settings(matched_by_name(stored, self.param_groups), self.param_groups, keep)
+        if len(stored["param_groups"]) == len(self.param_groups):
+            for group, own in zip(stored["param_groups"], self.param_groups, strict=True):
+                self._check_group({**group, "penalty": from_plain(group["penalty"]), "params": own["params"]})
+        return stored
+
+    def _restore(self, stored: dict[str, Any]) -> None:
+        """Give back their types and places to states of ours, which torch's loading made those of the weights."""
+        ids = [k for group in stored["param_groups"] for k in group["params"]]
         here = [p for group in self.param_groups for p in group["params"]]
         for k, p in zip(ids, here, strict=True):
             for key in OWN_STATE:
-                stored = state_dict["state"].get(k, {}).get(key)
-                if isinstance(stored, Tensor):
-                    self.state[p][key] = stored.detach().clone().to(p.device if stored.ndim else stored.device)
+                value = stored["state"].get(k, {}).get(key)
+                if isinstance(value, (int, float)):
+                    value = torch.tensor(value, dtype=torch.float64)
+                if isinstance(value, Tensor):
+                    on_cpu = value.ndim == 0 and key in ON_THE_CPU
+                    self.state[p][key] = value.detach().clone().to("cpu" if on_cpu else p.device)
+        self._checked = [group["penalty"] for group in self.param_groups]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "plan": self.plan}
@@ -253,13 +292,20 @@ def number(x: Any) -> Any:
     return x
 
 
+def check_number(name: str, value: Any) -> None:
+    """Refuse what is not one finite number >= 0."""
+    if not isinstance(value, Real):
+        raise ArgumentError(f"{name} must be a number >= 0; got {value!r}")
+    check_nonnegative(name, value)
+
+
 def check_lr(lr: Any) -> None:
     """Refuse a learning rate that is not a number >= 0 or a tensor with one such number."""
     if isinstance(lr, Tensor):
         if lr.numel() != 1:
             raise ArgumentError(f"lr must be a number >= 0 or a tensor of one element; got shape {tuple(lr.shape)}")
         lr = float(lr)
-    check_nonnegative("lr", lr)
+    check_number("lr", lr)
 
 
 def check_tensor_settings(group: dict[str, Any]) -> None:
@@ -322,8 +368,10 @@ def matched_by_name(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dic
     return {**stored, "param_groups": rearranged}
 
 
-def with_own_settings(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return `stored` with the settings of `groups` that it does not know."""
+def with_own_settings(
+    stored: dict[str, Any], groups: list[dict[str, Any]], keep: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return `stored` with the settings of `groups` that it does not know, or that are to `keep`."""
     theirs = stored["param_groups"]
     if any(t.get("decoupled_weight_decay") and t.get("weight_decay") for t in theirs) and "l1_decay" not in groups[0]:
         raise ArgumentError(
@@ -333,7 +381,23 @@ def with_own_settings(stored: dict[str, Any], groups: list[dict[str, Any]]) -> d
     if len(theirs) != len(groups):  # torch says so
         return stored
     own = [{key: value for key, value in g.items() if key not in ("params", "param_names")} for g in groups]
-    return {**stored, "param_groups": [{**o, **t} for o, t in zip(own, theirs, strict=True)]}
+    merged = [{**o, **t, **{key: o[key] for key in keep}} for o, t in zip(own, theirs, strict=True)]
+    return {**stored, "param_groups": merged}
+
+
+def _packed(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a state dict as plain data: penalties as dicts, scalars in float64 as numbers."""
+    groups = [
+        {key: value for key, value in group.items() if key != WARNED} | {"penalty": to_plain(group["penalty"])}
+        for group in stored["param_groups"]
+    ]
+    state = {k: {key: _plain(key, value) for key, value in known.items()} for k, known in stored["state"].items()}
+    return {**stored, "state": state, "param_groups": groups}
+
+
+def _plain(key: str, value: Any) -> Any:
+    scalar = key in ON_THE_CPU and isinstance(value, Tensor) and value.ndim == 0 and value.device.type == "cpu"
+    return value.item() if scalar else value
 
 
 def _names(groups: list[dict[str, Any]]) -> list[list[str]] | None:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 LOW = (torch.bfloat16, torch.float16)
 
+WARNED = "warned_of_lost_decay"
+"""The key of a group whose user has been warned; no checkpoint holds it."""
+
 
 def widened(tensors: list[Tensor]) -> list[Tensor]:
     """Return the tensors, those of low precision as float32 copies."""
@@ -50,19 +53,22 @@ def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
     `rates` are the learning rates of a schedule that are known. The largest counts: where it starts or ends near 0
     nobody expects decay. Rates on a device are not asked for.
     """
-    if group.get("warned_of_lost_decay") or any(isinstance(rate, Tensor) for rate in rates):
+    if group.get(WARNED) or any(isinstance(rate, Tensor) for rate in rates):
         return
     shrinking = group["weight_decay"] * (max(rates) if group["coupling"] == "lr" else float(max(rates) > 0))
-    if not shrinking:
+    if shrinking <= 0:
         return
     for dtype in {p.dtype for p in group["params"] if p.grad is not None and p.is_floating_point()}:
         saved = group["stochastic_rounding"] and dtype is torch.bfloat16
-        if shrinking < torch.finfo(dtype).eps / 2 and not saved:
-            group["warned_of_lost_decay"] = True
+        half = torch.finfo(dtype).eps / 2
+        if shrinking < half and not saved:
+            # Above a power of two numbers are twice as far apart as below it, so half of the bound moves none.
+            moved = "no weight" if shrinking < half / 2 else "only the weights that are little below a power of two"
+            group[WARNED] = True
             warnings.warn(
                 f"lr * weight_decay = {shrinking:.1e} is below half a unit in the last place of {dtype} "
-                f"({torch.finfo(dtype).eps / 2:.1e}): decay alone does not move a weight. Keep the parameters in "
-                "float32, or pass stochastic_rounding=True for bfloat16",
+                f"({half:.1e}): decay alone moves {moved}. Keep the parameters in float32, or pass "
+                "stochastic_rounding=True for bfloat16",
                 UserWarning,
                 stacklevel=4,
             )

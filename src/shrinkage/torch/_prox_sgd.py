@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from shrinkage.torch._fused import fused_prox_sgd
+from shrinkage.torch._metrics import shorten_, starts_of
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     check_count,
-    check_flags,
     fused_and_other,
 )
 from shrinkage.torch._precision import put_back, widened
@@ -101,12 +101,13 @@ class ProxSGD(PenalizedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_sgd(lr, momentum, dampening, weight_decay, nesterov)
-        check_count("warmup_steps", warmup_steps)
-        check_count("keep", keep)
-        check_flags(foreach, fused, differentiable)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        super()._check_settings(group)
+        check_sgd(group)
+        check_count("keep", group["keep"])
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_sgd(self, group)
@@ -123,6 +124,8 @@ class ProxSGD(PenalizedOptimizer):
         for batch in others:
             m = momenta_of(self, group, batch)
             weights = widened(m.weights)
+            starts = starts_of(group["penalty"], weights)
             torch._foreach_add_(weights, displacements(group, m, weights, [first[p] for p in batch]))
-            prox_(group["penalty"], weights, [lengths[p] for p in batch], batch, group["keep"])
+            steps = shorten_(group["penalty"], starts, weights, [lengths[p] for p in batch])
+            prox_(group["penalty"], weights, steps, batch, group["keep"])
             put_back(m.weights, weights, group["stochastic_rounding"])

@@ -1,18 +1,19 @@
 """Gradient descent with momentum: one formula for the optimizers that are it with something after."""
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from shrinkage._check import check_boolean, check_nonnegative
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import local
-from shrinkage.torch._optimizer import check_lr, is_free, number, refuse_sparse
+from shrinkage.torch._optimizer import check_count, check_lr, check_number, is_free, number, refuse_sparse
 from shrinkage.torch._precision import put_back, widened
-from shrinkage.training import momentum_scale, step_scale
+from shrinkage.training import momentum_scale, steady_scale, step_scale
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,15 @@ class Momenta:
         return self.weights, self.gradients, self.buffers
 
 
-def check_sgd(lr: Any, momentum: float, dampening: float, weight_decay: float, nesterov: bool) -> None:
-    """Refuse arguments outside their ranges."""
-    check_lr(lr)
-    check_nonnegative("momentum", momentum)
-    check_nonnegative("weight_decay", weight_decay)
-    check_boolean("nesterov", nesterov)
-    if isinstance(dampening, bool) or not isinstance(dampening, (int, float)):
-        raise ArgumentError(f"dampening must be a number; got {dampening!r}")
+def check_sgd(group: dict[str, Any]) -> None:
+    """Refuse settings of SGD outside their ranges."""
+    check_lr(group["lr"])
+    momentum, dampening, nesterov = group["momentum"], group["dampening"], group["nesterov"]
+    check_number("momentum", momentum)
+    check_number("weight_decay", group["weight_decay"])
+    check_count("warmup_steps", group["warmup_steps"])
+    if isinstance(dampening, bool) or not isinstance(dampening, Real) or not math.isfinite(dampening):
+        raise ArgumentError(f"dampening must be a finite number; got {dampening!r}")
     if nesterov and (momentum <= 0 or dampening != 0):
         raise ArgumentError(
             f"nesterov needs momentum > 0 and dampening = 0; got momentum={momentum}, dampening={dampening}"
@@ -76,7 +78,7 @@ def torch_sgd(optimizer: Any, group: dict[str, Any], parameters: list[Tensor]) -
     if not parameters:
         return
     states = [optimizer.state[p] for p in parameters]
-    if group["penalty"] is not None and group["momentum"] != 0:
+    if group["momentum"] != 0:  # whatever the penalty is now: one may come later
         set_steady_scales(group, states)
         advance_lengths(group, states)
     buffers = [state.get("momentum_buffer") for state in states]
@@ -116,7 +118,7 @@ def set_steady_scales(group: dict[str, Any], states: list[dict[str, Any]]) -> No
     """Give buffers from a checkpoint of torch's SGD, which knows no scales, that of a long run."""
     for state in states:
         if state.get("momentum_buffer") is not None and "momentum_scale" not in state:
-            steady = (1.0 - group["dampening"]) / (1.0 - group["momentum"]) if group["momentum"] < 1 else 1.0
+            steady = steady_scale(group["momentum"], group["dampening"])
             state["momentum_scale"] = torch.tensor(steady, dtype=torch.float64)
 
 
