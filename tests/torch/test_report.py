@@ -1,5 +1,6 @@
 """The report's numbers are those of the weights, of the steps that were taken, and of the optimality conditions."""
 
+import copy
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn  # noqa: E402
 from shrinkage import L1, L1L2, L2, Lasso  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import MCP, SCAD, GroupL2  # noqa: E402
-from shrinkage.torch import Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
+from shrinkage.torch import DualAdam, DualSGD, Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
 from shrinkage.torch import _report as module  # noqa: E402
 from shrinkage.torch._report import report  # noqa: E402
 from shrinkage.torch._slopes import slope_of  # noqa: E402
@@ -81,6 +82,34 @@ def test_the_penaltys_step_is_what_the_prox_took(make, momentum):
     assert row.gradient_step == pytest.approx(float((start - free.detach()).norm()), rel=1e-6)
     assert row.penalty_share == pytest.approx(row.penalty_step / (row.penalty_step + row.gradient_step))
     assert row.timescale == pytest.approx(float(w.detach().abs().sum() / by_prox.abs().sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "penalty", [L1(1e-3), GroupL2(1e-3, axis=0), GroupL2(1e-3, groups=[[0, 9, 20], [3, 4]])], ids=repr
+)
+@pytest.mark.parametrize("make", [ProxSGD, ProxAdam, DualSGD, DualAdam])
+def test_the_penaltys_step_is_the_difference_between_a_step_with_it_and_one_without(make, penalty):
+    torch.manual_seed(0)
+    w, plan = one_weight(5.0 + torch.randn(6, 4, dtype=torch.float64))
+    spread = torch.logspace(-3, 0, 24, dtype=torch.float64).reshape(4, 6).t().contiguous()
+    metric = {"metric_floor": 0.0} if make in (ProxAdam, DualAdam) else {}
+    optimizer = make([("w", w)], lr=0.01, penalty=penalty, **metric)
+    for _ in range(20):
+        w.grad = torch.randn(6, 4, dtype=torch.float64) * spread
+        optimizer.step()
+    # Where Γ is 0, what a step takes along a group is not mixed with what the gradient turns.
+    for key in ("threshold", "group_threshold"):
+        if key in optimizer.state[w]:
+            optimizer.state[w][key].zero_()
+    v, without = copy.deepcopy((w, optimizer))
+    without.param_groups[0]["penalty"] = penalty.with_alpha(1e-12)
+    v.grad = w.grad = torch.randn(6, 4, dtype=torch.float64) * spread
+    before = w.detach().clone()
+    optimizer.step()
+    without.step()
+    row = report(plan, optimizer).rows[0]
+    assert row.penalty_step == pytest.approx(float((v - w).detach().norm()), rel=1e-3)
+    assert row.gradient_step == pytest.approx(float((before - v).detach().norm()), rel=1e-6)
 
 
 def test_weights_at_zero_take_no_part_in_the_movement():

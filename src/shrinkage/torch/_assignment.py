@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from shrinkage._errors import ArgumentError
-from shrinkage.torch._optimizer import check_penalized, check_penalty, number
+from shrinkage.torch._metrics import KNOWN
+from shrinkage.torch._optimizer import PenalizedOptimizer, check_penalized, check_penalty, number
 from shrinkage.torch._plan import Plan
+from shrinkage.torch._reading import follower_of, unwrapped
 from shrinkage.torch._slopes import has_l2
 from shrinkage.training import from_plain, misfit, to_plain
 
@@ -32,6 +34,7 @@ class Assignment:
         self._everywhere = None if isinstance(source, Plan) else source
         check_penalty(self._everywhere)
         self._in_groups = source is None
+        self._fits: dict[Tensor, Any] = {}
         self.decode()
         try:
             self._check()
@@ -43,6 +46,13 @@ class Assignment:
         """Return every penalized parameter, with its group and its penalty."""
         found = ((group, p, self._of(group, p)) for group in self.optimizer.param_groups for p in group["params"])
         return [member for member in found if member[2] is not None]
+
+    def check_new(self) -> None:
+        """Refuse a penalty that cannot act on its parameter, where groups or penalties are new since the last call."""
+        for _, p, penalty in self.members():
+            if self._fits.get(p) is not penalty:
+                check_fit(penalty, p)
+                self._fits[p] = penalty
 
     def exchange(self, other: Callable[[Any], Any]) -> None:
         """Put other(penalty) in the place of every penalty."""
@@ -126,3 +136,34 @@ def _planned(plan: Plan, optimizer: torch.optim.Optimizer) -> dict[Tensor, Any]:
             f"penalizes: {shown}. Make both from the same model, or exclude these from the plan"
         )
     return {plan.parameters[row.name]: row.penalty for row in plan.rows if row.penalty is not None}
+
+
+def followable(optimizer: Any, semantics: str) -> torch.optim.Optimizer:
+    """Return the optimizer, out of its wrappers; refuse those after which no prox is right."""
+    optimizer = unwrapped(optimizer)
+    kind = type(optimizer)
+    if isinstance(optimizer, PenalizedOptimizer):
+        raise ArgumentError(
+            f"shrinkage.torch.{kind.__name__} is no optimizer of torch's: its constructor takes the plan"
+        )
+    if follower_of(optimizer) is not None:
+        raise ArgumentError(
+            f"this {kind.__name__} already has a Proximal, and two shrink twice: remove() the first, which is "
+            "Proximal.of(optimizer)"
+        )
+    if issubclass(kind, torch.optim.LBFGS):
+        raise ArgumentError(
+            "LBFGS evaluates its closure many times within a step, before any prox could act: no prox after it is right"
+        )
+    if issubclass(kind, torch.optim.SparseAdam):
+        raise ArgumentError(
+            "SparseAdam takes sparse gradients, and a prox needs dense ones: use nn.Embedding(sparse=False) with Adam"
+        )
+    if semantics == "penalty" and kind not in KNOWN:
+        names = ", ".join(known.__name__ for known in KNOWN)
+        raise ArgumentError(
+            f"how far {kind.__module__}.{kind.__qualname__} moves for a unit of gradient is not known, so neither is "
+            f"the step of its prox; known are torch's {names}. To shrink by lr · alpha all the same, minimizing no "
+            "objective, pass semantics='decoupled'"
+        )
+    return optimizer

@@ -118,6 +118,7 @@ def decay_report(
 def _draft(row: Any, parameter: Tensor, known: dict[int, Reading], applied: bool) -> tuple[DecayRow, Tally]:
     """What needs no number from the device, and a tally of what does."""
     reading, tally = known.get(id(parameter)), Tally(parameter)
+    reading = None if reading is None else reading.settled()
     draft = DecayRow(
         name=row.name,
         shape=tuple(row.shape),

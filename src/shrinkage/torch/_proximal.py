@@ -1,6 +1,5 @@
 """A prox step behind one of torch's own optimizers, through its hooks."""
 
-import weakref
 from typing import Any
 
 import torch
@@ -8,14 +7,12 @@ from torch import Tensor
 
 from shrinkage._check import check_boolean, check_choice, check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.torch._assignment import Assignment, as_plain, check_fit
+from shrinkage.torch._assignment import Assignment, as_plain, check_fit, followable
 from shrinkage.torch._local import local
-from shrinkage.torch._metrics import KNOWN, SCALE, exact, pieces, ready_scale, remembers, step_lengths
+from shrinkage.torch._metrics import SCALE, exact, longest_step, pieces, ready_scale, remembers, shorten_, step_lengths
 from shrinkage.torch._optimizer import (
-    PenalizedOptimizer,
     batches,
     check_count,
-    check_penalized,
     check_penalty,
     is_free,
     number,
@@ -24,9 +21,8 @@ from shrinkage.torch._optimizer import (
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import is_elementwise, prox_, soft_threshold_, strengths
-from shrinkage.torch._reading import unwrapped
+from shrinkage.torch._reading import follower_of, unwrapped
 
-_FOLLOWED: "weakref.WeakSet[torch.optim.Optimizer]" = weakref.WeakSet()
 _STEPS = "penalized_steps"
 
 
@@ -74,8 +70,8 @@ class Proximal:
     ------
     ArgumentError
         If the optimizer's step is not known, is proximal already or is differentiated through; if it does not hold a
-        parameter that the plan penalizes; if a penalty cannot act on a parameter. At a step, if the gradient of a
-        penalized parameter is sparse.
+        parameter that the plan penalizes; if a penalty cannot act on a parameter. At a step, before anything moves, if
+        the gradient of a penalized parameter is sparse, or a new penalty or parameter does not fit.
 
     Warns
     -----
@@ -89,6 +85,10 @@ class Proximal:
     changes. A tensor that has met no gradient but 0 is left alone. Single weights of which that is true, in a tensor
     that has met others, shrink at the pace of the tensor's root mean square, since ε alone would erase them at once.
     Parameters of low precision get their prox in float32.
+
+    *Penalties that are not convex.* For steps above a bound, the prox of `MCP` and `SCAD` would leave stationary
+    weights; it is ½ (1 - β) γ (½ (1 - β) (γ - 1)) under momentum β. Where the optimizer took a longer step, the weight
+    is put back to the part of the way that the bound allows, which moves no fixed point; it costs a copy of them.
 
     *Weight decay* of the optimizer stays what it is. Coupled, it is an L2 penalty of that strength more. Decoupled, as
     in AdamW, a fixed point obeys 0 ∈ ∇loss + weight_decay · d · w + ∂g: the prox is the penalty's own, but the sum is
@@ -149,14 +149,14 @@ class Proximal:
         check_count("warmup_steps", warmup_steps)
         check_count("keep", keep)
         check_boolean("stochastic_rounding", stochastic_rounding)
-        self.optimizer = _followable(optimizer, semantics)
+        self.optimizer = followable(optimizer, semantics)
         self.plan = plan if isinstance(plan, Plan) else None
         self.semantics, self.warmup_steps, self.keep = semantics, warmup_steps, keep
         self.stochastic_rounding = stochastic_rounding
         self._assigned = Assignment(self.optimizer, plan)
         self._assigned.warn_of_double_decay()
         self._loaded: dict[str, Any] | None = None
-        _FOLLOWED.add(self.optimizer)
+        self._starts: dict[Tensor, Tensor] = {}
         self._hooks = [
             self.optimizer.register_step_pre_hook(self._before),
             self.optimizer.register_step_post_hook(self._after),
@@ -165,20 +165,52 @@ class Proximal:
             self.optimizer.register_load_state_dict_post_hook(self._restored),
         ]
 
+    @staticmethod
+    def of(optimizer: Any) -> "Proximal | None":
+        """Return the Proximal that follows an optimizer, None where there is none.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer, or a wrapper that holds one as `.optimizer`
+
+        Examples
+        --------
+        >>> import torch
+        >>> from shrinkage import L1
+        >>> from shrinkage.torch import Proximal
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=0.1)
+        >>> _ = Proximal(optimizer, L1(0.2))
+        >>> Proximal.of(optimizer).remove()
+        >>> Proximal.of(optimizer) is None
+        True
+        """
+        return follower_of(unwrapped(optimizer))
+
     def remove(self) -> None:
         """Take the hooks off: the optimizer is torch's alone again, and its groups' penalties are plain data."""
         for hook in self._hooks:
             hook.remove()
         if self._hooks:
             self._assigned.encode()
-            _FOLLOWED.discard(self.optimizer)
         self._hooks = []
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise ArgumentError(
+            "a Proximal lives in the hooks of one optimizer and cannot be copied or pickled: copy the optimizer, and "
+            "attach a new Proximal to the copy"
+        )
 
     def __enter__(self) -> "Proximal":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+    @property
+    def penalized(self) -> tuple[tuple[Tensor, Any], ...]:
+        """Every parameter with a penalty in force, and that penalty."""
+        self._assigned.decode()
+        return tuple((p, penalty) for _, p, penalty in self._assigned.members())
 
     @property
     def penalties(self) -> tuple[Any, ...]:
@@ -260,11 +292,14 @@ class Proximal:
     def _before(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """See, before a step, which momentum buffers there are."""
         self._assigned.decode()
-        for group, p, _ in self._assigned.members():
-            check_penalized(p)
+        self._assigned.check_new()
+        self._starts.clear()
+        for group, p, penalty in self._assigned.members():
             refuse_sparse(p)
             if self.semantics == "penalty":
                 ready_scale(type(optimizer), group, optimizer.state.get(p, {}))
+                if longest_step(penalty, group) is not None and p.grad is not None:
+                    self._starts[p] = local(p).detach().clone()
 
     @torch.no_grad()
     def _after(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -296,11 +331,14 @@ class Proximal:
             return
         parameters = [p for p, yes in zip(batch, begun, strict=True) if yes]
         steps = [h for h, yes in zip(lengths, begun, strict=True) if yes]
+        starts = [self._starts.pop(p, None) for p in parameters]
         if isinstance(alive, Tensor):
             taken = exact(alive, batch[0].device)
             steps = [h * taken for h in steps]
         targets = [local(p) for p in parameters]
         weights = widened(targets)
+        if coupled:
+            steps = shorten_(penalty, group, starts, weights, steps)
         if is_elementwise(penalty) and not self.keep:
             _soft_threshold_(penalty, weights, steps)
         else:
@@ -341,37 +379,6 @@ class Proximal:
                 if isinstance(value, Tensor):
                     loaded = optimizer.state[p][key]
                     optimizer.state[p][key] = value.detach().clone().to(loaded.device)
-
-
-def _followable(optimizer: Any, semantics: str) -> torch.optim.Optimizer:
-    """Return the optimizer, out of its wrappers; refuse those after which no prox is right."""
-    try:
-        optimizer = unwrapped(optimizer)
-    except TypeError as error:
-        raise ArgumentError(str(error)) from None
-    kind = type(optimizer)
-    if isinstance(optimizer, PenalizedOptimizer):
-        raise ArgumentError(
-            f"shrinkage.torch.{kind.__name__} is no optimizer of torch's: its constructor takes the plan"
-        )
-    if optimizer in _FOLLOWED:
-        raise ArgumentError(f"this {kind.__name__} already has a Proximal, and two shrink twice: remove() the first")
-    if issubclass(kind, torch.optim.LBFGS):
-        raise ArgumentError(
-            "LBFGS evaluates its closure many times within a step, before any prox could act: no prox after it is right"
-        )
-    if issubclass(kind, torch.optim.SparseAdam):
-        raise ArgumentError(
-            "SparseAdam takes sparse gradients, and a prox needs dense ones: use nn.Embedding(sparse=False) with Adam"
-        )
-    if semantics == "penalty" and kind not in KNOWN:
-        names = ", ".join(known.__name__ for known in KNOWN)
-        raise ArgumentError(
-            f"how far {kind.__module__}.{kind.__qualname__} moves for a unit of gradient is not known, so neither is "
-            f"the step of its prox; known are torch's {names}. To shrink by lr · alpha all the same, minimizing no "
-            "objective, pass semantics='decoupled'"
-        )
-    return optimizer
 
 
 def _soft_threshold_(penalty: Any, weights: list[Tensor], steps: list[Any]) -> None:

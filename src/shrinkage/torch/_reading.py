@@ -11,9 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shrinkage.torch._local import local
+from shrinkage._errors import ArgumentError
+from shrinkage.torch._adam import floors_of
+from shrinkage.torch._dual import is_grouped
+from shrinkage.torch._local import is_sharded, local, needs_whole, part_of, whole_and_back
+from shrinkage.torch._optimizer import is_free, number
 from shrinkage.torch._plan import Plan
-from shrinkage.training import adam_corrections, from_plain, step_scale
+from shrinkage.training import (
+    adagrad_scale,
+    adam_corrections,
+    decay_share,
+    from_plain,
+    nadam_parts,
+    nadam_scale,
+    one_step_per_group,
+    radam_scale,
+    steady_scale,
+    step_scale,
+)
 
 State = dict[str, Any]
 
@@ -27,7 +42,7 @@ class Reading:
     group : int
         Place of its parameter group.
     lr, peak_lr : float
-        Learning rate now, and the largest that the group remembers (`initial_lr`, `max_lr`).
+        Learning rate now, and the largest that the group remembers (`initial_lr`, `max_lr`, `base_lr`).
     penalty : Penalty or None
         Of the group, or of a `Proximal` that follows the optimizer.
     by_metric : bool
@@ -47,6 +62,10 @@ class Reading:
         coefficient · tensor is the mean gradient, coupled decay included.
     second, correction, eps, floor, mean
         d = max(√(second - mean²) / correction + eps, floor); second None stands for d = 1.
+    shared : tuple or None
+        Penalty and parameter of an optimizer that gives each group of weights one d, until `settled`.
+    common : tensor or None
+        d itself, of a flattened local part, once it is settled.
     momentum : tuple or None
         μ, dampening and Nesterov of a buffer that is not normalized, under which coupled decay repeats.
     sign : float
@@ -70,6 +89,8 @@ class Reading:
     eps: float = 0.0
     floor: Tensor | None = None
     mean: Tensor | None = None
+    shared: tuple[Any, Tensor] | None = None
+    common: Tensor | None = None
     momentum: tuple[float, float, bool] | None = None
     sign: float = 1.0
     by_metric: bool = True
@@ -80,8 +101,23 @@ class Reading:
             return self.lr
         return self.lr * self.pull / metric if self.readable else None
 
+    def settled(self) -> "Reading":
+        """Return the reading with one d for each group where the optimizer takes it so, which needs whole groups."""
+        if self.shared is None:
+            return self
+        penalty, p = self.shared
+        metric = torch.as_tensor(self.metric(slice(None)))
+        step = torch.where(metric > 0, metric.reciprocal(), 0.0).reshape(local(p).shape)
+        gathered = is_sharded(p) and needs_whole(penalty, p)
+        step = whole_and_back(p, step) if gathered else step
+        _, step = one_step_per_group(penalty, torch.zeros_like(step), step)
+        step = part_of(p, step) if gathered else step
+        return replace(self, shared=None, common=step.reciprocal().reshape(-1))
+
     def metric(self, part: Any) -> Tensor | float:
         """Return d at a slice or at indices of the flattened local tensor; 1 for plain gradient steps."""
+        if self.common is not None:
+            return self.common[part]
         if self.second is None:
             return 1.0
         second = flat(self.second)[part].to(torch.promote_types(self.second.dtype, torch.float32))
@@ -105,6 +141,10 @@ class Reading:
 
 def plan_of(model: Any, optimizer: Any, plan: Plan | None) -> Plan:
     """Return the plan that says roles and rules: the one given, the optimizer's, or a fresh one."""
+    if plan is not None and not isinstance(plan, Plan):
+        raise ArgumentError(f"plan must be a Plan or None; got {type(plan).__name__}")
+    if not isinstance(model, (Plan, torch.nn.Module)):
+        raise ArgumentError(f"model must be a Module or a Plan; got {type(model).__name__}")
     if isinstance(model, Plan):
         return model
     if plan is not None:
@@ -134,7 +174,7 @@ def unwrapped(optimizer: Any) -> torch.optim.Optimizer:
     while not isinstance(optimizer, torch.optim.Optimizer) or type(optimizer).__name__ == "AcceleratedOptimizer":
         inner = getattr(optimizer, "optimizer", None)
         if inner is None:
-            raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+            raise ArgumentError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
         optimizer = inner
     return optimizer
 
@@ -157,7 +197,7 @@ def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
     parameters = [(k, p) for k, group in enumerate(optimizer.param_groups) for p in group["params"]]
     scalars = _scalars(optimizer.state.get(p, {}) for _, p in parameters)
     follower = follower_of(optimizer)
-    assigned = {} if follower is None else {id(p): penalty for _, p, penalty in follower._assigned.members()}
+    assigned = {} if follower is None else {id(p): penalty for p, penalty in follower.penalized}
     found = {}
     for (k, p), numbers in zip(parameters, scalars, strict=True):
         group = optimizer.param_groups[k]
@@ -166,7 +206,7 @@ def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
         reading = Reading(**_common(k, group, kind, numbers), **details)
         if follower is not None:
             by_metric = follower.semantics == "penalty"
-            reading = replace(reading, penalty=from_plain(assigned.get(id(p))), by_metric=by_metric)
+            reading = replace(reading, penalty=assigned.get(id(p)), by_metric=by_metric)
         found[id(p)] = reading
     return found
 
@@ -174,11 +214,11 @@ def readings(optimizer: torch.optim.Optimizer) -> dict[int, Reading]:
 def _common(k: int, group: dict[str, Any], kind: str | None, numbers: dict[str, float]) -> dict[str, Any]:
     lr, decay = float(group.get("lr", 0.0)), _decay_kind(group, kind)
     weight_decay = float(group.get("weight_decay", 0.0) or 0.0)
-    peak = max([lr, *(float(group[key]) for key in ("initial_lr", "max_lr") if group.get(key) is not None)])
+    remembered = ("initial_lr", "max_lr", "base_lr")
+    peak = max([lr, *(float(group[key]) for key in remembered if group.get(key) is not None)])
     step = numbers.get("step")
-    scaled = weight_decay
-    if group.get("coupling") == "independent":
-        scaled = weight_decay / peak if peak else 0.0
+    base = max(lr, float(group.get("base_lr") or 0.0))
+    share = decay_share(lr, weight_decay, group.get("coupling", "lr") if base else "lr", base)
     return {
         "group": k,
         "lr": lr,
@@ -186,7 +226,7 @@ def _common(k: int, group: dict[str, Any], kind: str | None, numbers: dict[str, 
         "penalty": from_plain(group.get("penalty")),
         "weight_decay": weight_decay,
         "decay": decay,
-        "share": lr * scaled if decay == "decoupled" else None,
+        "share": share if decay == "decoupled" else None,
         "step": None if step is None else int(step),
         "sign": -1.0 if group.get("maximize") else 1.0,
     }
@@ -216,9 +256,9 @@ def _scalars(states: Iterable[State]) -> list[dict[str, float]]:
             elif isinstance(value, (int, float)):
                 found[row][key] = float(value)
     for entries in places.values():
-        numbers = torch.stack([value.detach().double() for *_, value in entries]).tolist()
-        for (row, key, _), number in zip(entries, numbers, strict=True):
-            found[row][key] = number
+        values = torch.stack([value.detach().double() for *_, value in entries]).tolist()
+        for (row, key, _), value in zip(entries, values, strict=True):
+            found[row][key] = value
     return found
 
 
@@ -230,8 +270,7 @@ def _sgd(group: dict[str, Any], state: State, p: Tensor) -> State:
     if not mu:
         return {"readable": True, "terms": ((*grad, False),) if grad else ()}
     damped = float(group.get("dampening", 0.0))
-    steady = (1.0 - damped) / (1.0 - mu) if mu < 1 else float("inf")
-    pull = step_scale(scale or steady, mu, nesterov)
+    pull = step_scale(scale or steady_scale(mu, damped), mu, nesterov)
     terms: tuple[Any, ...] = ()
     if buffer is not None and nesterov:
         terms = ((*grad, False), (buffer, mu, False)) if grad and not group["weight_decay"] else ()
@@ -248,16 +287,26 @@ def _adam(group: dict[str, Any], state: State, p: Tensor) -> State:
     beta1, beta2 = (float(beta) for beta in group["betas"])
     first, second = adam_corrections(state["step"], beta1, beta2)
     metric = state.get("max_exp_avg_sq") if group.get("amsgrad") else None
-    floor, rms = float(group.get("metric_floor", 0.0) or 0.0), state.get("metric_rms")
+    rms = state.get("metric_rms")
     return {
         "readable": True,
         "second": state["exp_avg_sq"] if metric is None else metric,
         "correction": second,
         "eps": float(group["eps"]),
-        "floor": floor * local(rms) if isinstance(rms, Tensor) and floor else None,
+        "floor": None if rms is None else _tensor(floors_of(group, [number(rms)])[0], p),
         "terms": ((state["exp_avg"], 1.0 / first, True),),
         "average": (state["exp_avg"], 1.0 / first),
     }
+
+
+def _tensor(floor: Any, p: Tensor) -> Tensor:
+    return torch.as_tensor(floor, device=local(p).device)
+
+
+def _dual_adam(group: dict[str, Any], state: State, p: Tensor) -> State:
+    read = _adam(group, state, p)
+    penalty = from_plain(group.get("penalty"))
+    return read | {"shared": (penalty, p)} if read and is_grouped(penalty) and not is_free(penalty) else read
 
 
 def _nadam(group: dict[str, Any], state: State, p: Tensor) -> State:
@@ -265,12 +314,11 @@ def _nadam(group: dict[str, Any], state: State, p: Tensor) -> State:
     if not read:
         return {}
     beta1, t = float(group["betas"][0]), state["step"]
-    mu, after = (beta1 * (1.0 - 0.5 * 0.96 ** (k * group["momentum_decay"])) for k in (t, t + 1))
-    product = state["mu_product"]
-    on_grad, on_average = (1.0 - mu) / (1.0 - product), after / (1.0 - product * after)
-    read["pull"] = on_grad + on_average * (1.0 - beta1**t)
+    known = (t, state["mu_product"], beta1, group["momentum_decay"])
+    read["pull"] = nadam_scale(*known)
     read["terms"] = ()
     if p.grad is not None and not (group["weight_decay"] and not group.get("decoupled_weight_decay")):
+        on_grad, on_average = nadam_parts(*known)
         sign = -1.0 if group.get("maximize") else 1.0
         read["terms"] = ((p.grad, sign * on_grad, True), (state["exp_avg"], on_average, True))
     return read
@@ -280,13 +328,10 @@ def _radam(group: dict[str, Any], state: State, p: Tensor) -> State:
     read = _adam(group, state, p)
     if not read:
         return {}
-    beta2, t = float(group["betas"][1]), state["step"]
-    longest = 2.0 / (1.0 - beta2) - 1.0
-    length = longest - 2.0 * t * beta2**t / (1.0 - beta2**t)
+    rectified = radam_scale(state["step"], float(group["betas"][1]))
     tensor, coefficient, _ = read["terms"][0]
-    if length <= 5.0:
+    if not rectified:
         return read | {"second": None, "terms": ((tensor, coefficient, False),)}
-    rectified = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
     terms = ((tensor, coefficient * rectified, True),)
     return read | {"eps": read["eps"] / read["correction"], "pull": rectified, "terms": terms}
 
@@ -294,7 +339,7 @@ def _radam(group: dict[str, Any], state: State, p: Tensor) -> State:
 def _adagrad(group: dict[str, Any], state: State, p: Tensor) -> State:
     if "sum" not in state or not state.get("step"):
         return {}
-    pull = 1.0 / (1.0 + (state["step"] - 1.0) * float(group["lr_decay"]))
+    pull = adagrad_scale(state["step"], float(group["lr_decay"]))
     sign = -1.0 if group.get("maximize") else 1.0
     terms = ((p.grad, sign * pull, True),) if p.grad is not None and not group["weight_decay"] else ()
     return {"readable": True, "second": state["sum"], "eps": float(group["eps"]), "pull": pull, "terms": terms}
@@ -325,7 +370,7 @@ _READERS: dict[str | None, Callable[[dict[str, Any], State, Tensor], State]] = {
     "AdamW": _adam,
     "our AdamW": _adam,
     "ProxAdam": _adam,
-    "DualAdam": _adam,
+    "DualAdam": _dual_adam,
     "NAdam": _nadam,
     "RAdam": _radam,
     "Adagrad": _adagrad,

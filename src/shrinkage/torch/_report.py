@@ -113,7 +113,8 @@ def report(
         for row in plan.rows:
             parameter = plan.parameters[row.name]
             tally = Tally(parameter)
-            drafts.append(_measure(tally, row, known.get(id(parameter)), gradient))
+            reading = known.get(id(parameter))
+            drafts.append(_measure(tally, row, None if reading is None else reading.settled(), gradient))
             tallies.append(tally)
         numbers = read(tallies)
     rows = tuple(

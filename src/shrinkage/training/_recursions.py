@@ -57,20 +57,31 @@ def adam_corrections(step: Scalar, beta1: float, beta2: float) -> tuple[Scalar, 
     return 1.0 - beta1**step, (1.0 - beta2**step) ** 0.5
 
 
-def decay_factor(lr: Scalar, weight_decay: float, coupling: str, max_lr: Scalar) -> Scalar:
+def decay_factor(lr: Scalar, weight_decay: float, coupling: str, base_lr: Scalar) -> Scalar:
     """Return what a decoupled step multiplies a weight by.
 
-    1 - lr · weight_decay for coupling "lr"; 1 - (lr / max_lr) · weight_decay for "independent", where a schedule still
+    1 - lr · weight_decay for coupling "lr"; 1 - (lr / base_lr) · weight_decay for "independent", where a schedule still
     moves the decay and the base learning rate does not.
 
-    Reference: Loshchilov & Hutter (2019), Algorithm 2, whose η_t is lr / max_lr, https://arxiv.org/abs/1711.05101
+    Reference: Loshchilov & Hutter (2019), Algorithm 2, whose η_t is lr / base_lr, https://arxiv.org/abs/1711.05101
 
     Examples
     --------
     >>> decay_factor(0.5, 0.1, "lr", 1.0), decay_factor(0.5, 0.1, "independent", 1.0)
     (0.95, 0.95)
     """
-    return 1.0 - (lr if coupling == "lr" else lr / max_lr) * weight_decay
+    return 1.0 - decay_share(lr, weight_decay, coupling, base_lr)
+
+
+def decay_share(lr: Scalar, weight_decay: float, coupling: str, base_lr: Scalar) -> Scalar:
+    """Return what a decoupled step takes from a weight of 1: 1 - `decay_factor`, without rounding it.
+
+    Examples
+    --------
+    >>> decay_share(1e-20, 1.0, "lr", 1.0)
+    1e-20
+    """
+    return (lr if coupling == "lr" else lr / base_lr) * weight_decay
 
 
 def steady_scale(momentum: Scalar, dampening: float = 0.0) -> Scalar:
@@ -82,6 +93,21 @@ def steady_scale(momentum: Scalar, dampening: float = 0.0) -> Scalar:
     (10.0, 1.0)
     """
     return (1.0 - dampening) / (1.0 - momentum) if momentum < 1 else 1.0
+
+
+def nadam_parts(step: Scalar, product: Scalar, beta1: float, momentum_decay: float) -> tuple[Scalar, Scalar]:
+    """Return c, c' with NAdam's step lr · (c g + c' m) / d: c = (1 - μ_t) / (1 - P), c' = μ_{t+1} / (1 - P μ_{t+1}).
+
+    The letters and arguments are those of `nadam_scale`.
+
+    Examples
+    --------
+    >>> first = 0.9 * (1 - 0.5 * 0.96**0.004)
+    >>> [round(part, 4) for part in nadam_parts(1, first, 0.9, 0.004)]
+    [1.0, 0.5645]
+    """
+    now, then = (beta1 * (1.0 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1))
+    return (1.0 - now) / (1.0 - product), then / (1.0 - product * then)
 
 
 def nadam_scale(step: Scalar, product: Scalar, beta1: float, momentum_decay: float) -> Scalar:
@@ -108,8 +134,8 @@ def nadam_scale(step: Scalar, product: Scalar, beta1: float, momentum_decay: flo
     >>> round(nadam_scale(10**6, 0.0, 0.9, 0.004), 12)
     1.0
     """
-    now, then = (beta1 * (1.0 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1))
-    return (1.0 - now) / (1.0 - product) + then * (1.0 - beta1**step) / (1.0 - product * then)
+    on_gradient, on_average = nadam_parts(step, product, beta1, momentum_decay)
+    return on_gradient + on_average * (1.0 - beta1**step)
 
 
 def radam_scale(step: Scalar, beta2: float) -> Scalar:
