@@ -44,9 +44,17 @@ BAD = [
     ("lr", -1.0), ("lr", float("nan")), ("lr", "fast"), ("lr", torch.ones(2)), ("lr", torch.tensor(-1.0)),
     ("weight_decay", -0.1), ("weight_decay", float("inf")),
     ("foreach", "yes"), ("fused", 1),
+    ("maximize", "x"), ("maximize", 1), ("differentiable", "x"), ("stochastic_rounding", None),
 ]  # fmt: skip
-BAD_SGD = [("momentum", -0.1), ("dampening", "much"), ("nesterov", 1), ("nesterov", True)]
-BAD_ADAM = [("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("betas", 0.9), ("betas", (0.9,)), ("eps", -1e-8)]
+BAD_SGD = [
+    ("momentum", -0.1), ("momentum", "a"), ("dampening", "much"), ("dampening", float("nan")),
+    ("nesterov", 1), ("nesterov", True),
+]  # fmt: skip
+BAD_ADAM = [
+    ("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("betas", 0.9), ("betas", (0.9,)), ("betas", ("a", "b")),
+    ("betas", (0.9, None)), ("betas", (False, 0.9)), ("betas", (torch.ones(2), torch.ones(2))),
+    ("eps", -1e-8), ("eps", None), ("amsgrad", "x"), ("capturable", "x"),
+]  # fmt: skip
 BAD_PENALIZED = [("warmup_steps", -1), ("warmup_steps", 1.5), ("penalty", 0.1), ("penalty", "l1"), ("penalty", L1)]
 CASES = [
     *((name, *bad) for name in FIVE for bad in BAD),
@@ -54,7 +62,7 @@ CASES = [
     *((name, *bad) for name in ("ProxAdam", "DualAdam", "AdamW") for bad in BAD_ADAM),
     *((name, *bad) for name in PENALIZED for bad in BAD_PENALIZED),
     *((name, "keep", bad) for name in ("ProxSGD", "ProxAdam") for bad in (-1, 0.5)),
-    *((name, "metric_floor", -0.1) for name in ("ProxAdam", "DualAdam")),
+    *((name, "metric_floor", bad) for name in ("ProxAdam", "DualAdam") for bad in (-0.1, "x", [0.1])),
     *((name, "memory", bad) for name in ("DualAdam", "DualSGD") for bad in (0.0, 1.1, "long", True)),
     *((name, "penalty", bad) for name in ("DualAdam", "DualSGD") for bad in (MCP(0.1), SCAD(0.1))),
     ("AdamW", "l1_decay", 1.0), ("AdamW", "l1_decay", -0.1), ("AdamW", "l1_decay", "some"),
@@ -69,6 +77,32 @@ def test_a_value_out_of_range_is_refused_by_name(name, argument, value):
     word = {"MCP": "dual averaging", "SCAD": "dual averaging"}.get(type(value).__name__, argument)
     with pytest.raises(ArgumentError, match=word):
         kind(weights(), **settings)
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), CASES, ids=str)
+def test_a_value_out_of_range_in_a_group_is_refused_as_by_the_constructor(name, argument, value):
+    kind, usual = FIVE[name]
+    settings = {key: given for key, given in usual.items() if key not in ("momentum", "nesterov")}
+    optimizer = kind(weights(), **settings)
+    word = {"MCP": "dual averaging", "SCAD": "dual averaging"}.get(type(value).__name__, argument)
+    for refusing in (optimizer.add_param_group, lambda group: kind([group], **settings)):
+        with pytest.raises(ArgumentError, match=word):
+            refusing({"params": weights(), argument: value})
+    assert len(optimizer.param_groups) == 1
+
+
+SLIPS = {"penatly": "penalty", "Penalty": "penalty", "weigth_decay": "weight_decay", "warmup_step": "warmup_steps",
+         "LR": "lr", "keeep": "keep"}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_misspelled_setting_of_a_group_is_refused_and_keys_of_other_uses_pass(slip):
+    with pytest.raises(ArgumentError, match=f"'{slip}'.*'{SLIPS[slip]}'"):
+        ProxAdam([{"params": weights(), slip: 0.1}])
+    free = {"name": "head", "initial_lr": 0.1, "max_lr": 0.1, "min_lr": 0.1, "swa_lr": 0.1, "max_momentum": 0.9}
+    group = ProxSGD([{"params": weights(), "lr_scale": 0.5} | free]).param_groups[0]
+    assert group["name"] == "head"
+    assert group["lr_scale"] == 0.5
 
 
 @pytest.mark.parametrize("name", FIVE)

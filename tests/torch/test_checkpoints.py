@@ -13,7 +13,7 @@ from optimizers import FIVE, PENALIZED, equal_states, every_parameter, make, net
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import L1, L1L2, MCP, SCAD, GroupL2  # noqa: E402
 from shrinkage.torch import AdamW, DualAdam, DualSGD, Plan, ProxAdam, ProxSGD  # noqa: E402
-from shrinkage.torch._optimizer import OWN_STATE  # noqa: E402
+from shrinkage.torch._checkpoint import OWN_STATE  # noqa: E402
 from shrinkage.torch._precision import WARNED  # noqa: E402
 
 every = pytest.mark.parametrize("name", FIVE)

@@ -2,16 +2,24 @@
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from shrinkage._check import check_nonnegative
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import is_sharded, local, root_mean_squares, sums_over_all_parts
-from shrinkage.torch._optimizer import check_lr, is_free, number, refuse_sparse
+from shrinkage.torch._optimizer import (
+    check_count,
+    check_lr,
+    check_number,
+    check_tensor_settings,
+    is_free,
+    number,
+    refuse_sparse,
+)
 from shrinkage.torch._precision import LOW, put_back, widened
 from shrinkage.training import adam_corrections
 
@@ -59,10 +67,24 @@ class Direction:
 def check_adam(lr: Any, betas: Any, eps: float, weight_decay: float) -> None:
     """Refuse arguments outside their ranges."""
     check_lr(lr)
-    check_nonnegative("eps", eps)
-    check_nonnegative("weight_decay", weight_decay)
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(0 <= float(beta) < 1 for beta in betas):
+    check_number("eps", eps)
+    check_number("weight_decay", weight_decay)
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(_is_share(beta) for beta in betas):
         raise ArgumentError(f"betas must be two numbers in [0, 1); got {betas!r}")
+
+
+def check_settings(group: dict[str, Any]) -> None:
+    """Refuse settings outside their ranges that the penalized optimizers with Adam's metric share."""
+    check_adam(group["lr"], group["betas"], group["eps"], group["weight_decay"])
+    check_tensor_settings(group)
+    check_number("metric_floor", group["metric_floor"])
+    check_count("warmup_steps", group["warmup_steps"])
+
+
+def _is_share(beta: Any) -> bool:
+    if isinstance(beta, Tensor) and beta.numel() != 1:
+        return False
+    return not isinstance(beta, bool) and isinstance(beta, (Real, Tensor)) and 0 <= float(beta) < 1
 
 
 def ready_state(optimizer: Any, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +110,8 @@ def split_by_penalty(optimizer: Any, group: dict[str, Any]) -> tuple[list[Tensor
             continue
         refuse_sparse(p)
         state = ready_state(optimizer, p, group)
-        waits = warmup > 0 and int(state["step"]) < warmup
+        done = number(state["step"]) if warmup else warmup
+        waits = not isinstance(done, Tensor) and done < warmup  # counts on a device are not read: `advance` waits there
         (free if waits or is_free(group["penalty"]) else penalized).append(p)
     return free, penalized
 
@@ -160,7 +183,7 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
         second = m.max_exp_avg_sqs
     metric = torch._foreach_sqrt(second)
     torch._foreach_div_(metric, [c[1] for c in corrections])
-    gates = _floor_(group, m, list(metric))
+    gates = _begun(group, m, _floor_(group, m, list(metric)))
     displacements = torch._foreach_div(m.exp_avgs, metric)
     lr = number(group["lr"])
     torch._foreach_mul_(displacements, [-(lr / c[0]) for c in corrections])
@@ -184,6 +207,17 @@ def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any
     else:
         torch._foreach_maximum_(metric, floors)
     return [float(rms != 0) if isinstance(rms, float) else (rms != 0).to(metric[0].dtype) for rms in last]
+
+
+def _begun(group: dict[str, Any], m: Moments, gates: list[Any]) -> list[Any]:
+    """Return the gates, closed on the device for tensors in their warm-up whose counts of steps are there."""
+    if not group["warmup_steps"]:
+        return gates
+    counts = [number(state["step"]) for state in m.states]
+    return [
+        torch.where(count > group["warmup_steps"], gate, 0.0) if isinstance(count, Tensor) else gate
+        for count, gate in zip(counts, gates, strict=True)
+    ]
 
 
 def floors_of(group: dict[str, Any], last: list[Any]) -> list[Any]:

@@ -4,17 +4,15 @@ from typing import Any
 
 from torch import Tensor
 
-from shrinkage._check import check_nonnegative
-from shrinkage.torch._adam import Moments, advance, check_adam, fused_step, moments_of, split_by_penalty, torch_adam
+from shrinkage.torch._adam import Moments, advance, check_settings, fused_step, moments_of, split_by_penalty, torch_adam
 from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_adam
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
-    check_count,
-    check_flags,
     fused_and_other,
-    number,
+    is_zero,
+    memory_of,
 )
 from shrinkage.torch._prox import strengths
 
@@ -109,13 +107,13 @@ class DualAdam(PenalizedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_adam(lr, betas, eps, weight_decay)
-        check_nonnegative("metric_floor", metric_floor)
-        check_count("warmup_steps", warmup_steps)
-        check_memory(memory)
-        check_flags(foreach, fused, differentiable)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        super()._check_settings(group)
+        check_settings(group)
+        check_memory(group["memory"])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
@@ -125,9 +123,8 @@ class DualAdam(PenalizedOptimizer):
         free, penalized = split_by_penalty(self, group)
         torch_adam(group, moments_of(self, group, free), group["weight_decay"])
         forget([self.state[p] for p in free])
-        check_dual(group["penalty"])
         ready_duals(group["penalty"], penalized, [self.state[p] for p in penalized], one_step=False)
-        memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+        memory = memory_of(group)
         fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), duals=2)
         for batch in fused:
             duals, thresholds = self._lists(group, batch)[-2:]
@@ -145,7 +142,7 @@ class DualAdam(PenalizedOptimizer):
 def _step(group: dict[str, Any], m: Moments, memory: float) -> None:
     work = m.widened()
     direction = advance(group, work, group["weight_decay"])
-    still = number(group["lr"]) == 0  # or rounding would move groups
+    still = is_zero(group["lr"])  # or rounding would move groups
     each = zip(m.parameters, m.states, work.weights, direction.displacements, direction.steps, strict=True)
     for p, state, w, displacement, step in [] if still else each:
         dual_(group["penalty"], p, state, w, displacement, step, memory)

@@ -10,7 +10,8 @@ from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     fused_and_other,
-    number,
+    is_zero,
+    memory_of,
 )
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import strengths
@@ -116,12 +117,11 @@ class DualSGD(PenalizedOptimizer):
         free, penalized = split_sgd(self, group)
         torch_sgd(self, group, free)
         forget([self.state[p] for p in free])
-        check_dual(group["penalty"])
         states = [self.state[p] for p in penalized]
         ready_duals(group["penalty"], penalized, states, one_step=True)
         first = dict(zip(penalized, ready_momenta(group, penalized, states), strict=True))
         lengths = dict(zip(penalized, advance_lengths(group, states), strict=True))
-        memory = 1.0 if number(group["lr"]) == 0 else group["memory"]
+        memory = memory_of(group)
         fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), duals=1)
         for batch in fused:
             l1, l2 = strengths(group["penalty"])
@@ -140,9 +140,7 @@ class DualSGD(PenalizedOptimizer):
         weights = widened(m.weights)
         moved = displacements(group, m, weights, first)
         each = zip(batch, m.states, weights, moved, lengths, strict=True)
-        for p, state, w, displacement, length in (
-            [] if number(group["lr"]) == 0 else each
-        ):  # or rounding would move groups
+        for p, state, w, displacement, length in [] if is_zero(group["lr"]) else each:  # or rounding would move groups
             dual_(group["penalty"], p, state, w, displacement, length, memory)
         put_back(m.weights, weights, group["stochastic_rounding"])
 

@@ -11,18 +11,12 @@ from torch import Tensor
 from shrinkage import penalties
 from shrinkage._check import check_boolean, check_nonnegative, check_positive_int
 from shrinkage._errors import ArgumentError
+from shrinkage.torch._checkpoint import ON_THE_CPU, OWN_STATE, matched_by_name, packed, with_own_settings
 from shrinkage.torch._fused import can_fuse
 from shrinkage.torch._local import is_sharded
 from shrinkage.torch._plan import Plan
-from shrinkage.torch._precision import WARNED
 from shrinkage.torch._prox import is_elementwise
-from shrinkage.training import from_plain, misfit, to_plain
-
-OWN_STATE = ("momentum_scale", "metric_rms", "dual", "threshold", "group_threshold")
-"""State with a type of its own, which torch would cast to the parameter's when it loads it."""
-
-ON_THE_CPU = ("momentum_scale", "threshold")
-"""Scalars in float64, which not every device has: they stay on the CPU, and are plain numbers in a checkpoint."""
+from shrinkage.training import from_plain, misfit
 
 
 class PenalizedOptimizer(torch.optim.Optimizer):
@@ -114,7 +108,7 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return state and parameter groups as torch's optimizers do, each penalty as plain data."""
-        hook = self.register_state_dict_post_hook(lambda _, stored: _packed(stored), prepend=True)
+        hook = self.register_state_dict_post_hook(lambda _, stored: packed(stored), prepend=True)
         try:
             return super().state_dict()
         finally:
@@ -292,6 +286,20 @@ def number(x: Any) -> Any:
     return x
 
 
+def memory_of(group: dict[str, Any]) -> Any:
+    """Return β of a step by dual averaging: 1, so that nothing is forgotten, where the learning rate is 0."""
+    lr, memory = number(group["lr"]), group["memory"]
+    if isinstance(lr, Tensor):
+        return torch.where(lr == 0, 1.0, memory)
+    return 1.0 if lr == 0 else memory
+
+
+def is_zero(x: Any) -> bool:
+    """Say whether a setting is known, without waiting for a device, to be 0."""
+    x = number(x)
+    return not isinstance(x, Tensor) and x == 0
+
+
 def check_number(name: str, value: Any) -> None:
     """Refuse what is not one finite number >= 0."""
     if not isinstance(value, Real):
@@ -310,8 +318,6 @@ def check_lr(lr: Any) -> None:
 
 def check_tensor_settings(group: dict[str, Any]) -> None:
     """Refuse tensors as settings of Adam where the step could not read them."""
-    if "betas" not in group:
-        return
     betas = [isinstance(beta, Tensor) for beta in group["betas"]]
     if any(betas) != all(betas):
         raise ArgumentError(f"betas must be two numbers or two tensors; got {tuple(group['betas'])}")
@@ -338,68 +344,3 @@ def check_flags(foreach: Any, fused: Any, differentiable: bool) -> None:
 def is_free(penalty: Any) -> bool:
     """Say whether a penalty leaves everything as it is, so that torch's own step is the whole step."""
     return penalty is None or (isinstance(penalty.alpha, (int, float)) and penalty.alpha == 0)
-
-
-def matched_by_name(stored: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return `stored` in the order and grouping of `groups`, matched by name; as it is where names are missing."""
-    theirs = _names(stored["param_groups"])
-    ours = _names(groups)
-    if theirs is None or ours is None or theirs == ours:
-        return stored
-    ids = [k for group in stored["param_groups"] for k in group["params"]]
-    known = dict(zip((name for names in theirs for name in names), ids, strict=True))
-    wanted = [name for group in ours for name in group]
-    missing, unknown = [n for n in wanted if n not in known], sorted(set(known) - set(wanted))
-    if missing or unknown:
-        raise ArgumentError(
-            "the stored state is of other parameters: "
-            + "; ".join(
-                f"{what} {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
-                for what, names in (("it lacks", missing), ("it has, and the optimizer has not,", unknown))
-                if names
-            )
-        )
-    by_members = {frozenset(names): group for names, group in zip(theirs, stored["param_groups"], strict=True)}
-    rearranged = []
-    for names, group in zip(ours, groups, strict=True):
-        own = {key: value for key, value in group.items() if key != "params"}
-        settings = {key: value for key, value in by_members.get(frozenset(names), own).items() if key != "params"}
-        rearranged.append({**settings, "params": [known[name] for name in names], "param_names": list(names)})
-    return {**stored, "param_groups": rearranged}
-
-
-def with_own_settings(
-    stored: dict[str, Any], groups: list[dict[str, Any]], keep: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Return `stored` with the settings of `groups` that it does not know, or that are to `keep`."""
-    theirs = stored["param_groups"]
-    if any(t.get("decoupled_weight_decay") and t.get("weight_decay") for t in theirs) and "l1_decay" not in groups[0]:
-        raise ArgumentError(
-            "the stored weight_decay is decoupled, as in AdamW, and here it would be added to gradients: load it into "
-            "shrinkage.torch.AdamW, or set 'weight_decay' to 0 in its param_groups"
-        )
-    if len(theirs) != len(groups):  # torch says so
-        return stored
-    own = [{key: value for key, value in g.items() if key not in ("params", "param_names")} for g in groups]
-    merged = [{**o, **t, **{key: o[key] for key in keep}} for o, t in zip(own, theirs, strict=True)]
-    return {**stored, "param_groups": merged}
-
-
-def _packed(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return a state dict as plain data: penalties as dicts, scalars in float64 as numbers."""
-    groups = [
-        {key: value for key, value in group.items() if key != WARNED} | {"penalty": to_plain(group["penalty"])}
-        for group in stored["param_groups"]
-    ]
-    state = {k: {key: _plain(key, value) for key, value in known.items()} for k, known in stored["state"].items()}
-    return {**stored, "state": state, "param_groups": groups}
-
-
-def _plain(key: str, value: Any) -> Any:
-    scalar = key in ON_THE_CPU and isinstance(value, Tensor) and value.ndim == 0 and value.device.type == "cpu"
-    return value.item() if scalar else value
-
-
-def _names(groups: list[dict[str, Any]]) -> list[list[str]] | None:
-    names = [list(group["param_names"]) for group in groups if "param_names" in group]
-    return names if len(names) == len(groups) else None

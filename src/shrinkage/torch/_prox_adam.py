@@ -4,13 +4,11 @@ from typing import Any
 
 import torch
 
-from shrinkage._check import check_nonnegative
-from shrinkage.torch._adam import Moments, advance, check_adam, fused_step, moments_of, split_by_penalty, torch_adam
+from shrinkage.torch._adam import Moments, advance, check_settings, fused_step, moments_of, split_by_penalty, torch_adam
 from shrinkage.torch._fused import fused_prox_adam
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     check_count,
-    check_flags,
     fused_and_other,
 )
 from shrinkage.torch._prox import prox_, strengths
@@ -106,13 +104,13 @@ class ProxAdam(PenalizedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_adam(lr, betas, eps, weight_decay)
-        check_nonnegative("metric_floor", metric_floor)
-        check_count("warmup_steps", warmup_steps)
-        check_count("keep", keep)
-        check_flags(foreach, fused, differentiable)
         defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "penalty", "__class__")}
         super().__init__(params, defaults, penalty)
+
+    def _check_settings(self, group: dict[str, Any]) -> None:
+        super()._check_settings(group)
+        check_settings(group)
+        check_count("keep", group["keep"])
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)
