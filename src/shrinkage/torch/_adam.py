@@ -11,6 +11,7 @@ from torch.optim.adam import adam
 
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import is_sharded, local, root_mean_squares, sums_over_all_parts
+from shrinkage.torch._metrics import longest_step
 from shrinkage.torch._optimizer import (
     check_count,
     check_lr,
@@ -223,12 +224,11 @@ def _begun(group: dict[str, Any], m: Moments, gates: list[Any]) -> list[Any]:
 def floors_of(group: dict[str, Any], last: list[Any]) -> list[Any]:
     """Return the floors of d, from the root mean squares of √v̂ of the step before; numbers where these are.
 
-    metric_floor · rms, none where rms is not finite; and under a penalty that is not convex at least 2 lr · concavity.
-    Every step lr/d is then at most half as long as where the prox becomes a jump between two minimizers of its
-    objective, which would leave stationary weights.
+    metric_floor · rms, none where rms is not finite; and under a penalty that is not convex at least so much that no
+    step lr/d is longer than `longest_step`.
     """
-    curved = 2.0 * getattr(group["penalty"], "concavity", 0.0)
-    least = curved * number(group["lr"]) if curved else 0.0
+    longest = longest_step(group["penalty"], group)
+    least: Any = 0.0 if longest is None else number(group["lr"]) / longest
     floors = []
     for rms in last:
         if isinstance(rms, float):

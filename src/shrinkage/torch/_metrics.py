@@ -195,6 +195,58 @@ def _over_metric(
     return found
 
 
+def longest_step(penalty: Any, group: dict[str, Any]) -> Any:
+    """Return the longest step of the prox of a penalty that is not convex, ½ (1 - β) / c; None for all others.
+
+    c is the concavity of the penalty, β the momentum (for Adam β₁) of the group. For steps h >= 1/c the objective of
+    the prox has two minimizers, and the global one need not be where the weight is stationary: it would be left.
+    For h < 1/c the prox stretches by up to 1 / (1 - h c) at once, while what the gradient answers comes in by a share
+    of 1 - β a step. About a minimizer in the bend, the weight and the momentum go through a linear map of determinant
+    β / (1 - h c), which is stable only for h c < 1 - β.
+    """
+    concavity = getattr(penalty, "concavity", 0.0)
+    if not concavity:
+        return None
+    memory = number(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))
+    left = 1.0 - memory
+    return 0.5 / concavity * (left if isinstance(left, Tensor) else max(left, 1e-3))
+
+
+def starts_of(penalty: Any, group: State, weights: list[Tensor]) -> list[Any]:
+    """Return what `shorten_` needs of weights before a step."""
+    return [None if longest_step(penalty, group) is None else w.clone() for w in weights]
+
+
+def shorten_(penalty: Any, group: State, starts: list[Any], weights: list[Tensor], steps: Lengths) -> Lengths:
+    """Put weights that went too far for the prox of a penalty that is not convex back to a part of the way.
+
+    Parameters
+    ----------
+    starts : list of tensors or None
+        Where the weights were before the step; needed where `longest_step` is a number.
+    steps : list
+        As `step_lengths` returns them.
+
+    Returns
+    -------
+    list
+        The steps that the weights have now taken, none above `longest_step`.
+    """
+    longest = longest_step(penalty, group)
+    if longest is None:
+        return steps
+    taken = []
+    for start, w, h in zip(starts, weights, steps, strict=True):
+        if start is None or (not isinstance(h, Tensor) and h <= longest):
+            taken.append(h)
+            continue
+        h = torch.as_tensor(h, device=w.device)
+        part = (longest / h).clamp_max(1.0)
+        w.copy_(torch.where(h > longest, start + (w - start) * part, w))
+        taken.append(h.clamp_max(longest))
+    return taken
+
+
 def pieces(lists: list[list[Tensor]]) -> Iterator[tuple[list[int], list[list[Tensor]], Callable[..., None]]]:
     """Cut large tensors of the CPU into pieces that stay in its cache from one operation to the next.
 
