@@ -14,6 +14,7 @@
   void fill_adam(Kernels& table);           \
   void fill_sgd(Kernels& table);            \
   void fill_groups(Kernels& table);         \
+  void fill_dual_groups(Kernels& table);    \
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
@@ -24,6 +25,7 @@
     fill_adam(table);                       \
     fill_sgd(table);                        \
     fill_groups(table);                     \
+    fill_dual_groups(table);                \
   }                                         \
   }
 

@@ -122,3 +122,8 @@ def group_prox(storage: str, params: Sequence[int], steps: Sequence[int], step_v
     """
     The prox of sum l1 |w| + l2/2 w^2 + lam_g ||w_g|| on tensors given by address, in place; a tensor is (outer, groups, inner) in C order. A step of address 0 stands for the number in step_values.
     """
+
+def dual_group_step(storage: str, params: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], group_thresholds: Sequence[int], displacements: Sequence[int], steps: Sequence[int], step_values: Sequence[float], outers: Sequence[int], groups: Sequence[int], inners: Sequence[int], lams: Sequence[Sequence[float]], *, l1: float, l2: float, memory: float, threads: int) -> None:
+    """
+    One step of dual averaging under the penalty of group_prox, in place in params, duals and both thresholds; one step length for each group, that of the root mean square of 1 / step. thresholds, those of l1, may be empty where l1 is 0.
+    """

@@ -80,6 +80,10 @@ struct Kernels {
   // --- k_groups.cpp: the prox of a penalty on groups, of groups `first` to `first + count`, in place ------------------------
   void (*group_prox_f32)(const GroupArrays<float>& x, const GroupScalars& scalars, Index first, Index count, float* scratch);
   void (*group_prox_f64)(const GroupArrays<double>& x, const GroupScalars& scalars, Index first, Index count, double* scratch);
+
+  // --- k_dual_groups.cpp: dual averaging of groups `first` to `first + count`, in place --------------------------------------
+  void (*dual_groups_f32)(const DualGroupArrays<float>& x, const DualGroupScalars& scalars, Index first, Index count, float* scratch);
+  void (*dual_groups_f64)(const DualGroupArrays<double>& x, const DualGroupScalars& scalars, Index first, Index count, double* scratch);
 };
 
 // The table of the best instruction set of this machine, or of the one named by the environment

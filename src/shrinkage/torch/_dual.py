@@ -7,6 +7,7 @@ from torch import Tensor
 
 from shrinkage._errors import ArgumentError
 from shrinkage.penalties import GroupL2, HasKernel, SparseGroup
+from shrinkage.torch._group_prox import dual_group_step_
 from shrinkage.torch._local import is_sharded, local, needs_whole, part_of, whole_and_back
 from shrinkage.torch._optimizer import number
 from shrinkage.torch._precision import LOW
@@ -111,11 +112,15 @@ def _groups_(
     penalty: Any, p: Tensor, state: dict[str, Any], w: Tensor, displacement: Tensor, step: Any, memory: float
 ) -> None:
     gathered = is_sharded(p) and needs_whole(penalty, p)
+    names = [name for name in ("threshold", "group_threshold") if name in state]
+    if not gathered:
+        thresholds = (local(state["threshold"]) if "threshold" in state else None, local(state["group_threshold"]))
+        if dual_group_step_(penalty, w, local(state["dual"]), thresholds, displacement, step, memory):
+            return
 
     def whole(x: Any) -> Any:
         return whole_and_back(p, x) if gathered and isinstance(x, Tensor) and x.ndim > 0 else x
 
-    names = [name for name in ("threshold", "group_threshold") if name in state]
     known = {name: whole(local(state[name])) for name in names}
     displacement, step = whole(displacement), whole(step)
     if isinstance(step, Tensor) and step.ndim > 0:

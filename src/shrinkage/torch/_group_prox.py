@@ -1,4 +1,4 @@
-"""The prox of a penalty on groups in the compiled core: dense float32 and float64 tensors on the CPU, in place."""
+"""Steps of penalties on groups in the compiled core: dense float32 and float64 tensors on the CPU, in place."""
 
 from dataclasses import dataclass
 from math import prod, sqrt
@@ -59,6 +59,42 @@ def group_prox_(penalty: Any, weights: list[Tensor], steps: list[Any]) -> set[in
     return {k for members in taken.values() for k, _ in members}
 
 
+def dual_group_step_(
+    penalty: Any,
+    w: Tensor,
+    dual: Tensor,
+    thresholds: tuple[Tensor | None, Tensor],
+    displacement: Tensor,
+    step: Any,
+    memory: float,
+) -> bool:
+    """Take a step of `shrinkage.training.dual_group_step` in w, dual and thresholds, if the core can; say whether.
+
+    It can where `group_prox_` can, with all tensors laid out in memory as the weights are. Steps for each weight become
+    one for each group as `one_step_per_group` makes them.
+    """
+    strengths = _strengths(penalty)
+    written = [w, dual, *(x for x in thresholds if x is not None)]
+    if strengths is None or torch.compiler.is_compiling() or not (_is_ready(w) and _fits(step, w)):
+        return False
+    if not all(_fits_as_array(x, w) for x in (*written[1:], displacement)):
+        return False
+    group, l1, l2 = strengths
+    layout = _layout(group, w)
+    if layout is None:
+        return False
+    whole = isinstance(step, Tensor) and step.numel() != 1
+    _core.dual_group_step(
+        _STORAGES[w.dtype], [w.data_ptr()], [dual.data_ptr()],
+        [] if thresholds[0] is None else [thresholds[0].data_ptr()], [thresholds[1].data_ptr()],
+        [displacement.data_ptr()], [step.data_ptr() if whole else 0], [0.0 if whole else float(step)],
+        [layout.outer], [layout.groups], [layout.inner], [layout.lams],
+        l1=l1, l2=l2, memory=memory, threads=torch.get_num_threads(),
+    )  # fmt: skip
+    increment_version(written)
+    return True
+
+
 def _strengths(penalty: Any) -> tuple[GroupL2, float, float] | None:
     """Return the part on groups, and the multipliers of |w| and of ½ w², of a penalty that the core knows."""
     group, l1, l2 = penalty, 0.0, 0.0
@@ -82,7 +118,11 @@ def _fits(step: Any, w: Tensor) -> bool:
         return isinstance(step, (int, float))
     if step.numel() == 1 and (step.ndim == 0 or w.numel() == 1):
         return not step.is_meta
-    return is_plain(step) and step.dtype is w.dtype and step.shape == w.shape and step.stride() == w.stride()
+    return _fits_as_array(step, w)
+
+
+def _fits_as_array(x: Tensor, w: Tensor) -> bool:
+    return is_plain(x) and x.dtype is w.dtype and x.shape == w.shape and (x.stride() == w.stride() or w.numel() == 1)
 
 
 def _layout(group: GroupL2, w: Tensor) -> _Layout | None:
