@@ -1,6 +1,7 @@
 """Attaching a prox to torch's own optimizers: plans, groups, new strengths, refusals, and taking it off."""
 
 import copy
+import pickle
 
 import pytest
 
@@ -166,6 +167,67 @@ def test_sparse_gradients_are_refused_before_the_step():
     with pytest.raises(ArgumentError, match="sparse"):
         optimizer.step()
     assert torch.equal(table.weight, before)
+
+
+def late_parameter(optimizer):
+    optimizer.add_param_group({"params": [parameter(2)]})
+
+
+def other_penalty(optimizer):
+    optimizer.param_groups[0]["penalty"] = GroupL2(0.5, axis=3)
+
+
+def no_penalty_at_all(optimizer):
+    optimizer.param_groups[0]["penalty"] = "junk"
+
+
+@pytest.mark.parametrize("change", [late_parameter, other_penalty, no_penalty_at_all])
+def test_what_comes_later_and_cannot_be_right_is_refused_before_anything_moves(change):
+    w, penalty = parameter(4), GroupL2(0.5, groups=[[0, 1, 2]])
+    late = change is late_parameter
+    optimizer = optim.SGD([w] if late else [{"params": [w], "penalty": to_plain(penalty)}], lr=0.1, momentum=0.9)
+    Proximal(optimizer, penalty if late else None)
+    change(optimizer)
+    every = [p for group in optimizer.param_groups for p in group["params"]]
+    for _ in range(2):
+        for p in every:
+            p.grad = torch.ones_like(p)
+        before = [p.detach().clone() for p in every]
+        with pytest.raises(ArgumentError, match="GroupL2|penalty"):
+            optimizer.step()
+        assert all(torch.equal(p, was) for p, was in zip(every, before, strict=True))
+        assert not any("momentum_buffer" in state for state in optimizer.state.values())
+
+
+def test_the_optimizer_knows_its_prox_which_cannot_be_copied():
+    optimizer = optim.Adam([parameter(3)], lr=0.1)
+    assert Proximal.of(optimizer) is None
+    proximal = Proximal(optimizer, L1(0.1))
+    assert Proximal.of(optimizer) is proximal
+    assert Proximal.of(copy.deepcopy(optimizer)) is None
+    for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(ArgumentError, match="attach a new"):
+            attempt(proximal)
+    del proximal
+    Proximal.of(optimizer).remove()
+    assert Proximal.of(optimizer) is None
+    with pytest.raises(ArgumentError, match="optimizer"):
+        Proximal.of(3)
+
+
+def test_loading_leaves_the_penalties_of_a_plan_in_force():
+    model = small_net()
+    optimizer = optim.Adam(Plan(model, L1(0.1)).param_groups(), lr=0.02)
+    Proximal(optimizer, Plan(model, L1(0.1)))
+    net_steps(model, optimizer, 2)
+    stored = optimizer.state_dict()
+    other = optim.Adam(Plan(model, L1(0.9)).param_groups(), lr=0.02)
+    proximal = Proximal(other, Plan(model, L1(0.9)))
+    other.load_state_dict(stored)
+    assert proximal.penalty == L1(0.9)
+    net_steps(model, other, 1)
+    assert proximal.penalty == L1(0.9)
+    assert [penalty for _, penalty in proximal.penalized] == [L1(0.9)] * 2
 
 
 def test_one_optimizer_takes_one_prox_at_a_time():

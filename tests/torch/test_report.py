@@ -13,7 +13,7 @@ from torch import nn  # noqa: E402
 from shrinkage import L1, L1L2, L2, Lasso  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import MCP, SCAD, GroupL2  # noqa: E402
-from shrinkage.torch import DualAdam, DualSGD, Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
+from shrinkage.torch import DualAdam, DualSGD, Plan, ProxAdam, Proximal, ProxSGD, decay_report  # noqa: E402
 from shrinkage.torch import _report as module  # noqa: E402
 from shrinkage.torch._report import report  # noqa: E402
 from shrinkage.torch._slopes import slope_of  # noqa: E402
@@ -381,3 +381,18 @@ def test_records_travel_as_plain_data_and_text_fits_a_terminal():
 def test_arguments_that_cannot_be_used_are_named(argument, value):
     with pytest.raises(ArgumentError, match=argument):
         report(nn.Linear(2, 2), **{argument: value})
+
+
+@pytest.mark.parametrize("ask", [report, decay_report])
+def test_what_is_no_model_optimizer_or_plan_is_named(ask):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    calls = [
+        ("optimizer", (model, 3), {}),
+        ("model", (optimizer, model), {}),
+        ("model", (None, optimizer), {}),
+        ("plan", (model, optimizer), {"plan": 3}),
+    ]
+    for argument, given, options in calls:
+        with pytest.raises(ArgumentError, match=f"^{argument} must be"):
+            ask(*given, **options)

@@ -90,8 +90,8 @@ def decay_report(
         if value is not None:
             check_positive(name, value)
     check_boolean("loss_has_penalty", loss_has_penalty)
-    inner = unwrapped(optimizer)
     chosen = plan_of(model, optimizer, plan)
+    inner = unwrapped(optimizer)
     known = readings(inner)
     applied = applies_penalties(inner)
     with torch.no_grad():

@@ -103,8 +103,8 @@ def report(
         check_positive("steps_per_epoch", steps_per_epoch)
     if before is not None and not isinstance(before, Report):
         raise ArgumentError(f"before must be an earlier Report; got {type(before).__name__}")
-    inner = None if optimizer is None else unwrapped(optimizer)
     plan = plan_of(model, optimizer, plan)
+    inner = None if optimizer is None else unwrapped(optimizer)
     known = {} if inner is None else readings(inner)
     after_norm = followed_by_norm(model) if isinstance(model, nn.Module) else set()
     earlier = {} if before is None else {row.name: row for row in before.rows}
