@@ -16,14 +16,16 @@ inline float direction(const SgdScalars& s, float w, float gradient, float& buff
   return s.nesterov ? g + s.momentum * buffer : buffer;
 }
 
-template <bool momentum, class Real>
-void prox_sgd_run(Index count, const SgdScalars s, Real* __restrict w, const Real* __restrict g, Real* __restrict buffer) {
+template <bool momentum, bool factored, class Real>
+void prox_sgd_run(Index count, const SgdScalars s, Real* __restrict w, const Real* __restrict g, Real* __restrict buffer,
+                  const float* __restrict factors) {
   for (Index i = 0; i < count; i++) {
     const float start = read(w[i]);
     float kept = momentum ? read(buffer[i]) : 0.0f;
     const float u = direction<momentum>(s, start, read(g[i]), kept);
     if (momentum) write(buffer + i, kept);
-    write(w + i, soft(start - s.lr * u, s.l1) / (1 + s.l2));
+    const float factor = factored ? factors[i] : 1.0f;
+    write(w + i, soft(start - s.lr * u, s.l1 * factor) / (1 + s.l2 * factor));
   }
 }
 
@@ -45,10 +47,15 @@ void dual_sgd_run(Index count, const SgdScalars s, Real* __restrict w, const Rea
   }
 }
 
+template <bool factored, class Real>
+void prox_sgd_of(Index count, const SgdArrays<Real>& a, const SgdScalars& s) {
+  if (a.buffer) return prox_sgd_run<true, factored>(count, s, a.w, a.g, a.buffer, a.factors);
+  prox_sgd_run<false, factored, Real>(count, s, a.w, a.g, nullptr, a.factors);
+}
+
 template <class Real>
 void prox_sgd(Index count, const SgdArrays<Real>& a, const SgdScalars& s) {
-  if (a.buffer) return prox_sgd_run<true>(count, s, a.w, a.g, a.buffer);
-  prox_sgd_run<false, Real>(count, s, a.w, a.g, nullptr);
+  a.factors ? prox_sgd_of<true>(count, a, s) : prox_sgd_of<false>(count, a, s);
 }
 
 template <class Real, class Dual>

@@ -40,9 +40,19 @@ double soft(double z, double a) {
   return z > a ? z - a : z < -a ? z + a : 0;
 }
 
+// The minimizer over u >= 0 of step p(u) + (u - size)^2 / 2, p the penalty that bends: by its slopes between its knots.
+double prox_of_bend(double size, double step, double lambda, const steps::AdamStep& of) {
+  const bool mcp = of.bend == Bend::mcp;
+  const double first = mcp ? 0 : lambda, last = of.gamma * lambda, width = mcp ? of.gamma : of.gamma - 1;
+  if (size > last) return size;
+  if (size <= first + step * lambda) return std::max(size - step * lambda, 0.0);
+  // u + step (lambda - (u - first) / width) = size
+  return (size - step * (lambda + first / width)) / (1 - step / width);
+}
+
 // One weight with all that its step reads and writes, in double.
 struct Weight {
-  double w, g, m, v, v_max, z, threshold;
+  double w, g, m, v, v_max, z, threshold, factor;
 };
 
 // The formulas of the step, as papers write them.
@@ -55,8 +65,13 @@ Weight adam_by_definition(Weight x, const steps::AdamStep& step, double t, doubl
   x.v_max = std::max(x.v_max, x.v);
   const double second = (amsgrad ? x.v_max : x.v) / (1 - std::pow(step.beta2, t));
   const double d = std::max(std::sqrt(second) + step.eps, floor), first = x.m / (1 - std::pow(step.beta1, t));
+  l1 *= x.factor, l2 *= x.factor;
   const double a = step.lr * l1 / (step.in_metric ? d : 1), c = step.lr * l2 / (step.in_metric ? d : 1);
   const double moved = start - step.lr * first / d;
+  if (step.bend != Bend::none) {
+    x.w = std::copysign(prox_of_bend(std::fabs(moved), step.lr / d, l1, step), moved);
+    return x;
+  }
   if (!dual) {
     x.w = soft(moved, a) / (1 + c);
     return x;
@@ -78,7 +93,7 @@ Weight sgd_by_definition(Weight x, const steps::SgdStep& step, bool with_buffer,
   }
   const double moved = x.w - step.lr * u;
   if (!dual) {
-    x.w = soft(moved, l1) / (1 + l2);
+    x.w = soft(moved, l1 * x.factor) / (1 + l2 * x.factor);
     return x;
   }
   const double s = x.w > 0 ? 1 : -1, z = x.w != 0 ? s * kept + moved : step.memory * x.z - step.lr * u;
@@ -93,6 +108,7 @@ struct Tensor {
   Index count, offset;
   std::vector<Real> w, g, m, v, v_max;
   std::vector<Dual> z, threshold;
+  std::vector<float> factors;
 
   Tensor(Index n, Index start, unsigned seed) : count(n), offset(start) {
     check::Random random(seed);
@@ -105,12 +121,13 @@ struct Tensor {
       v_max.push_back(narrow<Real>(0.06));
       z.push_back(narrow<Dual>(zero ? 0.3 * random.next() : 0));
       threshold.push_back(narrow<Dual>(0.2 + 0.1 * random.next()));
+      factors.push_back(i % 5 == 2 ? 0 : static_cast<float>(1 + 0.9 * random.next()));
     }
   }
 
-  Weight weight(Index i) const {
+  Weight weight(Index i, bool factored = false) const {
     const Index k = i + offset;
-    return {widen(w[k]), widen(g[k]), widen(m[k]), widen(v[k]), widen(v_max[k]), widen(z[k]), widen(threshold[k])};
+    return {widen(w[k]), widen(g[k]), widen(m[k]), widen(v[k]), widen(v_max[k]), widen(z[k]), widen(threshold[k]), factored ? factors[k] : 1.0};
   }
   template <class Value>
   steps::Addresses address(std::vector<Value>& values) const {
@@ -131,7 +148,7 @@ double precision() {
 }
 
 template <class Real, class Dual>
-void check_adam(const steps::AdamStep& step, double l2, bool amsgrad, bool dual) {
+void check_adam(const steps::AdamStep& step, double l2, bool amsgrad, bool dual, bool factored = false) {
   const double t = 3, floor = 0.25, l1 = 0.4;
   for (Index n = 0; n <= 70; n++) {
     Tensor<Real, Dual> x(n, n % 5, static_cast<unsigned>(n));
@@ -139,10 +156,11 @@ void check_adam(const steps::AdamStep& step, double l2, bool amsgrad, bool dual)
     steps::AdamTensors lists{x.address(x.w), x.address(x.g), x.address(x.m), x.address(x.v), {}, {}, {}, {n}, {t}, {floor}, {l1}, {l2}};
     if (amsgrad) lists.v_max = x.address(x.v_max);
     if (dual) lists.z = x.address(x.z), lists.threshold = x.address(x.threshold);
+    if (factored) lists.factors = x.address(x.factors);
     const double sum = steps::adam(storage<Real, Dual>(), lists, step, 1)[0];
     double total = 0;
     for (Index i = 0; i < n; i++) {
-      const Weight right = adam_by_definition(before.weight(i), step, t, floor, l1, l2, amsgrad, dual), got = x.weight(i);
+      const Weight right = adam_by_definition(before.weight(i, factored), step, t, floor, l1, l2, amsgrad, dual), got = x.weight(i);
       const double tol = precision<Real>(), dual_tol = precision<Dual>();
       CHECK_CLOSE(got.w, right.w, tol);
       CHECK_CLOSE(got.m, right.m, tol);
@@ -158,7 +176,7 @@ void check_adam(const steps::AdamStep& step, double l2, bool amsgrad, bool dual)
 }
 
 template <class Real, class Dual>
-void check_sgd(const steps::SgdStep& step, bool with_buffer, bool first, double l2, bool dual) {
+void check_sgd(const steps::SgdStep& step, bool with_buffer, bool first, double l2, bool dual, bool factored = false) {
   const double l1 = 0.02, kept = dual ? 0.2 : 0;
   for (Index n = 0; n <= 70; n++) {
     Tensor<Real, Dual> x(n, n % 5, static_cast<unsigned>(n));
@@ -166,9 +184,10 @@ void check_sgd(const steps::SgdStep& step, bool with_buffer, bool first, double 
     steps::SgdTensors lists{x.address(x.w), x.address(x.g), {}, {}, {n}, {first}, {l1}, {l2}, {kept}};
     if (with_buffer) lists.buffer = x.address(x.m);
     if (dual) lists.z = x.address(x.z);
+    if (factored) lists.factors = x.address(x.factors);
     steps::sgd(storage<Real, Dual>(), lists, step, 1);
     for (Index i = 0; i < n; i++) {
-      const Weight right = sgd_by_definition(before.weight(i), step, with_buffer, first, l1, l2, kept, dual), got = x.weight(i);
+      const Weight right = sgd_by_definition(before.weight(i, factored), step, with_buffer, first, l1, l2, kept, dual), got = x.weight(i);
       CHECK_CLOSE(got.w, right.w, precision<Real>());
       CHECK_CLOSE(got.m, right.m, precision<Real>());
       if (dual) CHECK_CLOSE(got.z, right.z, precision<Dual>());
@@ -201,6 +220,35 @@ TEST("the fused steps of gradient descent are their definitions, for every lengt
           check_sgd<float, float>(step, with_buffer, first, nesterov ? 0.3 : 0, dual);
           check_sgd<Bfloat16, Bfloat16>(step, with_buffer, first, 0, dual);
           if (dual) check_sgd<Bfloat16, float>(step, with_buffer, first, 0, dual);
+        }
+}
+
+TEST("factors multiply both strengths of a weight, and 0 leaves it free") {
+  for (const bool amsgrad : {false, true})
+    for (const bool dual : {false, true})
+      for (const double l2 : {0.0, 0.3}) {
+        const steps::AdamStep step{0.1, 0.9, 0.99, 1e-8, 0.1, 1, 0.9, false, true};
+        check_adam<float, float>(step, l2, amsgrad, dual, true);
+        check_adam<Bfloat16, Bfloat16>(step, l2, amsgrad, dual, true);
+        if (dual) check_adam<Bfloat16, float>(step, l2, amsgrad, dual, true);
+      }
+  for (const bool with_buffer : {false, true}) {
+    check_sgd<float, float>({0.1, 0.9, 0, 0.1, 1, false, false}, with_buffer, false, 0.3, false, true);
+    check_sgd<Bfloat16, Bfloat16>({0.1, 0.9, 0, 0.1, 1, false, false}, with_buffer, false, 0.3, false, true);
+  }
+}
+
+TEST("penalties that bend are minimized where floors keep the steps short") {
+  // floor 0.25: lr / d is at most 0.4, and the largest weights lie beyond gamma l1
+  for (const Bend bend : {Bend::mcp, Bend::scad})
+    for (const bool amsgrad : {false, true})
+      for (const bool factored : {false, true})
+        for (const double gamma : {1.9, 2.2}) {
+          steps::AdamStep step{0.1, 0.9, 0.99, 1e-8, 0, 1, 1, false, true};
+          step.bend = bend;
+          step.gamma = gamma;
+          check_adam<float, float>(step, 0, amsgrad, false, factored);
+          check_adam<Bfloat16, Bfloat16>(step, 0, amsgrad, false, factored);
         }
 }
 

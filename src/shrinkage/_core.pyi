@@ -108,12 +108,12 @@ class LogisticFit:
 
     def stand_at(self, columns: Columns, l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], free_coefs: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], eta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], strength: float) -> None: ...
 
-def adam_step(storage: str, params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], steps: Sequence[float], floors: Sequence[float], l1: Sequence[float], l2: Sequence[float], *, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, shrink: float, maximize: bool, in_metric: bool, memory: float, threads: int) -> list[float]:
+def adam_step(storage: str, params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], steps: Sequence[float], floors: Sequence[float], l1: Sequence[float], l2: Sequence[float], *, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, shrink: float, maximize: bool, in_metric: bool, memory: float, threads: int, factors: Sequence[int] = [], bend: str = 'none', gamma: float = 0.0) -> list[float]:
     """
     Adam's step and the penalty's on tensors given by address, in place; duals empty: proximal, else dual averaging. Returns each tensor's sum of vhat.
     """
 
-def sgd_step(storage: str, params: Sequence[int], grads: Sequence[int], buffers: Sequence[int], duals: Sequence[int], sizes: Sequence[int], first: Sequence[bool], l1: Sequence[float], l2: Sequence[float], kept_thresholds: Sequence[float], *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool, memory: float, threads: int) -> None:
+def sgd_step(storage: str, params: Sequence[int], grads: Sequence[int], buffers: Sequence[int], duals: Sequence[int], sizes: Sequence[int], first: Sequence[bool], l1: Sequence[float], l2: Sequence[float], kept_thresholds: Sequence[float], *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool, memory: float, threads: int, factors: Sequence[int] = []) -> None:
     """
     The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.
     """

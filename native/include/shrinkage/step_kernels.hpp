@@ -10,6 +10,9 @@ struct Bfloat16 {
   std::uint16_t bits;
 };
 
+// How a penalty goes on from |w|: straight on, or as MCP and SCAD do.
+enum class Bend { none, mcp, scad };
+
 // Adam: d = max(sqrt(v) inv_root_bias + eps, floor); the step of a weight is r = step / d, its thresholds
 // r l1 + l1_constant and r l2 + l2_constant.
 struct AdamScalars {
@@ -23,6 +26,9 @@ struct AdamScalars {
   float l1, l2;           // times (1 - beta1^t), so that r l1 = lr l1 / d
   float l1_constant, l2_constant;
   float memory;           // dual averaging forgets by it; 1 keeps all
+  Bend bend;              // what is not `none` leaves large weights unshrunk, has no l2 and knows no dual averaging
+  float lambda, edge;     // slope at zero, and the size from which a weight is unshrunk
+  float concavity;        // 1 - r concavity is the slope's reciprocal on the bend, > 0 by the floor
 };
 
 template <class Real, class Dual = Real>
@@ -30,7 +36,8 @@ struct AdamArrays {
   Real* w;
   const Real* g;
   Real *m, *v, *v_max;  // v_max null: no amsgrad
-  Dual *z, *threshold;  // dual averaging only
+  Dual *z, *threshold;   // dual averaging only
+  const float* factors;  // multipliers of the penalty's strength; null: 1
 };
 
 // SGD: u = momentum as torch has it; w <- soft(w - lr u, l1) / (1 + l2) with thresholds of the whole tensor.
@@ -48,6 +55,7 @@ struct SgdArrays {
   const Real* g;
   Real* buffer;  // null: no momentum
   Dual* z;       // dual averaging only
+  const float* factors;  // multipliers of l1 and l2, without dual averaging; null: 1
 };
 
 }  // namespace shrinkage

@@ -91,12 +91,15 @@ struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay, shrink, memory;
   bool maximize;
   bool in_metric;  // thresholds lr l1 / d; otherwise lr l1
+  Bend bend = Bend::none;
+  double gamma = 0;  // of the bend; floors must keep lr / d below gamma (MCP), gamma - 1 (SCAD)
 };
 
 struct AdamTensors {
   Addresses w, g, m, v, v_max, z, threshold;  // v_max empty: no amsgrad; z empty: no dual averaging
   std::vector<Index> sizes;
   std::vector<double> steps, floors, l1, l2;
+  Addresses factors = {};  // float32 beside every storage; empty, or 0 where a tensor has none
 };
 
 inline AdamScalars scalars_of(const AdamStep& step, double t, double floor, double l1, double l2) {
@@ -117,13 +120,18 @@ inline AdamScalars scalars_of(const AdamStep& step, double t, double floor, doub
   (step.in_metric ? s.l1 : s.l1_constant) = f(step.in_metric ? bias1 * l1 : step.lr * l1);
   (step.in_metric ? s.l2 : s.l2_constant) = f(step.in_metric ? bias1 * l2 : step.lr * l2);
   s.memory = step.lr == 0 ? 1.0f : f(step.memory);
+  s.bend = step.bend;
+  s.lambda = f(l1);
+  s.edge = f(step.gamma * l1);
+  if (step.bend != Bend::none) s.concavity = f(bias1 / (step.bend == Bend::mcp ? step.gamma : step.gamma - 1));
   return s;
 }
 
 template <class Real, class Dual>
 AdamArrays<Real, Dual> arrays_of(const AdamTensors& x, std::size_t k, Index i) {
   return {at<Real>(x.w, k, i),     at<const Real>(x.g, k, i), at<Real>(x.m, k, i),         at<Real>(x.v, k, i),
-          at<Real>(x.v_max, k, i), at<Dual>(x.z, k, i),       at<Dual>(x.threshold, k, i)};
+          at<Real>(x.v_max, k, i), at<Dual>(x.z, k, i),       at<Dual>(x.threshold, k, i),
+          at<const float>(x.factors, k, i)};
 }
 
 // For each tensor, the sum of vhat after the step.
@@ -153,6 +161,7 @@ struct SgdTensors {
   std::vector<Index> sizes;
   std::vector<bool> first;                     // the buffer is not yet filled
   std::vector<double> l1, l2, kept_threshold;  // times lr and the momentum's scale; the old threshold times memory
+  Addresses factors = {};                      // as Adam's, without dual averaging
 };
 
 inline void sgd(Storage storage, const SgdTensors& x, const SgdStep& step, int threads) {
@@ -176,7 +185,8 @@ inline void sgd(Storage storage, const SgdTensors& x, const SgdStep& step, int t
     const auto arrays = [&](auto real, auto dual_real) {
       using Real = decltype(real);
       using Dual = decltype(dual_real);
-      return SgdArrays<Real, Dual>{at<Real>(x.w, k, i), at<const Real>(x.g, k, i), at<Real>(x.buffer, k, i), at<Dual>(x.z, k, i)};
+      return SgdArrays<Real, Dual>{at<Real>(x.w, k, i), at<const Real>(x.g, k, i), at<Real>(x.buffer, k, i), at<Dual>(x.z, k, i),
+                                    at<const float>(x.factors, k, i)};
     };
     if (storage == Storage::float32)
       (dual ? run.dual_sgd_f32 : run.prox_sgd_f32)(count, arrays(0.0f, 0.0f), s);

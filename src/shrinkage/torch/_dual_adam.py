@@ -8,13 +8,14 @@ from shrinkage.torch._adam import Moments, advance, check_settings, fused_step, 
 from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_adam
 from shrinkage.torch._local import local
+from shrinkage.torch._one_pass import factors_for, slopes
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     fused_and_other,
     is_zero,
     memory_of,
 )
-from shrinkage.torch._prox import strengths
+from shrinkage.torch._slopes import is_elastic_net
 
 
 class DualAdam(PenalizedOptimizer):
@@ -125,11 +126,13 @@ class DualAdam(PenalizedOptimizer):
         forget([self.state[p] for p in free])
         ready_duals(group["penalty"], penalized, [self.state[p] for p in penalized], one_step=False)
         memory = memory_of(group)
-        fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), duals=2)
+        fused, others = fused_and_other(group, penalized, lambda some: self._lists(group, some), 2, is_elastic_net)
         for batch in fused:
+            m = moments_of(self, group, batch)
             duals, thresholds = self._lists(group, batch)[-2:]
-            more = {"duals": duals, "thresholds": thresholds, "memory": memory}
-            fused_step(group, moments_of(self, group, batch), fused_dual_adam, strengths(group["penalty"]), **more)
+            factors = factors_for(group["penalty"], m.weights)
+            more = {"duals": duals, "thresholds": thresholds, "memory": memory, "factors": factors}
+            fused_step(group, m, fused_dual_adam, slopes(group["penalty"]), **more)
         for batch in others:
             _step(group, moments_of(self, group, batch), memory)
 

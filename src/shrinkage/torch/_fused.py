@@ -14,7 +14,7 @@ from torch.autograd.graph import increment_version
 from shrinkage import _core
 from shrinkage._errors import ArgumentError
 
-_Tensors = Sequence[Tensor]
+Factors = Sequence[Tensor | None]
 _PLAIN = (torch.nn.Parameter, Tensor)
 _STORAGES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -80,6 +80,19 @@ def _places(tensors: Iterable[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 
+def _multipliers(params: Sequence[Tensor], factors: Factors) -> list[int]:
+    """Return where the factors lie, 0 for None; empty where no tensor has any."""
+    if all(factor is None for factor in factors):
+        return []
+    for param, factor in zip(params, factors, strict=True):
+        if factor is not None and (factor.dtype is not torch.float32 or factor.shape != param.shape):
+            raise ArgumentError(
+                f"factors of a fused step must be float32 of the tensor's shape {tuple(param.shape)}; got "
+                f"{factor.dtype} of shape {tuple(factor.shape)}"
+            )
+    return [0 if factor is None else factor.data_ptr() for factor in factors]
+
+
 def _sizes(tensors: Iterable[Tensor]) -> list[int]:
     return [tensor.numel() for tensor in tensors]
 
@@ -124,14 +137,21 @@ def fused_prox_adam(
     maximize: bool,
     shrink: float = 1.0,
     in_metric: bool = True,
+    factors: Factors = (),
+    bend: str = "none",
+    gamma: float = 0.0,
 ) -> list[float]:
-    """Adam's step and the elastic net's prox, in place; returns Σ vhat of each tensor after the step.
+    """Adam's step and a prox, in place; returns Σ vhat of each tensor after the step.
 
     m ← β₁m + (1-β₁)g, v ← β₂v + (1-β₂)g², d = max(sqrt(vhat) + eps, floor),
     w ← soft(w - lr mhat/d, lr l1/d) / (1 + lr l2/d); with ``in_metric=False`` the thresholds are lr l1 and lr l2
     (decoupled semantics). ``max_exp_avg_sqs`` empty: no amsgrad. weight_decay w is added to the gradient, and then w
     is multiplied by ``shrink``. ``steps`` count this step. ``l1`` and ``l2`` are numbers, or one number per tensor; 0
-    leaves a tensor without penalty.
+    leaves a tensor without penalty. ``factors``: for each tensor None or float32 multipliers of both, laid out as it
+    is.
+
+    With ``bend`` "mcp" or "scad" the prox is that of `MCP` or `SCAD` of slope l1 and the given ``gamma``, and l2 is 0;
+    ``floors`` must keep lr/d below gamma (MCP) or gamma - 1 (SCAD).
 
     Kingma & Ba (2015), Algorithm 1, https://arxiv.org/abs/1412.6980; Yun, Lozano & Yang (2021), Algorithm 1 with the
     diagonal preconditioner, https://arxiv.org/abs/2006.07065.
@@ -142,7 +162,8 @@ def fused_prox_adam(
         _places(exp_avgs), _places(exp_avg_sqs), _places(max_exp_avg_sqs), [], [],
         _sizes(params), _floats(steps), _floats(floors), _spread(l1, len(params)), _spread(l2, len(params)),
         lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, shrink=shrink, maximize=maximize,
-        in_metric=in_metric, memory=1.0, threads=torch.get_num_threads(),
+        in_metric=in_metric, memory=1.0, threads=torch.get_num_threads(), factors=_multipliers(params, factors),
+        bend=bend, gamma=gamma,
     )  # fmt: skip
     _announce(params, *states)
     return sums
@@ -169,6 +190,7 @@ def fused_dual_adam(
     memory: float,
     maximize: bool,
     shrink: float = 1.0,
+    factors: Factors = (),
 ) -> list[float]:
     """Adam's step by dual averaging, in place; returns Σ vhat of each tensor after the step.
 
@@ -186,7 +208,7 @@ def fused_dual_adam(
         _places(exp_avgs), _places(exp_avg_sqs), _places(max_exp_avg_sqs), _places(duals), _places(thresholds),
         _sizes(params), _floats(steps), _floats(floors), _spread(l1, len(params)), _spread(l2, len(params)),
         lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, shrink=shrink, maximize=maximize,
-        in_metric=True, memory=memory, threads=torch.get_num_threads(),
+        in_metric=True, memory=memory, threads=torch.get_num_threads(), factors=_multipliers(params, factors),
     )  # fmt: skip
     _announce(params, *states, duals, thresholds)
     return sums
@@ -207,12 +229,13 @@ def fused_prox_sgd(
     l1: Sequence[float] | float,
     l2: Sequence[float] | float,
     maximize: bool,
+    factors: Factors = (),
 ) -> None:
     """SGD's step and the elastic net's prox, in place: w ← soft(w - lr u, length l1) / (1 + length l2).
 
     u is torch's direction: the gradient, its momentum or Nesterov's; ``momentum_buffers`` empty: no momentum.
     Where ``first``, the buffer is set to the gradient, whatever it holds. ``lengths`` are lr times the momentum's
-    scale, the step that the penalty takes.
+    scale, the step that the penalty takes. ``factors`` are as in `fused_prox_adam`.
     """
     added = [length * strength for length, strength in zip(lengths, _spread(l1, len(params)), strict=True)]
     shrunk = [length * strength for length, strength in zip(lengths, _spread(l2, len(params)), strict=True)]
@@ -220,7 +243,7 @@ def fused_prox_sgd(
         _storage(params, (grads, momentum_buffers)), _places(params), _places(grads), _places(momentum_buffers), [],
         _sizes(params), list(first), added, shrunk, [],
         lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov, maximize=maximize,
-        memory=1.0, threads=torch.get_num_threads(),
+        memory=1.0, threads=torch.get_num_threads(), factors=_multipliers(params, factors),
     )  # fmt: skip
     _announce(params, momentum_buffers)
 

@@ -13,7 +13,7 @@ from shrinkage._check import check_boolean, check_nonnegative, check_positive_in
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._checkpoint import ON_THE_CPU, OWN_STATE, matched_by_name, packed, with_own_settings
 from shrinkage.torch._fused import can_fuse
-from shrinkage.torch._local import is_sharded
+from shrinkage.torch._local import is_sharded, needs_whole
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox import is_elementwise
 from shrinkage.training import from_plain, misfit
@@ -202,6 +202,7 @@ def fused_and_other(
     parameters: list[Tensor],
     lists_of: Callable[[list[Tensor]], Sequence[Sequence[Tensor]]],
     duals: int = 0,
+    takes: Callable[[Any], bool] = is_elementwise,
 ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
     """Return batches of penalized parameters for the one-pass step, and batches for the step by `torch._foreach_*`.
 
@@ -211,25 +212,31 @@ def fused_and_other(
         From parameters to the lists of tensors that a step reads or writes: weights, gradients, states.
     duals : int
         How many of the last lists may be float32 beside bfloat16 weights.
+    takes : callable
+        Which penalties the one-pass step knows.
     """
     if parameters and group["differentiable"]:
         raise ArgumentError(
             "differentiable=True works for parameters without a penalty only: pass penalty=None for them"
         )
-    if not parameters or not wants_fused(group):
+    if not parameters or not wants_fused(group, takes):
         return [], batches(parameters, group["foreach"])
     together = zip(*(each for each in lists_of(parameters) if each), strict=True)
-    can = [can_fuse(tensors, duals) for tensors in together]
+    penalty = group["penalty"]
+    can = [
+        can_fuse(tensors, duals) and not (is_sharded(p) and needs_whole(penalty, p))
+        for p, tensors in zip(parameters, together, strict=True)
+    ]
     fused = [p for p, yes in zip(parameters, can, strict=True) if yes]
     others = [p for p, yes in zip(parameters, can, strict=True) if not yes]
     return batches(fused, foreach=True), batches(others, group["foreach"])
 
 
-def wants_fused(group: dict[str, Any]) -> bool:
+def wants_fused(group: dict[str, Any], takes: Callable[[Any], bool] = is_elementwise) -> bool:
     """Say whether the one-pass step may be taken if the tensors allow it; a choice of `foreach` is respected."""
     if group["fused"] is False or (group["fused"] is None and group["foreach"] is not None):
         return False
-    return is_elementwise(group["penalty"]) and not group.get("keep") and not group["stochastic_rounding"]
+    return takes(group["penalty"]) and not group.get("keep") and not group["stochastic_rounding"]
 
 
 def check_penalty(penalty: Any) -> None:

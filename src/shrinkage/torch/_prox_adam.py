@@ -6,12 +6,13 @@ import torch
 
 from shrinkage.torch._adam import Moments, advance, check_settings, fused_step, moments_of, split_by_penalty, torch_adam
 from shrinkage.torch._fused import fused_prox_adam
+from shrinkage.torch._one_pass import bend_of, factors_for, has_one_pass, slopes
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     check_count,
     fused_and_other,
 )
-from shrinkage.torch._prox import prox_, strengths
+from shrinkage.torch._prox import prox_
 
 
 class ProxAdam(PenalizedOptimizer):
@@ -115,9 +116,12 @@ class ProxAdam(PenalizedOptimizer):
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)
         torch_adam(group, moments_of(self, group, free), group["weight_decay"])
-        fused, others = fused_and_other(group, penalized, lambda some: moments_of(self, group, some).lists())
+        penalty, lists_of = group["penalty"], lambda some: moments_of(self, group, some).lists()
+        fused, others = fused_and_other(group, penalized, lists_of, takes=has_one_pass)
         for batch in fused:
-            fused_step(group, moments_of(self, group, batch), fused_prox_adam, strengths(group["penalty"]))
+            m = moments_of(self, group, batch)
+            more = {"factors": factors_for(penalty, m.weights), **bend_of(penalty)}
+            fused_step(group, m, fused_prox_adam, slopes(penalty), **more)
         for batch in others:
             _step(group, moments_of(self, group, batch))
 

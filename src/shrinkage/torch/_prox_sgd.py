@@ -7,13 +7,14 @@ from torch import Tensor
 
 from shrinkage.torch._fused import fused_prox_sgd
 from shrinkage.torch._metrics import shorten_, starts_of
+from shrinkage.torch._one_pass import factors_for, slopes
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
     check_count,
     fused_and_other,
 )
 from shrinkage.torch._precision import put_back, widened
-from shrinkage.torch._prox import prox_, strengths
+from shrinkage.torch._prox import prox_
 from shrinkage.torch._sgd import (
     advance_lengths,
     check_sgd,
@@ -24,6 +25,7 @@ from shrinkage.torch._sgd import (
     split_sgd,
     torch_sgd,
 )
+from shrinkage.torch._slopes import is_elastic_net
 
 
 class ProxSGD(PenalizedOptimizer):
@@ -115,17 +117,20 @@ class ProxSGD(PenalizedOptimizer):
         states = [self.state[p] for p in penalized]
         first = dict(zip(penalized, ready_momenta(group, penalized, states), strict=True))
         lengths = dict(zip(penalized, advance_lengths(group, states), strict=True))
-        fused, others = fused_and_other(group, penalized, lambda some: momenta_of(self, group, some).lists())
+        fused, others = fused_and_other(
+            group, penalized, lambda some: momenta_of(self, group, some).lists(), takes=is_elastic_net
+        )
         for batch in fused:
-            l1, l2 = strengths(group["penalty"])
+            l1, l2 = slopes(group["penalty"])
             weights, gradients, buffers = momenta_of(self, group, batch).lists()
             known = [first[p] for p in batch], [lengths[p] for p in batch]
-            fused_prox_sgd(weights, gradients, buffers, *known, **fused_arguments(group), l1=l1, l2=l2)
+            settings: dict[str, Any] = fused_arguments(group) | {"factors": factors_for(group["penalty"], weights)}
+            fused_prox_sgd(weights, gradients, buffers, *known, **settings, l1=l1, l2=l2)
         for batch in others:
             m = momenta_of(self, group, batch)
             weights = widened(m.weights)
-            starts = starts_of(group["penalty"], weights)
+            starts = starts_of(group["penalty"], group, weights)
             torch._foreach_add_(weights, displacements(group, m, weights, [first[p] for p in batch]))
-            steps = shorten_(group["penalty"], starts, weights, [lengths[p] for p in batch])
+            steps = shorten_(group["penalty"], group, starts, weights, [lengths[p] for p in batch])
             prox_(group["penalty"], weights, steps, batch, group["keep"])
             put_back(m.weights, weights, group["stochastic_rounding"])
