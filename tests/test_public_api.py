@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,20 @@ def test_the_front_door_is_the_whole_front_door():
     expected = {*FRONT_DOOR, *ESTIMATORS, *CV_ESTIMATORS}
     assert expected <= public_names(shrinkage)
     assert set(dir(shrinkage)) >= expected | {"__version__"}
+
+
+def test_rooms_open_when_they_are_named_and_not_before():
+    code = "import sys, shrinkage; before = set(sys.modules); rooms = [getattr(shrinkage, r) for r in sys.argv[1:]]; "
+    code += "print(*sorted(m for m in before if m.startswith('shrinkage.')), *(room.__name__ for room in rooms))"
+    closed = ["plots", "report", "training", *({"torch"} & set(ROOMS))]
+    said = subprocess.run(
+        [sys.executable, "-c", code, *closed], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said[-len(closed) :] == [f"shrinkage.{room}" for room in closed]
+    assert not {f"shrinkage.{room}" for room in closed} & set(said[: -len(closed)])
+    assert set(ROOMS) <= set(dir(shrinkage))
+    with pytest.raises(AttributeError, match="attic"):
+        _ = shrinkage.attic
 
 
 @pytest.mark.parametrize(("name", "thing"), [pytest.param(*pair, id=pair[0]) for pair in documented_things()])

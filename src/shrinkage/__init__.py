@@ -1,5 +1,9 @@
 """L1, L2 and elastic-net penalties done right: exact zeros, a certificate, a strength that is chosen and explained."""
 
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from shrinkage._errors import ArgumentError as ArgumentError
 from shrinkage._errors import ConvergenceWarning as ConvergenceWarning
 from shrinkage._errors import DataError as DataError
@@ -26,3 +30,16 @@ from shrinkage.penalties import SCAD as SCAD
 from shrinkage.penalties import GroupL2 as GroupL2
 
 __version__ = "0.1.0"
+
+if not _TYPE_CHECKING:  # or type checkers would take every name for a room
+    _ROOMS = ("datasets", "design", "losses", "plots", "problem", "report", "solvers", "tables", "torch", "training")
+
+    def __getattr__(name):
+        """Open a room when it is first named, so that `import shrinkage` stays light."""
+        if name in _ROOMS:
+            return _import_module(f"shrinkage.{name}")
+        raise AttributeError(f"module 'shrinkage' has no attribute {name!r}")
+
+    def __dir__():
+        there = [room for room in _ROOMS if room != "torch" or _find_spec("torch")]
+        return sorted({*globals(), *there})
