@@ -98,5 +98,10 @@ def test_what_holds_nothing_to_draw_is_refused():
     for nothing in ([], [3], Report(())):
         with pytest.raises(ArgumentError, match="at least one"):
             plots.sparsity(nothing)
+    for draw, argument in ((plots.sparsity, "reports"), (plots.decay, "report"), (plots.path, "path")):
+        with pytest.raises(ArgumentError, match=f"^{argument} must be"):
+            draw(3)
+    with pytest.raises(ArgumentError, match=r"^cv must be a CrossValidation; got Report"):
+        plots.cross_validation(Report(()))
     with pytest.raises(ArgumentError, match="decays"):
         plots.decay(DecayReport((decay_row("w", None),)))

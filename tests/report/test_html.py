@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from shrinkage._errors import ArgumentError
 from shrinkage._path import cross_validate
 from shrinkage.datasets import simulate_linear
 from shrinkage.report import Candidate, Study, html
@@ -136,3 +137,9 @@ def test_a_path_and_a_cross_validation_have_a_page_too(study, part):
     assert parsed.open == []
     assert "script" not in parsed.tags
     assert page.count("<svg") == (2 if part == "cv" else 1)
+
+
+@pytest.mark.parametrize("subject", [3, None, "page"])
+def test_what_has_no_page_is_named(subject):
+    with pytest.raises(ArgumentError, match=r"^subject must be"):
+        html(subject)

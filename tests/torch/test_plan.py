@@ -195,6 +195,12 @@ def test_a_callable_sees_name_parameter_and_owner():
     assert {n: m for n, _, m in seen if n in ("ls", "bn1.weight")} == {"ls": model, "bn1.weight": model.bn1}
 
 
+def test_a_callable_that_takes_something_else_is_refused_by_its_argument():
+    for argument in ("select", "exclude"):
+        with pytest.raises(ArgumentError, match=rf"^{argument}: a callable must take \(name, parameter, module\)"):
+            Plan(Net(), L1(0.1), **{argument: [lambda name: True]})
+
+
 def test_slimming_selects_the_gains_of_norms_without_their_biases():
     assert Plan(Net(), L1(0.1), select="norms").penalized == ("bn1.weight", "gn.weight", "ln_1.weight", "norm1.weight")
 
@@ -289,6 +295,8 @@ def test_what_is_no_model_is_refused(model, message):
 def test_a_parameter_of_another_model_is_refused():
     with pytest.raises(ArgumentError, match="must be one of the plan's 13; got 'nothing'"):
         Plan(Net()).penalty_of("nothing")
+    with pytest.raises(ArgumentError, match="parameter must be a name or a parameter itself; got 3"):
+        Plan(Net()).row_of(3)
     with pytest.raises(ArgumentError, match=r"a tensor of shape \(2,\)"):
         Plan(Net()).penalty_of(torch.zeros(2))
 

@@ -1,12 +1,14 @@
 """The cross-validation curve."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from shrinkage._path import CrossValidation
 from shrinkage.plots._style import (
     COLORS,
     MUTED,
+    check_record,
     count_on_top,
     mark_strengths,
     new_axes,
@@ -14,13 +16,10 @@ from shrinkage.plots._style import (
     strength_axis,
 )
 
-if TYPE_CHECKING:
-    from shrinkage._path import CrossValidation
-
 UNITS = {"squared": "mean squared error, held out", "logistic": "mean deviance, held out"}
 
 
-def cross_validation(cv: "CrossValidation", ax: Any = None) -> Any:
+def cross_validation(cv: CrossValidation, ax: Any = None) -> Any:
     """Draw held-out error ± one standard error against -log(alpha), with both rules.
 
     Dotted lines stand at the strength of the lowest error (min) and at the largest strength within one standard error
@@ -41,6 +40,8 @@ def cross_validation(cv: "CrossValidation", ax: Any = None) -> Any:
     ------
     MissingExtraError
         If matplotlib is not installed.
+    ArgumentError
+        If `cv` is no cross-validation, or an alpha is 0.
 
     Examples
     --------
@@ -51,6 +52,7 @@ def cross_validation(cv: "CrossValidation", ax: Any = None) -> Any:
     >>> ax.get_ylabel()
     'mean squared error, held out'
     """
+    check_record("cv", cv, CrossValidation)
     ax = new_axes(ax)
     x = strength_axis(cv.alphas)
     se = np.where(np.isfinite(cv.se), cv.se, 0.0)

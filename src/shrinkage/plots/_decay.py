@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage._errors import ArgumentError
-from shrinkage.plots._style import COLORS, MARK, MUTED, clip_name, new_axes, plain_frame
+from shrinkage.plots._style import COLORS, MARK, MUTED, check_record, clip_name, new_axes, plain_frame
 from shrinkage.training import DecayReport, DecayRow
 
 MOST_ROWS = 40
@@ -32,7 +32,7 @@ def decay(report: DecayReport, ax: Any = None) -> Any:
     MissingExtraError
         If matplotlib is not installed.
     ArgumentError
-        If nothing decays, or nothing is known of how.
+        If `report` is none, nothing decays, or nothing is known of how.
 
     Examples
     --------
@@ -43,6 +43,7 @@ def decay(report: DecayReport, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'share of a weight lost per step'
     """
+    check_record("report", report, DecayReport)
     rows = decaying_rows(report)
     if not rows:
         raise ArgumentError("a picture of decay needs a parameter that decays at a known pace; this report has none")

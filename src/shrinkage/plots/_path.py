@@ -1,15 +1,17 @@
 """Coefficients along a path of strengths."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shrinkage._errors import ArgumentError
+from shrinkage._path import Path
 from shrinkage.plots._style import (
     COLORS,
     MUTED,
+    check_record,
     clip_name,
     count_on_top,
     mark_strengths,
@@ -18,15 +20,12 @@ from shrinkage.plots._style import (
     strength_axis,
 )
 
-if TYPE_CHECKING:
-    from shrinkage._path import Path
-
 RASTER_FROM = 150
 """From this many muted curves on, they are drawn as one image inside a vector picture, which keeps files small."""
 
 
 def path(
-    path: "Path",
+    path: Path,
     ax: Any = None,
     names: Sequence[str] | None = None,
     scale: ArrayLike | None = None,
@@ -65,7 +64,7 @@ def path(
     MissingExtraError
         If matplotlib is not installed.
     ArgumentError
-        If an alpha is 0, or `names` or `scale` have another length than the coefficients.
+        If `path` is none, an alpha is 0, or `names` or `scale` have another length than the coefficients.
 
     Examples
     --------
@@ -76,6 +75,7 @@ def path(
     >>> ax.get_xlabel()
     '-log(alpha)'
     """
+    check_record("path", path, Path)
     ax = new_axes(ax)
     x = strength_axis(path.alphas)
     curves = np.asarray(path.coefs.toarray(), dtype=np.float64)

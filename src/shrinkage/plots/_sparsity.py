@@ -1,6 +1,6 @@
 """Exact zeros of a network, layer by layer or over its training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,10 @@ def sparsity(reports: "Report | Sequence[Report] | Sequence[tuple[float, Report]
 
 def steps_and_reports(reports: Any) -> tuple[list[float], list[Report]]:
     """A sequence of reports, with or without steps, as steps and reports."""
-    pairs = [pair if isinstance(pair, tuple) else (None, pair) for pair in reports]
-    records = [record for _, record in pairs]
+    if not isinstance(reports, Iterable) or isinstance(reports, (str, Mapping)):
+        raise ArgumentError(f"reports must be a Report or a sequence of them; got {type(reports).__name__}")
+    pairs: list[Any] = [pair if isinstance(pair, tuple) and len(pair) == 2 else (None, pair) for pair in reports]
+    records: list[Any] = [record for _, record in pairs]
     if not records or not all(isinstance(record, Report) for record in records):
         raise ArgumentError("reports must be a Report, or a sequence of at least one Report or (step, Report)")
     given = [step for step, _ in pairs]

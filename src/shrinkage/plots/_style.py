@@ -22,6 +22,13 @@ def pyplot() -> Any:
     return plt
 
 
+def check_record(name: str, value: Any, kind: type) -> None:
+    """Refuse what is not the record that a picture is drawn of; before that, that nothing can be drawn at all."""
+    pyplot()
+    if not isinstance(value, kind):
+        raise ArgumentError(f"{name} must be a {kind.__name__}; got {type(value).__name__}")
+
+
 def new_axes(ax: Any, width: float = 7.0, height: float = 4.4) -> Any:
     """`ax`, or the Axes of a new figure."""
     plt = pyplot()

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shrinkage._errors import ArgumentError
+from shrinkage._path import CrossValidation, Path
 from shrinkage.report._page import notes, page, pairs, section, table
 from shrinkage.report._picture import picture
 from shrinkage.report._study import Study, ranked
@@ -13,7 +15,6 @@ from shrinkage.report._training import is_training, training_page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shrinkage._path import CrossValidation, Path
     from shrinkage.training import DecayReport, Report
 
     Training = Report | DecayReport | Sequence[Report | DecayReport | tuple[float, Report]]
@@ -45,7 +46,7 @@ def html(subject: "Path | CrossValidation | Study | Training", title: str | None
     MissingExtraError
         If matplotlib is not installed.
     ArgumentError
-        If a training history holds nothing, or something else.
+        If `subject` is none of these, or a training history holds nothing, or something else.
 
     Examples
     --------
@@ -61,8 +62,13 @@ def html(subject: "Path | CrossValidation | Study | Training", title: str | None
     if is_training(subject):
         made, lead, sections = training_page(subject)
         return page(title or made, lead, sections)
-    cv: Any = subject if hasattr(subject, "scores") else None
-    path: Any = subject if cv is None else cv.path
+    if not isinstance(subject, (Path, CrossValidation)):
+        raise ArgumentError(
+            "subject must be a Path, CrossValidation, Study, Report, DecayReport or a sequence of the last two; got "
+            f"{type(subject).__name__}"
+        )
+    cv = subject if isinstance(subject, CrossValidation) else None
+    path: Any = subject.path if isinstance(subject, CrossValidation) else subject
     names = path.feature_names or tuple(f"x{j}" for j in range(path.coefs.shape[0]))
     index = cv.index_1se if cv is not None else len(path.alphas) - 1
     coef = path.coefs[:, [index]].toarray()[:, 0]

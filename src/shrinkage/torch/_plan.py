@@ -1,6 +1,7 @@
 """Who gets which penalty in a torch model: resolved once, printed, and handed to any optimizer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -109,7 +110,11 @@ class Plan:
         named = facts_of(model)
         known = {one.facts.name: one for one in named}
         self.table: PlanTable = resolve(
-            (one.facts for one in named), penalty, _by_name(select, known), _by_name(exclude, known), overrides
+            (one.facts for one in named),
+            penalty,
+            _by_name("select", select, known),
+            _by_name("exclude", exclude, known),
+            overrides,
         )
         self.parameters: dict[str, torch.Tensor] = {name: one.parameter for name, one in known.items()}
         self._row_of = {name: row for row in self.table for name in (row.name, *row.aliases)}
@@ -140,6 +145,8 @@ class Plan:
         ArgumentError
             If the plan has no such parameter.
         """
+        if not isinstance(parameter, (str, torch.Tensor)):
+            raise ArgumentError(f"parameter must be a name or a parameter itself; got {parameter!r}")
         if isinstance(parameter, str):
             row = self._row_of.get(parameter)
         else:
@@ -214,7 +221,7 @@ class Plan:
         return f"<Plan: {self.table.summary}>"
 
 
-def _by_name(selection: Any, known: dict[str, Named]) -> Any:
+def _by_name(argument: str, selection: Any, known: dict[str, Named]) -> Any:
     """A selection with its callables made to take names only."""
     if callable(selection):
         ask: Any = selection
@@ -223,10 +230,20 @@ def _by_name(selection: Any, known: dict[str, Named]) -> Any:
             one = known[name]
             return ask(name, one.parameter, one.module)
 
+        try:
+            signature(ask).bind("name", None, None)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{argument}: a callable must take (name, parameter, module); "
+                f"{getattr(ask, '__name__', ask)!r} does not: {error}"
+            ) from None
+        except ValueError:  # compiled functions may not know what they take
+            pass
+
         by_name.__name__ = getattr(selection, "__name__", "callable")
         return by_name
     if isinstance(selection, Iterable) and not isinstance(selection, (str, Mapping)):
-        return [_by_name(one, known) for one in selection]
+        return [_by_name(argument, one, known) for one in selection]
     return selection
 
 
