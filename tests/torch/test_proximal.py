@@ -45,7 +45,7 @@ every_run = pytest.mark.parametrize(("name", "options", "steps"), RUNS)
 
 
 @pytest.mark.parametrize(("penalty", "model"), [
-    (L1(0.15), Lasso(alpha=0.15, fit_intercept=False, tol=1e-13)),
+    pytest.param(L1(0.15), Lasso(alpha=0.15, fit_intercept=False, tol=1e-13), marks=pytest.mark.slow),
     (L1L2(0.2, l1_ratio=0.7), ElasticNet(alpha=0.2, l1_ratio=0.7, fit_intercept=False, tol=1e-13)),
 ], ids=["lasso", "elastic net"])  # fmt: skip
 @every_run
@@ -78,7 +78,9 @@ def test_schedules_of_the_learning_rate_and_of_momentum_keep_the_minimizer(name,
 
 
 @pytest.mark.parametrize(
-    "penalty", [GroupL2(0.2, axis=0), L1(0.08) + GroupL2(0.15, axis=0)], ids=["group", "sparse group"]
+    "penalty",
+    [pytest.param(GroupL2(0.2, axis=0), marks=pytest.mark.slow), L1(0.08) + GroupL2(0.15, axis=0)],
+    ids=["group", "sparse group"],
 )
 @pytest.mark.parametrize(("name", "options", "steps"), [
     ("SGD", {"lr": 0.1, "momentum": 0.9}, 500),

@@ -193,7 +193,7 @@ def test_what_comes_later_and_cannot_be_right_is_refused_before_anything_moves(c
         for p in every:
             p.grad = torch.ones_like(p)
         before = [p.detach().clone() for p in every]
-        with pytest.raises(ArgumentError, match="GroupL2|penalty"):
+        with pytest.raises(ArgumentError, match=r"GroupL2|penalty"):
             optimizer.step()
         assert all(torch.equal(p, was) for p, was in zip(every, before, strict=True))
         assert not any("momentum_buffer" in state for state in optimizer.state.values())
