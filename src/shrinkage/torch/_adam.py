@@ -166,7 +166,7 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
     d = max(√v̂ + ε, floor), with the floor of `floors_of`, rms the root mean square of √v̂ over the tensor one step
     before.
     """
-    beta1, beta2 = (float(beta) for beta in group["betas"])
+    beta1, beta2 = (number(beta) for beta in group["betas"])
     metric_before(group, m, coupled_decay)
     torch._foreach_add_([s["step"] for s in m.states], 1.0)
     corrections = [adam_corrections(number(s["step"]), beta1, beta2) for s in m.states]
@@ -175,9 +175,7 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
         gradients = list(torch._foreach_neg(gradients))
     if coupled_decay:
         gradients = torch._foreach_add(gradients, m.weights, alpha=coupled_decay)
-    torch._foreach_lerp_(m.exp_avgs, gradients, 1.0 - beta1)
-    torch._foreach_mul_(m.exp_avg_sqs, beta2)
-    torch._foreach_addcmul_(m.exp_avg_sqs, gradients, gradients, 1.0 - beta2)
+    _average_(m, gradients, beta1, beta2)
     second = m.exp_avg_sqs
     if group["amsgrad"]:
         torch._foreach_maximum_(m.max_exp_avg_sqs, m.exp_avg_sqs)
@@ -191,6 +189,18 @@ def advance(group: dict[str, Any], m: Moments, coupled_decay: float) -> Directio
     steps = torch._foreach_reciprocal(metric)
     torch._foreach_mul_(steps, [lr * gate for gate in gates])
     return Direction(list(displacements), list(steps))
+
+
+def _average_(m: Moments, gradients: Any, beta1: Any, beta2: Any) -> None:
+    """Update the moments; betas on a device are not waited for."""
+    torch._foreach_mul_(m.exp_avg_sqs, beta2)
+    if not isinstance(beta1, Tensor):
+        torch._foreach_lerp_(m.exp_avgs, gradients, 1.0 - beta1)
+        torch._foreach_addcmul_(m.exp_avg_sqs, gradients, gradients, 1.0 - beta2)
+        return
+    for first, second, g in zip(m.exp_avgs, m.exp_avg_sqs, gradients, strict=True):
+        first.lerp_(g, (1.0 - beta1).to(first))
+        second.add_(g.square().mul_(1.0 - beta2))
 
 
 def _floor_(group: dict[str, Any], m: Moments, metric: list[Tensor]) -> list[Any]:

@@ -12,6 +12,7 @@ from shrinkage.torch._optimizer import (
     fused_and_other,
     is_zero,
     memory_of,
+    number,
 )
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import strengths
@@ -119,6 +120,7 @@ class DualSGD(PenalizedOptimizer):
         forget([self.state[p] for p in free])
         states = [self.state[p] for p in penalized]
         ready_duals(group["penalty"], penalized, states, one_step=True)
+        _beside(number(group["lr"]), states)
         first = dict(zip(penalized, ready_momenta(group, penalized, states), strict=True))
         lengths = dict(zip(penalized, advance_lengths(group, states), strict=True))
         memory = memory_of(group)
@@ -146,3 +148,11 @@ class DualSGD(PenalizedOptimizer):
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
         return *momenta_of(self, group, parameters).lists(), [local(self.state[p]["dual"]) for p in parameters]
+
+
+def _beside(lr: Any, states: list[dict[str, Any]]) -> None:
+    """Take each Γ of one number to the learning rate where that is on a device: adding there waits for nothing."""
+    for state in states if isinstance(lr, Tensor) else []:
+        gamma = state.get("threshold")
+        if gamma is not None and gamma.ndim == 0 and gamma.device != lr.device:
+            state["threshold"] = gamma.to(lr.device, lr.dtype if lr.device.type == "mps" else gamma.dtype)
