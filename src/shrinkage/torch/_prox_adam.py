@@ -36,7 +36,8 @@ class ProxAdam(PenalizedOptimizer):
     betas, eps, weight_decay, amsgrad, maximize, foreach, capturable, differentiable, fused
         As in `torch.optim.Adam`. `weight_decay` adds weight_decay · w to the gradient before the moments; as a
         penalty, `L2` is the better place for it. `fused=None` takes the one-pass step of the compiled core for
-        contiguous float32 and bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`, and `foreach` elsewhere.
+        contiguous float32 and bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`, `MCP` and `SCAD`, and `foreach`
+        elsewhere.
     penalty : Penalty, optional
         For parameters that no group and no plan says otherwise of. Any penalty of `shrinkage.penalties`; on groups of
         weights its prox is exact in the metric too.

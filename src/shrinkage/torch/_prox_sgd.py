@@ -48,7 +48,7 @@ class ProxSGD(PenalizedOptimizer):
         Learning rate; at 0 the weights stay where they are.
     momentum, dampening, weight_decay, nesterov, maximize, foreach, differentiable, fused
         As in `torch.optim.SGD`. `fused=None` takes the one-pass step of the compiled core for contiguous float32 and
-        bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`.
+        bfloat16 tensors on the CPU under `L1`, `L2`, `L1L2`, with factors or without.
     penalty : Penalty, optional
         For parameters that no group and no plan says otherwise of.
     warmup_steps, keep, stochastic_rounding
