@@ -11,7 +11,7 @@ from shrinkage.torch._group_prox import dual_group_step_
 from shrinkage.torch._local import is_sharded, local, needs_whole, part_of, whole_and_back
 from shrinkage.torch._optimizer import number
 from shrinkage.torch._precision import LOW
-from shrinkage.torch._prox import is_elementwise
+from shrinkage.torch._prox import enough_left, is_elementwise, with_survivors
 from shrinkage.training import dual_group_step, dual_step, one_step_per_group
 
 STATE = ("dual", "threshold", "group_threshold")
@@ -83,7 +83,14 @@ def forget(states: list[dict[str, Any]]) -> None:
 
 
 def dual_(
-    penalty: Any, p: Tensor, state: dict[str, Any], w: Tensor, displacement: Tensor, step: Any, memory: float
+    penalty: Any,
+    p: Tensor,
+    state: dict[str, Any],
+    w: Tensor,
+    displacement: Tensor,
+    step: Any,
+    memory: float,
+    keep: int = 0,
 ) -> None:
     """Take the step in `w`, the local part of `p` or a wider copy of it, and in the state.
 
@@ -91,10 +98,18 @@ def dual_(
     ----------
     step : number, or tensor of the shape of `w`
         The length of the step: lr · s, or lr / d.
+    keep : int
+        The least number of weights (of groups, for a penalty on groups) that stay.
     """
-    if is_grouped(penalty):
-        _groups_(penalty, p, state, w, displacement, step, memory)
-        return
+    before = w.clone() if keep else w
+    (_groups_ if is_grouped(penalty) else _weights_)(penalty, p, state, w, displacement, step, memory)
+    if keep:
+        _keep_(penalty, p, state, w, before, displacement, step, keep)
+
+
+def _weights_(
+    penalty: Any, p: Tensor, state: dict[str, Any], w: Tensor, displacement: Tensor, step: Any, memory: float
+) -> None:
     z, gamma = local(state["dual"]), local(state["threshold"])
     l1, l2 = penalty.alpha * penalty.l1_ratio, penalty.alpha * (1.0 - penalty.l1_ratio)
     if penalty.factors is not None:
@@ -133,6 +148,27 @@ def _groups_(
     w.copy_(part_of(p, new) if gathered else new)
     for name in ("dual", *names):
         local(state[name]).copy_(part_of(p, results[name]) if gathered else results[name])
+
+
+def _keep_(
+    penalty: Any,
+    p: Tensor,
+    state: dict[str, Any],
+    w: Tensor,
+    before: Tensor,
+    displacement: Tensor,
+    step: Any,
+    keep: int,
+) -> None:
+    """Put the largest weights or groups where the gradient alone takes them, should too few be left; z starts anew."""
+    left = whole_and_back(p, w)
+    if enough_left(penalty, left, keep):
+        return
+    before, displacement = whole_and_back(p, before), whole_and_back(p, displacement)
+    if is_grouped(penalty) and isinstance(step, Tensor) and step.ndim > 0:
+        displacement, _ = one_step_per_group(penalty, displacement, whole_and_back(p, step))
+    w.copy_(part_of(p, with_survivors(penalty, left, before + displacement, left, keep)))
+    local(state["dual"]).masked_fill_(w != 0, 0.0)
 
 
 def _factors(factors: Any, p: Tensor, w: Tensor) -> Tensor:

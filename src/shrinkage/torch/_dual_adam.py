@@ -11,6 +11,7 @@ from shrinkage.torch._local import local
 from shrinkage.torch._one_pass import factors_for, slopes
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
+    check_count,
     fused_and_other,
     is_zero,
     memory_of,
@@ -52,6 +53,9 @@ class DualAdam(PenalizedOptimizer):
         ever more slowly, by ‖w‖ / (‖w‖ + Γ) of what the gradient says across w. Below .99 zeros get fewer.
     warmup_steps, metric_floor, stochastic_rounding
         As in `ProxAdam`.
+    keep : int, default 0
+        Guard against the collapse of a layer: the least number of weights, or of groups, that each tensor keeps. Where
+        a step would leave fewer, the largest of w - lr · m̂ / d are left at that, and their z starts anew from there.
 
     Raises
     ------
@@ -101,6 +105,7 @@ class DualAdam(PenalizedOptimizer):
         memory: float = 0.999,
         warmup_steps: int = 0,
         metric_floor: float = 0.01,
+        keep: int = 0,
         stochastic_rounding: bool = False,
         foreach: bool | None = None,
         maximize: bool = False,
@@ -115,6 +120,7 @@ class DualAdam(PenalizedOptimizer):
         super()._check_settings(group)
         check_settings(group)
         check_memory(group["memory"])
+        check_count("keep", group["keep"])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
@@ -148,5 +154,5 @@ def _step(group: dict[str, Any], m: Moments, memory: float) -> None:
     still = is_zero(group["lr"])  # or rounding would move groups
     each = zip(m.parameters, m.states, work.weights, direction.displacements, direction.steps, strict=True)
     for p, state, w, displacement, step in [] if still else each:
-        dual_(group["penalty"], p, state, w, displacement, step, memory)
+        dual_(group["penalty"], p, state, w, displacement, step, memory, group["keep"])
     m.put_back(work, group["stochastic_rounding"])

@@ -9,6 +9,7 @@ from shrinkage.torch._fused import fused_dual_sgd
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
+    check_count,
     fused_and_other,
     is_zero,
     memory_of,
@@ -49,7 +50,7 @@ class DualSGD(PenalizedOptimizer):
         As in `ProxSGD`.
     penalty : Penalty, optional
         As in `DualAdam`.
-    memory, warmup_steps, stochastic_rounding
+    memory, warmup_steps, keep, stochastic_rounding
         As in `DualAdam`.
 
     Raises
@@ -96,6 +97,7 @@ class DualSGD(PenalizedOptimizer):
         penalty: Any = None,
         memory: float = 0.999,
         warmup_steps: int = 0,
+        keep: int = 0,
         stochastic_rounding: bool = False,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -109,6 +111,7 @@ class DualSGD(PenalizedOptimizer):
         super()._check_settings(group)
         check_sgd(group)
         check_memory(group["memory"])
+        check_count("keep", group["keep"])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
@@ -143,7 +146,7 @@ class DualSGD(PenalizedOptimizer):
         moved = displacements(group, m, weights, first)
         each = zip(batch, m.states, weights, moved, lengths, strict=True)
         for p, state, w, displacement, length in [] if is_zero(group["lr"]) else each:  # or rounding would move groups
-            dual_(group["penalty"], p, state, w, displacement, length, memory)
+            dual_(group["penalty"], p, state, w, displacement, length, memory, group["keep"])
         put_back(m.weights, weights, group["stochastic_rounding"])
 
     def _lists(self, group: dict[str, Any], parameters: list[Tensor]) -> tuple[list[Tensor], ...]:

@@ -44,7 +44,7 @@ def prox_(penalty: Any, weights: list[Tensor], steps: Steps, like: list[Tensor],
             if k not in done:
                 w.copy_(prox_in_parts(penalty, p, w, step))
     for w, z, p in zip(weights, before, like, strict=False):
-        w.copy_(_with_survivors(penalty, w, z, p, keep))
+        w.copy_(with_survivors(penalty, w, z, p, keep))
 
 
 def soft_threshold_(weights: list[Tensor], steps: Steps, l1: float, l2: float) -> None:
@@ -69,26 +69,30 @@ def soft_threshold_(weights: list[Tensor], steps: Steps, l1: float, l2: float) -
         torch._foreach_div_(weights, divisors)
 
 
-def _with_survivors(penalty: Any, w: Tensor, z: Tensor, like: Tensor, keep: int) -> Tensor:
+def with_survivors(penalty: Any, w: Tensor, z: Tensor, like: Tensor, keep: int) -> Tensor:
     """`w`, with the `keep` largest weights or groups of `z` put back where fewer are left."""
     if is_sharded(like):
-        whole = _with_survivors(penalty, whole_and_back(like, w), whole_and_back(like, z), _plain_like(w), keep)
+        whole = with_survivors(penalty, whole_and_back(like, w), whole_and_back(like, z), _plain_like(w), keep)
         return part_of(like, whole)
-    if not w.numel():
+    if enough_left(penalty, w, keep):
         return w
     if not isinstance(penalty, BlockSeparable):
-        if int(torch.count_nonzero(w)) >= keep:
-            return w
         top = torch.topk(z.abs().flatten(), min(keep, z.numel())).indices
         kept = torch.zeros(z.numel(), dtype=torch.bool, device=z.device)
         kept[top] = True
         return torch.where(kept.reshape(z.shape), z, w)
     group = getattr(penalty, "group", penalty)
-    if int(torch.count_nonzero(group.norms(w))) >= keep:
-        return w
     norms = group.norms(z).flatten()
     top = torch.topk(norms, min(keep, norms.numel())).indices
     return torch.where(_members(group, z, top), z, w)
+
+
+def enough_left(penalty: Any, w: Tensor, keep: int) -> bool:
+    """Say whether a tensor has `keep` weights (groups, for a penalty on groups) that are not 0."""
+    if not w.numel():
+        return True
+    alone = not isinstance(penalty, BlockSeparable)
+    return int(torch.count_nonzero(w if alone else getattr(penalty, "group", penalty).norms(w))) >= keep
 
 
 def _members(group: Any, z: Tensor, chosen: Tensor) -> Tensor:
