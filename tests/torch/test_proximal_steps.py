@@ -27,7 +27,7 @@ TWINS = [
 
 
 @pytest.mark.parametrize(
-    "penalty", [L1L2(0.05, l1_ratio=0.9), GroupL2(0.5, axis=1), MCP(0.05)], ids=["l1l2", "group", "mcp"]
+    "penalty", [L1L2(0.05, l1_ratio=0.9), GroupL2(0.5, axis=1), MCP(0.2)], ids=["l1l2", "group", "mcp"]
 )
 @pytest.mark.filterwarnings("ignore:weights decay twice")
 @pytest.mark.parametrize(("ours", "theirs", "options"), TWINS)

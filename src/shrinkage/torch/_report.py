@@ -66,9 +66,10 @@ def report(
 
     Notes
     -----
-    With d, m̂ as of the last step and η = lr, the penalty's step is η (l1 sign(w) + l2 w) / d and the gradient's η m̂ /
-    d, over weights that are not zero (for SGD d = 1 and momentum lengthens both; for other penalties l1 sign(w) + l2 w
-    is their derivative). Optimality: |g| <= l1 where w = 0, g + l1 sign(w) + l2 w = 0 elsewhere; coupled weight decay
+    With d, m̂ as of the last step (a floor of d as the next step takes it) and η = lr, the penalty's step is
+    η (l1 sign(w) + l2 w) / d and the gradient's η m̂ / d, over weights that are not zero (for SGD d = 1 and momentum
+    lengthens both; for other penalties l1 sign(w) + l2 w is their derivative; under `DualAdam` each group has one d).
+    Optimality: |g| <= l1 where w = 0, g + l1 sign(w) + l2 w = 0 elsewhere; coupled weight decay
     counts as L2. After a prox the weights are judged with a gradient from before it.
 
     The scale of weights in front of a normalization is invisible to the loss: then g ⟂ w. It is judged by `.grad`,
