@@ -126,6 +126,45 @@ def test_the_floor_is_of_the_step_before_also_where_the_penalty_begins_late(fore
     assert (right == 0).any()
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("foreach", [None, True])
+@pytest.mark.parametrize("kind", [ProxAdam, DualAdam])
+@pytest.mark.parametrize("first", [0, 3])
+def test_one_gradient_that_is_not_finite_spoils_one_weight_and_not_the_tensor(kind, foreach, amsgrad, bad, first):
+    """The others step as if that weight were not there, but for the count in the root mean square."""
+    weights = [torch.nn.Parameter(torch.linspace(0.5, 1.0, 8)) for _ in range(2)]
+    settings = {"lr": 0.01, "penalty": L1(0.05), "metric_floor": 0.3, "foreach": foreach, "amsgrad": amsgrad}
+    optimizers = [kind([w], **settings) for w in weights]
+    draw = torch.Generator().manual_seed(0)
+    for t in range(8):
+        g = torch.randn(8, generator=draw) * torch.logspace(-3, 0, 8)
+        g[4] = 0.0
+        for k, (w, optimizer) in enumerate(zip(weights, optimizers, strict=True)):
+            w.grad = g.clone()
+            if k and t >= first:
+                w.grad[4] = bad
+            optimizer.step()
+        others = [torch.cat([w.detach()[:4], w.detach()[5:]]) for w in weights]
+        assert torch.allclose(*others, rtol=1e-5, atol=0)
+    start = torch.linspace(0.5, 1.0, 8)[[0, 1, 2, 3, 5, 6, 7]]
+    assert (others[1] != start).all()
+
+
+def test_a_floor_that_was_spoilt_before_is_none():
+    w = torch.nn.Parameter(torch.ones(3))
+    for foreach in (None, True):
+        optimizer = ProxAdam([w], lr=0.01, penalty=L1(0.01), foreach=foreach)
+        for spoilt in (None, float("nan"), float("inf")):
+            if spoilt is not None:
+                optimizer.state[w]["metric_rms"].fill_(spoilt)
+            before = w.detach().clone()
+            w.grad = torch.tensor([1.0, 2.0, 3.0])
+            optimizer.step()
+            assert (w < before).all()
+            assert torch.isfinite(optimizer.state[w]["metric_rms"])
+
+
 @pytest.mark.parametrize("kind", [ProxSGD, ProxAdam, DualAdam])
 def test_nothing_shrinks_during_the_warm_up(kind):
     free, warm = (torch.nn.Parameter(torch.full((6,), 0.5)) for _ in range(2))

@@ -251,14 +251,18 @@ def floors_of(group: dict[str, Any], last: list[Any]) -> list[Any]:
 
 
 def finite_norms(tensors: list[Tensor]) -> list[Tensor]:
-    """Return the norm of each tensor, over those of its numbers that are finite."""
+    """Return the norm of each tensor, over those of its numbers whose squares are finite."""
     if torch.compiler.is_compiling() or any(tensor.device.type != "cpu" for tensor in tensors):
-        return list(torch._foreach_norm([_finite(tensor) for tensor in tensors]))
+        return list(torch._foreach_norm([_squarable(tensor) for tensor in tensors]))
     norms = list(torch._foreach_norm(tensors))
     for k, norm in enumerate(norms):
-        if not math.isfinite(norm):
-            norms[k] = torch.linalg.vector_norm(_finite(tensors[k]))
+        if not math.isfinite(float(norm)):
+            norms[k] = torch.linalg.vector_norm(_squarable(tensors[k]))
     return norms
+
+
+def _squarable(tensor: Tensor) -> Tensor:
+    return torch.where(torch.isfinite(tensor * tensor), tensor, 0.0)
 
 
 def _finite(tensor: Tensor) -> Tensor:
