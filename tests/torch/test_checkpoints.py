@@ -366,6 +366,22 @@ def unpacked(stored, optimizer):
     return {**stored, "state": {k: dict(known) for k, known in enumerate(held)}}
 
 
+@pytest.mark.parametrize("name", ["ProxSGD", "ProxAdam", "DualAdam", "DualSGD"])
+def test_scalars_are_loaded_to_where_steps_look_for_them(name):
+    """Stored on the CPU, read beside parameters elsewhere: the meta device stands for any other."""
+    w = torch.nn.Parameter(torch.ones(4))
+    optimizer = make(name, [w], L1(0.1))
+    for _ in range(2):
+        w.grad = torch.ones(4)
+        optimizer.step()
+    far = torch.nn.Parameter(torch.ones(4, device="meta"))
+    other = make(name, [far], L1(0.1))
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    places = {key: value.device.type for key, value in other.state[far].items()}
+    at_home = {"momentum_scale", "step"} | ({"threshold"} if name == "DualSGD" else set())
+    assert places == {key: "cpu" if key in at_home else "meta" for key in optimizer.state[w]}
+
+
 @every
 def test_a_warning_given_is_not_stored(name):
     optimizer = planned(name, network())
