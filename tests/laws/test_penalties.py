@@ -103,6 +103,31 @@ def test_a_multiple_of_a_penalty_is_a_longer_step(g, v, step):
     assert float((g * step).value(v)) == pytest.approx(step * float(g.value(v)))
 
 
+@pytest.mark.parametrize("g", those(object, Convex))
+@for_some(u=vector, w=vector, v=vector, share=st.floats(0.01, 0.99))
+def test_squares_of_the_concavity_make_a_penalty_convex_and_its_prox_continuous(g, u, w, v, share):
+    c = g.concavity
+
+    def bent(x):
+        return float(g.value(x)) + 0.5 * c * float(x @ x)
+
+    assert bent(share * u + (1 - share) * w) <= share * bent(u) + (1 - share) * bent(w) + 1e-10
+    h = share / c
+    moved = np.abs(g.prox(u, h) - g.prox(v, h))
+    assert (moved <= np.abs(u - v) / (1 - share) + 1e-10).all()
+
+
+@pytest.mark.parametrize("g", those(object, Convex))
+def test_no_smaller_concavity_will_do(g):
+    """In the bend, just past the first knot, the second difference of the value is that of the square."""
+    x = np.where(unpenalized(g), 0.0, 0.7 * (1.2 if isinstance(g, SCAD) else 0.2) * np.ones(SIZE))
+    j = np.flatnonzero(x)[0]
+    d = np.zeros(SIZE)
+    d[j] = 0.01
+    second = float(g.value(x + d) - 2 * g.value(x) + g.value(x - d)) / 0.01**2
+    assert second == pytest.approx(-g.concavity, rel=1e-6)
+
+
 @every_elementwise_penalty
 @for_some(v=vector, step=steps)
 def test_an_array_of_steps_is_one_prox_per_coordinate(g, v, step):

@@ -1,12 +1,13 @@
 """What a penalty refuses, and how it says so."""
 
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
 import pytest
 
 from shrinkage._errors import ArgumentError, ShrinkageError
-from shrinkage.penalties import ALL, L1, L1L2, L2, GroupL2, SparseGroup
+from shrinkage.penalties import ALL, L1, L1L2, L2, MCP, SCAD, GroupL2, SparseGroup
 
 MADE_BY_STRENGTH = [partial(GroupL2, axis=0) if kind is GroupL2 else kind for kind in ALL if kind is not SparseGroup]
 ELEMENTWISE = [kind for kind in ALL if kind not in (GroupL2, SparseGroup)]
@@ -66,3 +67,26 @@ def test_the_type_of_the_coefficients_is_kept_and_whole_numbers_become_floats():
 
 def test_the_prox_of_the_lasso_gives_exact_zeros():
     assert np.count_nonzero(L1(0.1).prox(np.linspace(-0.1, 0.1, 101), 1.0)) == 0
+
+
+@pytest.mark.parametrize("penalty", MADE_BY_STRENGTH)
+@pytest.mark.parametrize("alpha", [np.float32(0.25), np.float64(0.25), np.array(0.25), Fraction(1, 4), np.int64(2)])
+def test_a_strength_that_is_one_number_becomes_one_of_python(penalty, alpha):
+    for g in (penalty(alpha), penalty(1.0).with_alpha(alpha)):
+        assert type(g.alpha) is float
+        assert g.alpha == alpha
+
+
+def test_the_numbers_of_a_penalty_beside_its_strength_become_pythons():
+    assert type(L1L2(0.1, np.float32(0.5)).l1_ratio) is float
+    assert type(MCP(0.1, np.float32(2.5)).gamma) is type(SCAD(0.1, np.int64(3)).gamma) is float
+    assert type((L1(np.float32(0.5)) + GroupL2(np.array(0.25), axis=0)).alpha) is float
+
+
+def test_a_tensor_as_a_strength_becomes_a_number_unless_a_gradient_flows_through_it():
+    torch = pytest.importorskip("torch")
+    assert type(L1(torch.tensor(0.5)).alpha) is float
+    alpha = torch.tensor(0.5, requires_grad=True)
+    L1(alpha).value(torch.tensor([1.0, -2.0])).backward()
+    assert alpha.grad == 3.0
+    assert L1(np.array([0.5])).alpha.shape == (1,)

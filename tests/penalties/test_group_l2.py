@@ -8,6 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from shrinkage._errors import ArgumentError
 from shrinkage.penalties import L1, L1L2, L2, MCP, GroupL2, SparseGroup
+from shrinkage.training import resolve
+from shrinkage.training._plan import Facts
 
 EPS = {np.float64: 2.3e-16, np.float32: 1.2e-7}
 seven = arrays(np.float64, 7, elements=st.floats(-5, 5, allow_subnormal=False).map(lambda x: round(x, 5)))
@@ -201,3 +203,55 @@ def test_what_is_no_penalty_is_not_added():
             g + 3
         with pytest.raises(TypeError):
             g * "2"
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 2), (2, 1), ()])
+def test_one_strength_for_each_group_is_each_group_at_its_strength(axis):
+    """Counted in C order, however the norms lie; also where two axes have one length."""
+    draw = np.random.default_rng(0)
+    v, step = draw.normal(size=(3, 3, 2)), draw.uniform(0.5, 2.0, size=(3, 3, 2))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    alone = np.ix_(*[range(v.shape[a]) if a in axes else [0] for a in range(3)])
+    shape = np.zeros((3, 3, 2))[alone].shape
+    alpha = np.linspace(0.1, 0.9, int(np.prod(shape)))
+    for strengths in (alpha, alpha.reshape(shape)):
+        g = GroupL2(strengths, axis=axis)
+        for h in (0.7, step):
+            expected = np.empty_like(v)
+            for number, place in enumerate(np.ndindex(shape)):
+                members = tuple(k if a in axes else slice(None) for a, k in enumerate(place))
+                expected[members] = GroupL2(alpha[number], axis=axis).prox(v, h)[members]
+            assert np.allclose(g.prox(v, h), expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "shape"),
+    [
+        (GroupL2(np.ones(4), axis=0), (3, 4)),
+        (GroupL2(np.ones((3, 4)), axis=0), (3, 4)),
+        (GroupL2(np.ones((1, 3)), axis=0), (3, 4)),
+        (GroupL2(np.ones(2), axis=(0, 1)), (3, 4)),
+        (GroupL2(np.ones(3), groups=[[0], [1, 2]]), (3, 4)),
+        (GroupL2(0.1, axis=(0, -2)), (3, 4)),
+    ],
+)
+def test_strengths_for_other_groups_are_refused_by_the_penalty_and_by_the_plan(penalty, shape):
+    with pytest.raises(ArgumentError, match=r"alpha|axis"):
+        penalty.prox(np.ones(shape), 1.0)
+    with pytest.raises(ArgumentError, match=r"does not fit: its (alpha|groups)"):
+        resolve([Facts("w", shape, 12, "linear", "Linear weight")], penalty)
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        GroupL2(np.ones(3), axis=0),
+        GroupL2(np.ones((3, 1)), axis=0),
+        GroupL2(np.ones(1), axis=0),
+        GroupL2(np.ones(2), groups=[[0], [1, 2]]),
+        L1(0.1) + GroupL2(0.2, axis=-1),
+    ],
+)
+def test_what_the_plan_takes_the_penalty_takes(penalty):
+    (row,) = resolve([Facts("w", (3, 4), 12, "linear", "Linear weight")], penalty).rows
+    assert row.penalty.prox(np.ones((3, 4)), 1.0).shape == (3, 4)
