@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from sklearn.datasets import load_diabetes  # noqa: E402
 
 from shrinkage import L1, L1L2, MCP, SCAD, ElasticNet, GroupL2, Lasso  # noqa: E402
-from shrinkage.torch import DualAdam, DualSGD, ProxAdam, ProxSGD  # noqa: E402
+from shrinkage.torch import DualAdam, DualSGD, ProxAdam, Proximal, ProxSGD  # noqa: E402
 
 FACTORS = np.r_[0.0, 3.0, np.linspace(0.5, 2.0, 8)]
 
@@ -93,6 +93,11 @@ ADAMS = {
 }
 
 
+def some_slow(names, quick):
+    """All names, those besides the `quick` ones marked as slow."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 def assert_same_models(data, make, n_steps, schedule=None):
     """Lasso, elastic net, and on diabetes the lasso with factors: weights within 1e-7, the same exact zeros."""
     penalties = [L1(0.1), L1L2(0.2, l1_ratio=0.5)]
@@ -108,19 +113,19 @@ def assert_same_models(data, make, n_steps, schedule=None):
         assert np.array_equal(w == 0, best == 0)
 
 
-@pytest.mark.parametrize("name", GRADIENT_DESCENTS)
+@pytest.mark.parametrize("name", some_slow(GRADIENT_DESCENTS, quick=("plain", "momentum on a schedule", "dual")))
 def test_gradient_descent_ends_at_the_lasso_and_the_elastic_net(name):
     make, schedule = GRADIENT_DESCENTS[name]
     for data, n_steps in ((normal(), 500), (diabetes(), 500)):
         assert_same_models(data, lambda groups, lr=data.safe: make(groups, lr), n_steps, schedule)
 
 
-@pytest.mark.parametrize("name", ADAMS)
+@pytest.mark.parametrize("name", some_slow(ADAMS, quick=("plain", "dual")))
 def test_adam_ends_at_the_lasso_and_the_elastic_net_on_diabetes(name):
     assert_same_models(diabetes(), ADAMS[name], 500)
 
 
-@pytest.mark.parametrize("optimizer", [ProxAdam, DualAdam])
+@pytest.mark.parametrize("optimizer", [ProxAdam, pytest.param(DualAdam, marks=pytest.mark.slow)])
 def test_adam_ends_at_the_lasso_and_the_elastic_net_on_many_columns(optimizer):
     assert_same_models(normal(), lambda g: optimizer(g, lr=0.05, amsgrad=True), 1000)
 
@@ -140,7 +145,7 @@ GROUP_OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", GROUP_OPTIMIZERS)
+@pytest.mark.parametrize("name", some_slow(GROUP_OPTIMIZERS, quick=("ProxAdam",)))
 def test_groups_end_where_they_are_stationary(name):
     make, n_steps = GROUP_OPTIMIZERS[name]
     data = diabetes()
@@ -152,11 +157,60 @@ def test_groups_end_where_they_are_stationary(name):
         assert np.max(g.violation(w, -gradient)) < 1e-7, which
 
 
+NOT_CONVEX = (MCP(0.1), MCP(0.1, gamma=1.2), SCAD(0.1), SCAD(0.1, gamma=2.2))
+NOT_CONVEX_OPTIMIZERS = {
+    "ProxAdam": lambda g: ProxAdam(g, lr=0.01),
+    "Proximal, Adam": lambda g: Proximal(torch.optim.Adam(g, lr=0.01)).optimizer,
+    "ProxSGD, much momentum": lambda g: ProxSGD(g, lr=0.2, momentum=0.9),
+    "ProxSGD": lambda g: ProxSGD(g, lr=0.8, momentum=0.5),
+    "ProxAdam, fast": lambda g: ProxAdam(g, lr=0.1),
+    "Proximal, NAdam": lambda g: Proximal(torch.optim.NAdam(g, lr=0.01)).optimizer,
+    "Proximal, RMSprop": lambda g: Proximal(torch.optim.RMSprop(g, lr=0.01, momentum=0.5)).optimizer,
+    "Proximal, SGD": lambda g: Proximal(torch.optim.SGD(g, lr=0.2, momentum=0.9)).optimizer,
+}
+
+
+@pytest.mark.parametrize("name", some_slow(NOT_CONVEX_OPTIMIZERS, quick=("ProxAdam",)))
+def test_from_afar_penalties_that_are_not_convex_end_where_they_are_stationary(name):
+    """On ½ (w - t)² these penalties bend less than the loss, and the only stationary point is their prox of t."""
+    draw = torch.Generator().manual_seed(0)
+    t = 0.5 * torch.randn(60, generator=draw, dtype=torch.float64)
+    start = torch.randn(60, generator=draw, dtype=torch.float64)
+    weights = [torch.nn.Parameter(start.clone()) for _ in NOT_CONVEX]
+    groups = [{"params": [w], "penalty": g} for w, g in zip(weights, NOT_CONVEX, strict=True)]
+    optimizer = NOT_CONVEX_OPTIMIZERS[name](groups)
+    for _ in range(1000):
+        for w in weights:
+            w.grad = w.detach() - t
+        optimizer.step()
+    for w, g in zip(weights, NOT_CONVEX, strict=True):
+        best = g.prox(t, 1.0)
+        assert 0 < torch.count_nonzero(best) < best.numel()
+        assert (w - best).abs().max() < 1e-3, g
+        assert torch.equal(w == 0, best == 0), g
+
+
+@pytest.mark.parametrize("name", NOT_CONVEX_OPTIMIZERS)
+def test_a_weight_that_is_stationary_stays_while_its_neighbor_is_pushed_about(name):
+    """Beyond γλ the penalty has no slope, and at a gradient of 0 the metric of such a weight is next to nothing."""
+    draw = torch.Generator().manual_seed(0)
+    weights = [torch.nn.Parameter(torch.ones(2, dtype=torch.float64)) for _ in NOT_CONVEX]
+    groups = [{"params": [w], "penalty": g} for w, g in zip(weights, NOT_CONVEX, strict=True)]
+    optimizer = NOT_CONVEX_OPTIMIZERS[name](groups)
+    for _ in range(50):
+        noise = torch.randn((), generator=draw, dtype=torch.float64)
+        for w in weights:
+            w.grad = torch.stack([w.detach()[0] - 1.0, noise])
+        optimizer.step()
+        assert all(w[0] == 1.0 for w in weights)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_steps"), [("ProxSGD", 700), ("ProxAdam", 1200)])
 def test_penalties_that_are_not_convex_end_where_they_are_stationary(name, n_steps):
     make, _ = GROUP_OPTIMIZERS[name]
     data = normal()
-    penalties = [MCP(0.3, gamma=10.0), SCAD(0.3, gamma=10.0)]
+    penalties = [MCP(0.3), SCAD(0.3)]
     ends, gradients = full_batch(data, penalties, lambda g: make(g, data.safe), n_steps)
     for g, w, gradient in zip(penalties, ends, gradients, strict=True):
         assert 0 < np.count_nonzero(w) < w.size
