@@ -151,8 +151,13 @@ def test_what_is_not_a_number_stays_visible_and_stays_in_its_group():
         clean.step(u, step)
         bad = u.clone()
         bad[1, 3] = torch.nan
+        gammas = (0.0 if poisoned.gamma1 is None else poisoned.gamma1.clone(), poisoned.gamma.clone())
+        by_formula, _, _ = dual_group_step(penalty, poisoned.w.clone(), poisoned.z.clone(), gammas, bad, 0.1, 0.9)
         assert dual_group_step_(penalty, poisoned.w, poisoned.z, (poisoned.gamma1, poisoned.gamma), bad, step, 0.9)
         assert poisoned.w[1, 3].isnan()
+        assert (poisoned.w[1] == 0).sum() == 49
+        assert torch.equal(poisoned.w.isnan(), by_formula.isnan())
+        assert torch.equal(poisoned.w == 0, by_formula == 0)
         others = [0, 2, 3]
         assert torch.equal(poisoned.w[others], clean.w[others])
 

@@ -127,7 +127,6 @@ def _block(
 ) -> tuple[Array, Array]:
     """Return S(soft(z, Γ₁), Γ) and z for groups along `axes`; `carried` = β z, c₁ = β Γ₁, c = β Γ, `added` = Γ - c."""
     xp = namespace_of(w)
-    nothing = xp.zeros_like(w)
     n = w / _or_one(_norm(w, axes))
     here = w + displacement
     pulled = here + c * n
@@ -135,13 +134,13 @@ def _block(
     beyond = sign * pulled - l1  # at most 0 where w = 0
     z = xp.where(w != 0, pulled + sign * c1, carried + displacement)
     revived = xp.abs(z) - (c1 + l1)
-    y = xp.where(beyond > 0, sign * beyond, xp.where(revived > 0, xp.sign(z) * revived, nothing))
+    y = xp.where(beyond > 0, sign * beyond, xp.where(revived > 0, xp.sign(z) * revived, z - z))
     q = xp.where(beyond > 0, here - sign * l1, y - c * n)
     length = _norm(y, axes)
     lived = _total(n * n, axes) > 0
     rest = (_total(q * q, axes) + 2.0 * _total(c * n * q, axes)) / _or_one(length + c)
     left = xp.where(lived, rest, length - c) - added
-    return xp.where(left > 0, y * (left / _or_one(length)), nothing), z
+    return xp.where(left > 0, y * (left / _or_one(length)), y - y), z  # what is not finite stays visible
 
 
 def _strengths(elementwise: Any, like: Array) -> tuple[Any, Any]:
