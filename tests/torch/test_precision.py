@@ -207,7 +207,7 @@ def test_lost_decay_is_reported_once_where_a_weight_would_not_move(dtype, settin
         assert (w != 1).any()
 
 
-def test_the_end_of_a_schedule_is_no_lost_decay_and_a_group_is_reported_once_through_a_checkpoint():
+def test_the_end_of_a_schedule_is_no_lost_decay_and_loading_reports_no_group_again():
     w = weight(torch.float32)
     optimizer = AdamW([w], lr=1e-3)
     torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1e-6)
@@ -215,9 +215,31 @@ def test_the_end_of_a_schedule_is_no_lost_decay_and_a_group_is_reported_once_thr
     assert warned(optimizer) == []
     low = AdamW([weight(torch.bfloat16)], lr=1e-3)
     assert len(warned(low)) == 1
-    other = AdamW([weight(torch.bfloat16)], lr=1e-3)
+    low.load_state_dict(low.state_dict())
+    assert warned(low) == []
+    other = AdamW([weight(torch.bfloat16)], lr=1e-3)  # of another run, whose user has not been told
     other.load_state_dict(low.state_dict())
-    assert warned(other) == []
+    assert len(warned(other)) == 1
+
+
+@pytest.mark.parametrize(("share", "moved"), [(0.2, "no weight"), (0.4, "only the weights at or little below a power")])
+def test_the_report_of_lost_decay_says_whether_any_weight_moves(share, moved):
+    """Every bfloat16 from 1 up to 2: a share of eps, below 1/4 and between 1/4 and 1/2."""
+    eps = torch.finfo(torch.bfloat16).eps
+    w = torch.nn.Parameter(torch.arange(1.0, 2.0, eps).to(torch.bfloat16))
+    before = w.detach().clone()
+    (said,) = warned(AdamW([w], lr=share * eps, weight_decay=1.0), steps=1)
+    assert f"decay alone moves {moved}" in said
+    unmoved = w == before
+    assert bool(unmoved.all()) is (moved == "no weight")
+    assert unmoved[1]
+    assert unmoved[0] == unmoved[-1]
+
+
+def test_decay_that_lets_weights_grow_is_not_reported_as_lost():
+    optimizer = AdamW([weight(torch.bfloat16)], lr=1e-3)
+    optimizer.param_groups[0]["weight_decay"] = -1e-3
+    assert warned(optimizer) == []
 
 
 def test_every_group_has_its_own_report_and_parameters_without_gradient_none():

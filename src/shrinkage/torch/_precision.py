@@ -63,7 +63,7 @@ def warn_of_lost_decay(group: dict[str, Any], rates: list[Any]) -> None:
         half = torch.finfo(dtype).eps / 2
         if shrinking < half and not saved:
             # Above a power of two numbers are twice as far apart as below it, so half of the bound moves none.
-            moved = "no weight" if shrinking < half / 2 else "only the weights that are little below a power of two"
+            moved = "no weight" if shrinking < half / 2 else "only the weights at or little below a power of two"
             group[WARNED] = True
             warnings.warn(
                 f"lr * weight_decay = {shrinking:.1e} is below half a unit in the last place of {dtype} "
