@@ -18,6 +18,8 @@ from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox import is_elementwise
 from shrinkage.training import from_plain, misfit
 
+_AT_ONCE = 1 << 16
+
 
 class PenalizedOptimizer(torch.optim.Optimizer):
     """Base of the optimizers; its children are final and define `_step_group` and `_check_settings`.
@@ -187,13 +189,18 @@ class PenalizedOptimizer(torch.optim.Optimizer):
 def batches(parameters: list[Tensor], foreach: bool | None) -> list[list[Tensor]]:
     """Return parameters in lists that are stepped together, all of one device, type and kind.
 
-    One by one if `foreach` is False, and on the CPU unless it is True, where the passes over a tensor then find it
-    in the cache.
+    One by one if `foreach` is False. On the CPU, unless it is True, in lists of no more than `_AT_ONCE` numbers, where
+    the passes over them then find them in the cache.
     """
     alike: dict[Any, list[Tensor]] = {}
+    started: dict[Any, tuple[int, int]] = {}  # which list a kind has come to, and how many numbers it holds
     for p in parameters:
-        alone = id(p) if foreach is False or (foreach is None and p.device.type == "cpu") else None
-        alike.setdefault((p.device, p.dtype, is_sharded(p), alone), []).append(p)
+        kind, size = (p.device, p.dtype, is_sharded(p)), p.numel()
+        nth, held = started.get(kind, (0, 0))
+        full = foreach is False or (foreach is None and p.device.type == "cpu" and held + size > _AT_ONCE)
+        nth, held = (nth + 1, size) if full else (nth, held + size)
+        started[kind] = nth, held
+        alike.setdefault((kind, nth), []).append(p)
     return list(alike.values())
 
 
