@@ -196,7 +196,7 @@ def test_tensors_of_many_shapes_and_types_go_together_and_others_are_left():
 def test_penalties_that_the_core_does_not_know_are_left():
     for penalty in (
         GroupL2(1.0, groups=[[0, 1]]),
-        GroupL2(torch.tensor(1.0), axis=0),
+        GroupL2(torch.ones(3), axis=0),
         L1(0.1, factors=torch.ones(3, 2)) + GroupL2(1.0, axis=0),
         L1(0.1),
         GroupL2(1.0, axis=2),

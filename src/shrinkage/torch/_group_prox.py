@@ -131,10 +131,11 @@ def _layout(group: GroupL2, w: Tensor) -> _Layout | None:
     if any(not -w.ndim <= axis < w.ndim for axis in given):
         return None  # the formula says what is wrong
     axes = {axis % w.ndim for axis in given}
-    order = sorted(range(w.ndim), key=lambda axis: (-w.stride(axis), axis))
+    plain = w.is_contiguous()
+    order = list(range(w.ndim)) if plain else sorted(range(w.ndim), key=lambda axis: (-w.stride(axis), axis))
     places = [place for place, axis in enumerate(order) if axis in axes]
     first, last = (places[0], places[-1] + 1) if places else (0, 0)
-    if len(axes) != len(given) or len(places) != last - first or not w.permute(order).is_contiguous():
+    if len(axes) != len(given) or len(places) != last - first or not (plain or w.permute(order).is_contiguous()):
         return None
     sizes = [w.shape[axis] for axis in order]
     outer, n_groups, inner = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
