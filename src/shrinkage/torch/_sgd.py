@@ -111,7 +111,7 @@ def ready_momenta(group: dict[str, Any], parameters: list[Tensor], states: list[
         if state.get("momentum_buffer") is None:
             state["momentum_buffer"] = torch.zeros_like(p, memory_format=torch.preserve_format)
             state["momentum_scale"] = torch.zeros((), dtype=torch.float64)
-    return [number(state["momentum_scale"]) == 0 for state in states]
+    return [bool(number(state["momentum_scale"]) == 0) for state in states]
 
 
 def set_steady_scales(group: dict[str, Any], states: list[dict[str, Any]]) -> None:
