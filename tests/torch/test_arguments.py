@@ -91,7 +91,7 @@ def test_a_value_out_of_range_in_a_group_is_refused_as_by_the_constructor(name, 
     assert len(optimizer.param_groups) == 1
 
 
-SLIPS = {"penatly": "penalty", "Penalty": "penalty", "weigth_decay": "weight_decay", "warmup_step": "warmup_steps",
+SLIPS = {"pennalty": "penalty", "Penalty": "penalty", "weigth_decay": "weight_decay", "warmup_step": "warmup_steps",
          "LR": "lr", "keeep": "keep"}  # fmt: skip
 
 

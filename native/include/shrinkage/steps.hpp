@@ -130,8 +130,7 @@ inline AdamScalars scalars_of(const AdamStep& step, double t, double floor, doub
 template <class Real, class Dual>
 AdamArrays<Real, Dual> arrays_of(const AdamTensors& x, std::size_t k, Index i) {
   return {at<Real>(x.w, k, i),     at<const Real>(x.g, k, i), at<Real>(x.m, k, i),         at<Real>(x.v, k, i),
-          at<Real>(x.v_max, k, i), at<Dual>(x.z, k, i),       at<Dual>(x.threshold, k, i),
-          at<const float>(x.factors, k, i)};
+          at<Real>(x.v_max, k, i), at<Dual>(x.z, k, i),       at<Dual>(x.threshold, k, i), at<const float>(x.factors, k, i)};
 }
 
 // For each tensor, the sum of vhat after the step.
@@ -186,7 +185,7 @@ inline void sgd(Storage storage, const SgdTensors& x, const SgdStep& step, int t
       using Real = decltype(real);
       using Dual = decltype(dual_real);
       return SgdArrays<Real, Dual>{at<Real>(x.w, k, i), at<const Real>(x.g, k, i), at<Real>(x.buffer, k, i), at<Dual>(x.z, k, i),
-                                    at<const float>(x.factors, k, i)};
+                                   at<const float>(x.factors, k, i)};
     };
     if (storage == Storage::float32)
       (dual ? run.dual_sgd_f32 : run.prox_sgd_f32)(count, arrays(0.0f, 0.0f), s);

@@ -58,6 +58,6 @@ def dual_step(
     z = xp.where(w != 0, sign * carried + here, memory * dual + displacement)
     zero = xp.zeros_like(w)
     revived = xp.abs(z) - grown
-    crossed = xp.where(revived > 0, xp.sign(z) * revived, zero)
+    crossed = xp.where(revived <= 0, zero, xp.sign(z) * revived)  # a NaN stays visible
     new = xp.where(beyond > 0, sign * beyond, crossed) / (1.0 + shrink)
     return new, xp.where(new == 0, z, zero), grown
