@@ -233,11 +233,11 @@ def test_a_strength_changed_on_the_way_holds_from_then_on(name):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("free_steps", [1, 3])
-def test_a_penalty_that_begins_under_momentum_takes_the_step_that_momentum_takes_then(free_steps, nesterov):
-    """With gradients of 0 from then on the buffer says nothing of the scale: only the count of steps does."""
+@pytest.mark.parametrize(("before", "free_steps"), [(L1(0.0), 1), (L1(0.0), 3), (None, 400)])
+def test_a_penalty_that_begins_under_momentum_takes_the_step_that_momentum_takes_then(before, free_steps, nesterov):
+    """With gradients of 0 the buffer says nothing of the scale: the count of steps does, or that they were many."""
     w = torch.nn.Parameter(torch.tensor([5.0], dtype=torch.float64))
-    optimizer = make("ProxSGD", [w], lr=0.1, momentum=0.9, nesterov=nesterov)
+    optimizer = make("ProxSGD", [w], lr=0.1, momentum=0.9, nesterov=nesterov, penalty=before)
     for _ in range(free_steps):
         w.grad = torch.zeros_like(w)
         optimizer.step()

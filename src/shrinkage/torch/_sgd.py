@@ -78,7 +78,7 @@ def torch_sgd(optimizer: Any, group: dict[str, Any], parameters: list[Tensor]) -
     if not parameters:
         return
     states = [optimizer.state[p] for p in parameters]
-    if group["momentum"] != 0:  # whatever the penalty is now: one may come later
+    if group["momentum"] != 0 and group["penalty"] is not None:
         set_steady_scales(group, states)
         advance_lengths(group, states)
     buffers = [state.get("momentum_buffer") for state in states]
@@ -115,7 +115,10 @@ def ready_momenta(group: dict[str, Any], parameters: list[Tensor], states: list[
 
 
 def set_steady_scales(group: dict[str, Any], states: list[dict[str, Any]]) -> None:
-    """Give buffers from a checkpoint of torch's SGD, which knows no scales, that of a long run."""
+    """Give buffers without a scale that of a long run: from torch's own SGD, or from before there was a penalty.
+
+    Where the run was short, the error of this guess fades by the momentum at every step.
+    """
     for state in states:
         if state.get("momentum_buffer") is not None and "momentum_scale" not in state:
             steady = steady_scale(group["momentum"], group["dampening"])
