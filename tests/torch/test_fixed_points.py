@@ -113,7 +113,7 @@ def assert_same_models(data, make, n_steps, schedule=None):
         assert np.array_equal(w == 0, best == 0)
 
 
-@pytest.mark.parametrize("name", some_slow(GRADIENT_DESCENTS, quick=("plain", "momentum on a schedule", "dual")))
+@pytest.mark.parametrize("name", GRADIENT_DESCENTS)
 def test_gradient_descent_ends_at_the_lasso_and_the_elastic_net(name):
     make, schedule = GRADIENT_DESCENTS[name]
     for data, n_steps in ((normal(), 500), (diabetes(), 500)):
