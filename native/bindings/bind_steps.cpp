@@ -57,10 +57,9 @@ std::vector<double> adam_step(const std::string& storage, Addresses params, Addr
   const Bend kind_of_bend = bend_named(bend);
   if (kind_of_bend != Bend::none && !duals.empty()) throw std::invalid_argument("dual steps are for convex penalties");
   nb::gil_scoped_release unlocked;
-  const steps::AdamTensors x{std::move(params), std::move(grads),      std::move(exp_avgs), std::move(exp_avg_sqs),
-                             std::move(max_exp_avg_sqs), std::move(duals), std::move(thresholds), std::move(sizes),
-                             std::move(step_counts), std::move(floors), std::move(l1), std::move(l2),
-                             std::move(factors)};
+  const steps::AdamTensors x{std::move(params), std::move(grads),      std::move(exp_avgs), std::move(exp_avg_sqs), std::move(max_exp_avg_sqs),
+                             std::move(duals),  std::move(thresholds), std::move(sizes),    std::move(step_counts), std::move(floors),
+                             std::move(l1),     std::move(l2),         std::move(factors)};
   return steps::adam(kind, x, {lr, beta1, beta2, eps, weight_decay, shrink, memory, maximize, in_metric, kind_of_bend, gamma}, threads);
 }
 
@@ -76,9 +75,8 @@ void sgd_step(const std::string& storage, Addresses params, Addresses grads, Add
   if (!factors.empty() && !duals.empty()) throw std::invalid_argument("dual steps of gradient descent take no factors");
   const steps::Storage kind = storage_named(storage);
   nb::gil_scoped_release unlocked;
-  const steps::SgdTensors x{std::move(params), std::move(grads), std::move(buffers), std::move(duals), std::move(sizes),
-                            std::move(first),  std::move(l1),    std::move(l2),      std::move(kept_thresholds),
-                            std::move(factors)};
+  const steps::SgdTensors x{std::move(params), std::move(grads), std::move(buffers), std::move(duals),           std::move(sizes),
+                            std::move(first),  std::move(l1),    std::move(l2),      std::move(kept_thresholds), std::move(factors)};
   steps::sgd(kind, x, {lr, momentum, dampening, weight_decay, memory, nesterov, maximize}, threads);
 }
 
@@ -92,6 +90,8 @@ void bind_steps(nb::module_& m) {
         "of vhat.");
   m.def("sgd_step", &sgd_step, "storage"_a, "params"_a, "grads"_a, "buffers"_a, "duals"_a, "sizes"_a, "first"_a, "l1"_a, "l2"_a, "kept_thresholds"_a,
         nb::kw_only(), "lr"_a, "momentum"_a, "dampening"_a, "weight_decay"_a, "nesterov"_a, "maximize"_a, "memory"_a, "threads"_a,
-        "factors"_a = Addresses(),
-        "The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.");
+        "factors"_a = Addresses(), "The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.");
+  m.def(
+      "lend_threads", [](std::uintptr_t gomp_parallel) { shrinkage::team::lent() = reinterpret_cast<shrinkage::team::Parallel>(gomp_parallel); },
+      "gomp_parallel"_a, "Steps run on the threads of the OpenMP whose GOMP_parallel lies there; 0: on threads of their own.");
 }

@@ -82,47 +82,47 @@ float dual_adam_run(Index count, const AdamScalars s, Real* __restrict w, const 
   return total;
 }
 
-// A sum of float32 goes over one block at most, so that it is right to six digits.
-constexpr Index block = 1024;
+// A sum of float32 goes over one stripe at most. Stripes also space out the requests for memory.
+constexpr Index stripe = 64;
 
 inline Index least(Index a, Index b) {
   return a < b ? a : b;
 }
 
-// Asks for the lines of a block before it is met: a page of each array ends before the hardware has learned its stream.
+// Asks for a stripe some way ahead: where a page ends the hardware loses its streams, and here are many.
 template <class Real>
-inline void ahead_of(const Real* x, Index from, Index count) {
+inline void ask_ahead(const Real* x) {
 #if defined(__GNUC__) || defined(__clang__)
-  if (from + block > count) return;
-  for (Index i = 0; i < block; i += static_cast<Index>(64 / sizeof(Real))) __builtin_prefetch(x + from + i, 1, 2);
+  constexpr Index line = 64 / sizeof(Real), ahead = 32 * line;
+  for (Index i = 0; i < stripe; i += line) __builtin_prefetch(x + ahead + i, 0, 3);
 #endif
 }
 
 template <bool amsgrad, Shape shape, bool factored, class Real>
-double prox_adam_blocks(Index count, const AdamArrays<Real>& a, const AdamScalars& s) {
+double prox_adam_stripes(Index count, const AdamArrays<Real>& a, const AdamScalars& s) {
   double total = 0;
-  for (Index i = 0; i < count; i += block) {
-    ahead_of(a.w, i + block, count);
-    ahead_of(a.g, i + block, count);
-    ahead_of(a.m, i + block, count);
-    ahead_of(a.v, i + block, count);
-    total += prox_adam_run<amsgrad, shape, factored>(least(count - i, block), s, a.w + i, a.g + i, a.m + i, a.v + i, amsgrad ? a.v_max + i : nullptr,
+  for (Index i = 0; i < count; i += stripe) {
+    ask_ahead(a.w + i);
+    ask_ahead(a.g + i);
+    ask_ahead(a.m + i);
+    ask_ahead(a.v + i);
+    total += prox_adam_run<amsgrad, shape, factored>(least(count - i, stripe), s, a.w + i, a.g + i, a.m + i, a.v + i, amsgrad ? a.v_max + i : nullptr,
                                                      factored ? a.factors + i : nullptr);
   }
   return total;
 }
 
 template <bool amsgrad, bool ridge, bool factored, class Real, class Dual>
-double dual_adam_blocks(Index count, const AdamArrays<Real, Dual>& a, const AdamScalars& s) {
+double dual_adam_stripes(Index count, const AdamArrays<Real, Dual>& a, const AdamScalars& s) {
   double total = 0;
-  for (Index i = 0; i < count; i += block) {
-    ahead_of(a.w, i + block, count);
-    ahead_of(a.g, i + block, count);
-    ahead_of(a.m, i + block, count);
-    ahead_of(a.v, i + block, count);
-    ahead_of(a.z, i + block, count);
-    ahead_of(a.threshold, i + block, count);
-    total += dual_adam_run<amsgrad, ridge, factored>(least(count - i, block), s, a.w + i, a.g + i, a.m + i, a.v + i, amsgrad ? a.v_max + i : nullptr,
+  for (Index i = 0; i < count; i += stripe) {
+    ask_ahead(a.w + i);
+    ask_ahead(a.g + i);
+    ask_ahead(a.m + i);
+    ask_ahead(a.v + i);
+    ask_ahead(a.z + i);
+    ask_ahead(a.threshold + i);
+    total += dual_adam_run<amsgrad, ridge, factored>(least(count - i, stripe), s, a.w + i, a.g + i, a.m + i, a.v + i, amsgrad ? a.v_max + i : nullptr,
                                                      a.z + i, a.threshold + i, factored ? a.factors + i : nullptr);
   }
   return total;
@@ -130,19 +130,20 @@ double dual_adam_blocks(Index count, const AdamArrays<Real, Dual>& a, const Adam
 
 template <bool amsgrad, class Real>
 double prox_adam_of(Index count, const AdamArrays<Real>& a, const AdamScalars& s) {
-  if (s.bend == Bend::mcp) return (a.factors ? prox_adam_blocks<amsgrad, mcp, true, Real> : prox_adam_blocks<amsgrad, mcp, false, Real>)(count, a, s);
+  if (s.bend == Bend::mcp)
+    return (a.factors ? prox_adam_stripes<amsgrad, mcp, true, Real> : prox_adam_stripes<amsgrad, mcp, false, Real>)(count, a, s);
   if (s.bend == Bend::scad)
-    return (a.factors ? prox_adam_blocks<amsgrad, scad, true, Real> : prox_adam_blocks<amsgrad, scad, false, Real>)(count, a, s);
-  if (a.factors) return prox_adam_blocks<amsgrad, elastic_net, true>(count, a, s);
+    return (a.factors ? prox_adam_stripes<amsgrad, scad, true, Real> : prox_adam_stripes<amsgrad, scad, false, Real>)(count, a, s);
+  if (a.factors) return prox_adam_stripes<amsgrad, elastic_net, true>(count, a, s);
   const bool ridge = s.l2 != 0 || s.l2_constant != 0;
-  return (ridge ? prox_adam_blocks<amsgrad, elastic_net, false, Real> : prox_adam_blocks<amsgrad, lasso, false, Real>)(count, a, s);
+  return (ridge ? prox_adam_stripes<amsgrad, elastic_net, false, Real> : prox_adam_stripes<amsgrad, lasso, false, Real>)(count, a, s);
 }
 
 template <bool amsgrad, class Real, class Dual>
 double dual_adam_of(Index count, const AdamArrays<Real, Dual>& a, const AdamScalars& s) {
-  if (a.factors) return dual_adam_blocks<amsgrad, true, true>(count, a, s);
+  if (a.factors) return dual_adam_stripes<amsgrad, true, true>(count, a, s);
   const bool ridge = s.l2 != 0 || s.l2_constant != 0;
-  return (ridge ? dual_adam_blocks<amsgrad, true, false, Real, Dual> : dual_adam_blocks<amsgrad, false, false, Real, Dual>)(count, a, s);
+  return (ridge ? dual_adam_stripes<amsgrad, true, false, Real, Dual> : dual_adam_stripes<amsgrad, false, false, Real, Dual>)(count, a, s);
 }
 
 template <class Real>

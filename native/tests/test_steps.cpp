@@ -1,9 +1,10 @@
-#include "shrinkage/steps.hpp"
-
+#include <atomic>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "check.hpp"
+#include "shrinkage/steps.hpp"
 
 using namespace shrinkage;
 using steps::Address;
@@ -255,8 +256,8 @@ TEST("penalties that bend are minimized where floors keep the steps short") {
 TEST("a learning rate of zero moves neither weight, dual nor threshold") {
   Tensor<float, float> x(50, 0, 1);
   const Tensor<float, float> before = x;
-  const steps::AdamTensors lists{x.address(x.w), x.address(x.g), x.address(x.m),         x.address(x.v), {}, x.address(x.z),
-                                 x.address(x.threshold), {50}, {3.0}, {0.0}, {0.4}, {0.3}};
+  const steps::AdamTensors lists{x.address(x.w),         x.address(x.g), x.address(x.m), x.address(x.v), {},    x.address(x.z),
+                                 x.address(x.threshold), {50},           {3.0},          {0.0},          {0.4}, {0.3}};
   // z is 0 where w is not: what a step leaves, and what this one must
   for (Index i = 0; i < 50; i++)
     if (x.w[i] == 0) x.z[i] *= 0.3f;
@@ -310,6 +311,24 @@ TEST("each chunk is worked once, by as many threads as are asked for and worth i
   CHECK(sums[0] == static_cast<double>(sizes[0]) && sums[1] == 5);
 }
 
+TEST("lent threads are used where there are any, each for a member of its own") {
+  static std::atomic<int> calls{0};
+  team::lent() = [](void (*enter)(void*), void* data, unsigned threads, unsigned) {
+    calls++;
+    for (unsigned t = 1; t < threads; t++) std::thread(enter, data).join();
+    enter(data);
+  };
+  std::vector<int> seen(4);
+  team::together(4, [&](std::size_t member) { seen[member]++; });
+  team::together(1, [&](std::size_t member) { seen[member]++; });
+  CHECK(calls == 1);
+  CHECK(seen == std::vector<int>({2, 1, 1, 1}));
+  team::lent() = nullptr;
+  team::together(4, [&](std::size_t member) { seen[member]++; });
+  CHECK(calls == 1);
+  CHECK(seen == std::vector<int>({3, 2, 2, 2}));
+}
+
 TEST("memory that two tensors share is noticed, memory that they only read is not") {
   const std::vector<Index> sizes{10, 10};
   const steps::Addresses apart{1000, 1040}, meeting{2000, 2036}, grads{4000, 4000}, on_weights{4000, 1076}, before_weights{964, 4000};
@@ -326,12 +345,8 @@ TEST("bfloat16 rounds to nearest, ties to even, and keeps infinities and what is
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   // w - g with a step of 1: sums that lie between the neighbors 1, 1 + 1/128, 1 + 2/128
   const float one = 1, half = 1.0f / 256;
-  const std::vector<std::vector<float>> cases{{one, half, 1},
-                                              {1 + 2 * half, half, 1 + 4 * half},
-                                              {one, half * 1.0078125f, 1 + 2 * half},
-                                              {-one, -half, -1},
-                                              {one, infinity, infinity},
-                                              {3.3895e38f, 1e37f, infinity}};
+  const std::vector<std::vector<float>> cases{{one, half, 1},    {1 + 2 * half, half, 1 + 4 * half}, {one, half * 1.0078125f, 1 + 2 * half},
+                                              {-one, -half, -1}, {one, infinity, infinity},          {3.3895e38f, 1e37f, infinity}};
   std::vector<Bfloat16> w, g;
   for (const auto& c : cases) w.push_back(narrow<Bfloat16>(c[0])), g.push_back(narrow<Bfloat16>(-c[1]));
   w.push_back(narrow<Bfloat16>(nan)), g.push_back(narrow<Bfloat16>(1));

@@ -118,6 +118,11 @@ def sgd_step(storage: str, params: Sequence[int], grads: Sequence[int], buffers:
     The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.
     """
 
+def lend_threads(gomp_parallel: int) -> None:
+    """
+    Steps run on the threads of the OpenMP whose GOMP_parallel lies there; 0: on threads of their own.
+    """
+
 def group_prox(storage: str, params: Sequence[int], steps: Sequence[int], step_values: Sequence[float], outers: Sequence[int], groups: Sequence[int], inners: Sequence[int], lams: Sequence[Sequence[float]], *, l1: float, l2: float, threads: int) -> None:
     """
     The prox of sum l1 |w| + l2/2 w^2 + lam_g ||w_g|| on tensors given by address, in place; a tensor is (outer, groups, inner) in C order. A step of address 0 stands for the number in step_values.

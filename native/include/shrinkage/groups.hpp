@@ -61,14 +61,7 @@ void in_lots(const Tensors& x, int arrays, int threads, const Work& work) {
   const std::size_t wanted = static_cast<std::size_t>(std::max<Index>(1, std::min<Index>(threads, total / steps::worth_a_thread)));
   std::vector<std::vector<Real>> memories(wanted);
   for (auto& memory : memories) memory.resize(static_cast<std::size_t>(scratch));
-  std::vector<std::thread> others;
-  others.reserve(wanted);
-  try {
-    for (std::size_t t = 1; t < wanted; t++) others.emplace_back(run, std::ref(memories[t]));
-  } catch (const std::system_error&) {  // the system gives no more threads: those there are do the work
-  }
-  run(memories[0]);
-  for (std::thread& other : others) other.join();
+  team::together(wanted, [&](std::size_t member) { run(memories[member]); });
 }
 
 template <class Real, class Kernel>

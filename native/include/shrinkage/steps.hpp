@@ -4,14 +4,13 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "shrinkage/kernels.hpp"
+#include "shrinkage/team.hpp"
 
 // One optimizer step over a list of tensors. The work is cut into chunks whose bounds don't depend on the number of
-// threads, so neither do the bits; threads live for one call, so nothing is lost in a fork.
+// threads, so neither do the bits.
 namespace shrinkage {
 namespace steps {
 
@@ -41,19 +40,11 @@ std::vector<double> over_chunks(const std::vector<Index>& sizes, int threads, co
   }
   std::vector<double> sums(chunks.size());
   std::atomic<std::size_t> next{0};
-  const auto run = [&] {
+  const auto run = [&](std::size_t) {
     for (std::size_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks.size();)
       sums[c] = work(chunks[c].tensor, chunks[c].first, chunks[c].count);
   };
-  std::vector<std::thread> others;
-  const Index wanted = std::min<Index>(threads, total / worth_a_thread);
-  others.reserve(std::max<Index>(wanted, 1));
-  try {
-    for (Index t = 1; t < wanted; t++) others.emplace_back(run);
-  } catch (const std::system_error&) {  // the system gives no more threads: those there are do the work
-  }
-  run();
-  for (std::thread& other : others) other.join();
+  team::together(static_cast<std::size_t>(std::max<Index>(1, std::min<Index>(threads, total / worth_a_thread))), run);
   std::vector<double> result(sizes.size());
   for (std::size_t c = 0; c < chunks.size(); c++) result[chunks[c].tensor] += sums[c];
   return result;

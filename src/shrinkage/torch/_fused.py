@@ -13,11 +13,14 @@ from torch.autograd.graph import increment_version
 
 from shrinkage import _core
 from shrinkage._errors import ArgumentError
+from shrinkage.torch._team import lend_threads
 
 Factors = Sequence[Tensor | None]
 _PLAIN = (torch.nn.Parameter, Tensor)
 _STORAGES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+lend_threads()
 
 
 def can_fuse(tensors: Sequence[Tensor], duals: int = 0) -> bool:
