@@ -297,7 +297,7 @@ def _digest(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
         for rows in tensor.split(max(CHUNK // max(tensor[0].numel() * tensor.element_size(), 1), 1)):
-            digest.update(memoryview(rows.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+            digest.update(rows.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]
 
 
