@@ -108,6 +108,37 @@ def load_breast_cancer() -> Dataset:
     )
 
 
+def load_digits() -> Dataset:
+    """Handwritten digits, 1,797 images of 8 x 8 pixels whose grays go from 0 to 16.
+
+    Returns
+    -------
+    Dataset
+        `y` holds the names "0" to "9"; columns are named by row and column of the pixel.
+
+    References
+    ----------
+    Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI. https://doi.org/10.24432/C50P49
+
+    Examples
+    --------
+    >>> data = load_digits()
+    >>> data.X.shape, data.target_names[:3], data.feature_names[9]
+    ((1797, 64), ('0', '1', '2'), 'pixel 1,1')
+    """
+    from sklearn.datasets import load_digits as load
+
+    data: Any = load()
+    return Dataset(
+        X=np.asarray(data.data, dtype=np.float64),
+        y=np.asarray([str(digit) for digit in data.target]),
+        feature_names=tuple(f"pixel {place // 8},{place % 8}" for place in range(64)),
+        target_names=tuple(str(digit) for digit in data.target_names),
+        description="1,797 handwritten digits as images of 8 x 8 pixels.",
+        source="scikit-learn's copy of the UCI data set Optical Recognition of Handwritten Digits, CC BY 4.0",
+    )
+
+
 def load_nci60() -> Dataset:
     """Gene expression of 64 cancer cell lines, 6,830 genes, 14 kinds of cancer.
 

@@ -1,7 +1,6 @@
 """The commands, their options and their exit codes."""
 
 import os
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,16 +11,23 @@ from shrinkage._errors import ArgumentError, DataError, MissingExtraError
 from shrinkage.cli import _print
 from shrinkage.cli._demo import SHOWS, write_data
 from shrinkage.cli._fit import Request, run
-from shrinkage.cli._model_file import load
+from shrinkage.cli._network_file import load_saved
+from shrinkage.cli._options import (
+    CODES,
+    DATA,
+    FAILURE,
+    INTERRUPTED,
+    NOT_CONVERGED,
+    USAGE,
+    Teller,
+    fail,
+    make_folder,
+    place,
+)
 from shrinkage.cli._write import why_not_writable, write_whole
 from shrinkage.report import html
 from shrinkage.tables import read
 
-FAILURE, USAGE, DATA, NOT_CONVERGED, INTERRUPTED = 1, 2, 3, 4, 130
-CODES = """\b
-Exit codes: 0 done; 1 failure; 2 wrong use; 3 the data cannot be used;
-4 fitted, but some strength missed --tol; 130 interrupted.
-"""
 PENALTIES = ("l1", "l2", "elastic")
 
 
@@ -37,42 +43,20 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            _fail(ctx, "interrupted; no file was left half-written", INTERRUPTED)
+            fail(ctx, "interrupted; no file was left half-written", INTERRUPTED)
         except DataError as error:
-            _fail(ctx, str(error), DATA)
+            fail(ctx, str(error), DATA)
         except ArgumentError as error:
-            _fail(ctx, str(error), USAGE)
+            fail(ctx, str(error), USAGE)
         except (OverflowError, FloatingPointError) as error:
-            _fail(ctx, f"the numbers are too large to be computed with ({error}): rescale the columns", DATA)
+            fail(ctx, f"the numbers are too large to be computed with ({error}): rescale the columns", DATA)
         except (MissingExtraError, OSError, MemoryError) as error:
-            _fail(ctx, str(error) or type(error).__name__, FAILURE)
+            fail(ctx, str(error) or type(error).__name__, FAILURE)
         except Exception as error:
             if os.environ.get("SHRINKAGE_TRACEBACK"):
                 raise
             what = f"{type(error).__name__}: {error}"
-            _fail(ctx, f"unexpected {what}; SHRINKAGE_TRACEBACK=1 shows where, please report it", FAILURE)
-
-
-def _fail(ctx: click.Context, message: str, code: int) -> None:
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True, color=ctx.color)
-    ctx.exit(code)
-
-
-class Teller:
-    """Progress on standard error, one line that rewrites itself, only on a terminal."""
-
-    def __init__(self, quiet: bool):
-        self.speaks = not quiet and sys.stderr.isatty()
-
-    def __call__(self, what: str) -> None:
-        """Replace the line."""
-        if self.speaks:
-            click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
-
-    def done(self) -> None:
-        """Clear the line."""
-        if self.speaks:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            fail(ctx, f"unexpected {what}; SHRINKAGE_TRACEBACK=1 shows where, please report it", FAILURE)
 
 
 def _penalties(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -82,27 +66,6 @@ def _penalties(ctx: click.Context, parameter: click.Parameter, value: str) -> tu
         met = ", ".join(wrong) or "nothing"
         raise click.BadParameter(f"{met} given; choose from {', '.join(PENALTIES)}", ctx, parameter)
     return names
-
-
-def _place(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse what was surely not meant as a place to write to."""
-    if value is not None and (not value.strip() or value.startswith("-")):
-        kind = "folder" if parameter.metavar == "DIR" else "file"
-        met = f"{value!r} looks like an option" if value.strip() else "nothing given"
-        hint = f" (./{value} if it is one)" if value.strip() else ""
-        raise click.BadParameter(f"{met}; name a {kind} to write{hint}", ctx, parameter)
-    return value
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder that is written to after the work, or say before it that this cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        reason = why_not_writable(folder)
-    except OSError as error:
-        reason = f"{str(folder)!r} cannot be made: {error.strerror or error}"
-    if reason:
-        raise click.BadParameter(f"{reason}; name a folder that can be written", param_hint="'--out'")
 
 
 @click.group(cls=Commands, epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -174,7 +137,7 @@ Examples:
 @click.option(
     "--out",
     metavar="DIR",
-    callback=_place,
+    callback=place,
     help="Write report.html, model.npz and coefficients.csv here; without it, only print.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -194,7 +157,7 @@ def fit(ctx: click.Context, out: str | None, as_json: bool, quiet: bool, **asked
 def _fit(request: Request, out: str | None, as_json: bool, quiet: bool) -> bool:
     """Run, write, print; whether everything converged."""
     if out is not None:
-        _make_folder(Path(out))
+        make_folder(Path(out))
     tell = Teller(quiet)
     try:
         study, model = run(request, out, tell)
@@ -230,6 +193,7 @@ PREDICT_EXAMPLES = f"""\b
 Examples:
   shrinkage predict report/model.npz new.csv > predictions.csv
   shrinkage predict report new.parquet --proba --out predictions.csv
+  shrinkage predict trained/network.json new.csv
 
 {CODES}"""
 
@@ -237,11 +201,11 @@ Examples:
 @app.command(epilog=PREDICT_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("--out", metavar="FILE", callback=_place, help="Instead of stdout.")
-@click.option("--proba", is_flag=True, help="Add the probability of the modeled class (logistic only).")
+@click.option("--out", metavar="FILE", callback=place, help="Instead of stdout.")
+@click.option("--proba", is_flag=True, help="Add the probability of the modeled class, or of every class.")
 @click.option("--quiet", is_flag=True, help="No notes on unseen levels or missing values.")
 def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -> None:
-    """Predict the rows of DATA with MODEL, the file or folder that `shrinkage fit --out` wrote.
+    """Predict the rows of DATA with MODEL, the file or folder that `shrinkage fit` or `train` wrote with --out.
 
     Prints CSV with one line per row. Levels that training did not have are encoded as zeros, and said on stderr.
     """
@@ -249,9 +213,9 @@ def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -
         reason = f"{out!r} is a folder" if Path(out).is_dir() else why_not_writable(Path(out).parent)
         if reason:
             raise click.BadParameter(f"{reason}; name a file in a folder that can be written", param_hint="'--out'")
-    fitted = load(model)
+    fitted = load_saved(model)
     if proba and not fitted.target.classes:
-        raise click.UsageError(f"--proba needs a logistic model; this one predicts the number {fitted.target.name!r}")
+        raise click.UsageError(f"--proba needs a model of classes; this one predicts the number {fitted.target.name!r}")
     with np.errstate(over="raise", invalid="raise"):
         mean, notes = fitted.predict(read(data, text=fitted.recipe.text_columns))
     if not quiet:
@@ -265,7 +229,7 @@ def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -
 
 
 @app.command()
-@click.option("--out", metavar="DIR", default="demo-reports", show_default=True, callback=_place)
+@click.option("--out", metavar="DIR", default="demo-reports", show_default=True, callback=place)
 @click.option("--only", type=click.Choice([show.name for show in SHOWS]), help="One data set instead of all.")
 @click.pass_context
 def demo(ctx: click.Context, out: str, only: str | None) -> None:
@@ -274,7 +238,7 @@ def demo(ctx: click.Context, out: str, only: str | None) -> None:
     for show in SHOWS:
         if only in (None, show.name):
             folder = Path(out) / show.name
-            _make_folder(folder)
+            make_folder(folder)
             click.echo(click.style(f"== {show.title}", bold=True))
             data = write_data(show, folder)
             request = Request(data=str(data), target=show.target, positive=show.positive, cv=show.cv)

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from shrinkage.cli._model_file import Model
+from shrinkage.cli._network_file import Network
 from shrinkage.report import Study
 
 STRONGEST = 10
@@ -127,8 +128,8 @@ def coefficients_csv(study: Study) -> str:
     return stream.getvalue()
 
 
-def predictions_csv(model: Model, mean: np.ndarray, probability: bool) -> str:
-    """One row per row of data: the mean response, or the likelier class and, if asked for, its probability."""
+def predictions_csv(model: Model | Network, mean: np.ndarray, probability: bool) -> str:
+    """One row per row of data: the mean response, or the likeliest class and, if asked for, probabilities."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     if not model.target.classes:
@@ -137,8 +138,10 @@ def predictions_csv(model: Model, mean: np.ndarray, probability: bool) -> str:
         return stream.getvalue()
     classes = model.classes(mean)
     if probability:
-        writer.writerow(["prediction", f"probability of {model.target.classes[1]}"])
-        writer.writerows([name, repr(value)] for name, value in zip(classes, mean.tolist(), strict=True))
+        shares = mean if mean.ndim == 2 else mean[:, None]
+        modeled = model.target.classes[-shares.shape[1] :]
+        writer.writerow(["prediction", *(f"probability of {name}" for name in modeled)])
+        writer.writerows([name, *map(repr, row)] for name, row in zip(classes, shares.tolist(), strict=True))
     else:
         writer.writerow(["prediction"])
         writer.writerows([name] for name in classes)

@@ -17,9 +17,10 @@ class Target:
     ----------
     name : str
     loss : str
-        "squared" or "logistic".
+        "squared", "logistic" or "multinomial".
     classes : tuple of str
-        For logistic (the class that counts as 0, the class whose probability is modeled); () for squared.
+        For logistic (the class that counts as 0, the class whose probability is modeled), for multinomial all classes
+        in the order of their codes; () for squared.
     reason : str
         Why this loss, as a sentence.
     """
@@ -39,28 +40,42 @@ class Target:
         return cls(form["column"], form["loss"], tuple(form["classes"]), form["reason"])
 
 
-def read_target(table: Table, name: str, loss: str = "auto", positive: str | None = None) -> tuple[Target, np.ndarray]:
+def read_target(
+    table: Table, name: str, loss: str = "auto", positive: str | None = None, many_classes: bool = False
+) -> tuple[Target, np.ndarray]:
     """Read the target, and choose its loss.
 
     Parameters
     ----------
     table : Table
     name : str
-    loss : "auto", "squared" or "logistic"
-        "auto" takes logistic for two distinct values and for `positive`, squared for other numbers.
+    loss : "auto", "squared", "logistic" or "multinomial"
+        "auto" takes logistic for two distinct values and for `positive`, squared for other numbers. "multinomial"
+        takes every distinct value as a class; for two it is logistic.
     positive : str, optional
         The class whose probability is modeled, against all others together.
+    many_classes : bool, default False
+        Whether "auto" may take multinomial, for text of more than two distinct values.
 
     Returns
     -------
     target : Target
     y : ndarray of shape (n_rows,), float64
-        0 and 1 for logistic.
+        0 and 1 for logistic, the place among the classes for multinomial.
 
     Raises
     ------
     DataError
         If the column is unknown, has missing values, one value only, or does not suit the loss.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from shrinkage.tables import table_of
+    >>> table = table_of(pd.DataFrame({"kind": ["low", "high", "middle", "low", "high", "middle"]}))
+    >>> target, y = read_target(table, "kind", many_classes=True)
+    >>> target.loss, target.classes, y.tolist()
+    ('multinomial', ('high', 'low', 'middle'), [1.0, 0.0, 2.0, 1.0, 0.0, 2.0])
     """
     column = table.column(name, "target")
     where = f"{table.source}: target {name!r}"
@@ -78,6 +93,10 @@ def read_target(table: Table, name: str, loss: str = "auto", positive: str | Non
         if loss == "squared":
             raise DataError(f"{where}: a positive class has no meaning for the squared loss; use loss logistic")
         return _against_the_rest(column, name, positive, where)
+    text_of_many = many_classes and loss == "auto" and column.kind == "category"
+    if len(values) > 2 and (loss == "multinomial" or text_of_many):
+        return _many_classes(column, name, values, where, loss)
+    loss = "logistic" if loss == "multinomial" else loss
     if loss == "logistic" or (loss == "auto" and (len(values) == 2 or column.kind == "category")):
         return _two_classes(column, name, values, where, loss)
     if column.kind == "category":
@@ -97,6 +116,19 @@ def _two_classes(column: Column, name: str, values: np.ndarray, where: str, loss
     given = "asked for" if loss == "logistic" else f"{name!r} has two values"
     reason = f"logistic loss: {given}; the probability of {classes[1]!r} is modeled, {classes[0]!r} counts as 0"
     return Target(name, "logistic", classes, reason), (column.values == values[1]).astype(np.float64)
+
+
+def _many_classes(column: Column, name: str, values: np.ndarray, where: str, loss: str) -> tuple[Target, np.ndarray]:
+    if len(values) > len(column.values) / 2:
+        raise DataError(
+            f"{where} has {len(values)} different values in {len(column.values)} rows, too many to be classes; "
+            "name a column whose values repeat, or use loss squared for a number"
+        )
+    places = np.searchsorted(values, column.values)
+    texts = column.texts(np.array([np.argmax(places == code) for code in range(len(values))]))
+    given = "asked for" if loss == "multinomial" else f"{name!r} has {len(values)} values"
+    reason = f"multinomial loss: {given}; the probability of every class is modeled"
+    return Target(name, "multinomial", tuple(str(text) for text in texts), reason), places.astype(np.float64)
 
 
 def _against_the_rest(column: Column, name: str, positive: str, where: str) -> tuple[Target, np.ndarray]:
