@@ -118,6 +118,16 @@ def sgd_step(storage: str, params: Sequence[int], grads: Sequence[int], buffers:
     The step of SGD and the penalty's on tensors given by address, in place; l1 and l2 already times the step.
     """
 
+def adam_step_stacked(params: Sequence[int], grads: Sequence[int], exp_avgs: Sequence[int], exp_avg_sqs: Sequence[int], max_exp_avg_sqs: Sequence[int], duals: Sequence[int], thresholds: Sequence[int], sizes: Sequence[int], members: int, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], *, beta1: float, beta2: float, eps: float, maximize: bool, in_metric: bool, memory: float, threads: int, factors: Sequence[int] = [], bend: str = 'none', gamma: float = 0.0) -> None:
+    """
+    adam_step on float32 stacks, of `sizes` numbers for each member; rows: steps, floors, l1, l2, lr, weight_decay, shrink of each tensor, members of the first stack first; into the eighth go the sums of vhat.
+    """
+
+def sgd_step_stacked(params: Sequence[int], grads: Sequence[int], buffers: Sequence[int], duals: Sequence[int], sizes: Sequence[int], members: int, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], *, momentum: float, dampening: float, nesterov: bool, maximize: bool, memory: float, threads: int, factors: Sequence[int] = []) -> None:
+    """
+    sgd_step on float32 stacks; rows: l1, l2 and kept thresholds as there, whether this is the first step, lr, weight_decay.
+    """
+
 def lend_threads(gomp_parallel: int) -> None:
     """
     Steps run on the threads of the OpenMP whose GOMP_parallel lies there; 0: on threads of their own.

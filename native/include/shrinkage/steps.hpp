@@ -90,7 +90,8 @@ struct AdamTensors {
   Addresses w, g, m, v, v_max, z, threshold;  // v_max empty: no amsgrad; z empty: no dual averaging
   std::vector<Index> sizes;
   std::vector<double> steps, floors, l1, l2;
-  Addresses factors = {};  // float32 beside every storage; empty, or 0 where a tensor has none
+  Addresses factors = {};                                       // float32 beside every storage; empty, or 0 where a tensor has none
+  std::vector<double> lr = {}, weight_decay = {}, shrink = {};  // of each tensor, in place of the step's; empty: the step's
 };
 
 inline AdamScalars scalars_of(const AdamStep& step, double t, double floor, double l1, double l2) {
@@ -127,7 +128,13 @@ AdamArrays<Real, Dual> arrays_of(const AdamTensors& x, std::size_t k, Index i) {
 // For each tensor, the sum of vhat after the step.
 inline std::vector<double> adam(Storage storage, const AdamTensors& x, const AdamStep& step, int threads) {
   std::vector<AdamScalars> scalars;
-  for (std::size_t k = 0; k < x.sizes.size(); k++) scalars.push_back(scalars_of(step, x.steps[k], x.floors[k], x.l1[k], x.l2[k]));
+  for (std::size_t k = 0; k < x.sizes.size(); k++) {
+    AdamStep own = step;
+    if (!x.lr.empty()) own.lr = x.lr[k];
+    if (!x.weight_decay.empty()) own.weight_decay = x.weight_decay[k];
+    if (!x.shrink.empty()) own.shrink = x.shrink[k];
+    scalars.push_back(scalars_of(own, x.steps[k], x.floors[k], x.l1[k], x.l2[k]));
+  }
   const Kernels& run = kernels();
   const bool dual = !x.z.empty();
   if (threads > 1 && clash(storage, x.sizes, {&x.w, &x.m, &x.v, &x.v_max}, {&x.z, &x.threshold}, x.g)) threads = 1;
@@ -149,9 +156,10 @@ struct SgdStep {
 struct SgdTensors {
   Addresses w, g, buffer, z;  // buffer empty: no momentum; z empty: no dual averaging
   std::vector<Index> sizes;
-  std::vector<bool> first;                     // the buffer is not yet filled
-  std::vector<double> l1, l2, kept_threshold;  // times lr and the momentum's scale; the old threshold times memory
-  Addresses factors = {};                      // as Adam's, without dual averaging
+  std::vector<bool> first;                         // the buffer is not yet filled
+  std::vector<double> l1, l2, kept_threshold;      // times lr and the momentum's scale; the old threshold times memory
+  Addresses factors = {};                          // as Adam's, without dual averaging
+  std::vector<double> lr = {}, weight_decay = {};  // of each tensor, in place of the step's; empty: the step's
 };
 
 inline void sgd(Storage storage, const SgdTensors& x, const SgdStep& step, int threads) {
@@ -162,15 +170,16 @@ inline void sgd(Storage storage, const SgdTensors& x, const SgdStep& step, int t
   over_chunks(x.sizes, threads, [&](std::size_t k, Index i, Index count) {
     SgdScalars s{};
     s.sign = step.maximize ? -1.0f : 1.0f;
-    s.weight_decay = f(step.weight_decay);
+    s.weight_decay = f(x.weight_decay.empty() ? step.weight_decay : x.weight_decay[k]);
     s.momentum = f(step.momentum);
     s.rest = f(1 - step.dampening);
     s.first = x.first[k];
     s.nesterov = step.nesterov;
-    s.lr = f(step.lr);
+    const double lr = x.lr.empty() ? step.lr : x.lr[k];
+    s.lr = f(lr);
     s.l1 = f(x.l1[k]);
     s.l2 = f(x.l2[k]);
-    s.memory = step.lr == 0 ? 1.0f : f(step.memory);
+    s.memory = lr == 0 ? 1.0f : f(step.memory);
     s.threshold = dual ? f(x.kept_threshold[k]) : 0.0f;
     const auto arrays = [&](auto real, auto dual_real) {
       using Real = decltype(real);
