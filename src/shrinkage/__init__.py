@@ -32,7 +32,19 @@ from shrinkage.penalties import GroupL2 as GroupL2
 __version__ = "0.1.0"
 
 if not _TYPE_CHECKING:  # or type checkers would take every name for a room
-    _ROOMS = ("datasets", "design", "losses", "plots", "problem", "report", "solvers", "tables", "torch", "training")
+    _ROOMS = (
+        "datasets",
+        "design",
+        "losses",
+        "plots",
+        "problem",
+        "report",
+        "selection",
+        "solvers",
+        "tables",
+        "torch",
+        "training",
+    )
 
     def __getattr__(name):
         """Open a room when it is first named, so that `import shrinkage` stays light."""

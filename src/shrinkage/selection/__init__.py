@@ -1,0 +1,6 @@
+"""Which strength: rules that read held-out losses, and one that says early which strengths are out of the race."""
+
+from shrinkage.selection._clearly_worse import clearly_worse as clearly_worse
+from shrinkage.selection._one_standard_error import lowest as lowest
+from shrinkage.selection._one_standard_error import one_standard_error as one_standard_error
+from shrinkage.selection._one_standard_error import paired_error as paired_error
