@@ -1,65 +1,20 @@
-"""Batches in an order that a seed and an epoch decide, from tensors or from a DataLoader, and a part held out."""
+"""Rows of tensors in batches whose order a seed and an epoch decide, and a part of the data held out."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
+from torch.utils.data import DataLoader
 
 from shrinkage._check import check_positive_int
 from shrinkage._errors import ArgumentError, DataError
-
-CHUNK = 16 << 20
-"""Bytes of shuffled rows that are gathered at once."""
-_SPLIT, _ORDER = 1, 2
-
-
-class Source(Protocol):
-    """What a training reads: the same batches in the same order whenever seed and epoch are the same."""
-
-    @property
-    def n_rows(self) -> int | None:
-        """Rows of an epoch; None where only reading tells."""
-        ...
-
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """Batches of an epoch; None where only reading tells."""
-        ...
-
-    @property
-    def reproducible(self) -> bool:
-        """Whether the order depends on seed and epoch alone."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """What is not reproducible, and why; empty where all is."""
-        ...
-
-    def epoch(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches (x, y) of an epoch of a training."""
-        ...
-
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches (x, y) in one fixed order, the same at every call."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Return a text that differs where the data do."""
-        ...
-
-
-def stream(*words: int) -> torch.Generator:
-    """A generator on the CPU whose stream is decided by whole numbers >= 0 and differs for different ones."""
-    state = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) >> 1)
+from shrinkage.torch._loader_batches import LoaderBatches
+from shrinkage.torch._source import CHUNK, OF_ORDER, OF_SPLIT, digest, stream
+from shrinkage.torch._task import Batch
 
 
 class Batches:
@@ -119,9 +74,9 @@ class Batches:
         """Batches of an epoch."""
         return len(self._ends)
 
-    def epoch(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, every row once, in the order of (seed, epoch)."""
-        order = torch.randperm(self.n_rows, generator=stream(_ORDER, seed, epoch)).to(self.X.device)
+        order = torch.randperm(self.n_rows, generator=stream(OF_ORDER, seed, epoch)).to(self.X.device)
         row = self.X[0].numel() * self.X.element_size() + self.y[0].numel() * self.y.element_size()
         together = max(CHUNK // max(row * self.batch_size, 1), 1)
         start = 0
@@ -133,82 +88,22 @@ class Batches:
             yield from zip(X.split(sizes), y.split(sizes), strict=True)
             start = ends[-1]
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def in_order(self) -> Iterator[Batch]:
         """Yield the batches as the rows stand."""
         start = 0
         for end in self._ends:
             yield self.X[start:end], self.y[start:end]
             start = end
 
+    def to(self, device: torch.device) -> "Batches":
+        """Return the same batches on a device."""
+        if self.X.device == device and self.y.device == device:
+            return self
+        return Batches(self.X.to(device), self.y.to(device), self.batch_size)
+
     def fingerprint(self) -> str:
         """Return shapes, types and the SHA-256 of all numbers."""
-        return f"{self.n_rows} rows, sha256 {_digest(self.X, self.y)}"
-
-
-class LoaderBatches:
-    """A DataLoader's own batches; what it shuffles by is seeded by (seed, epoch) before each epoch.
-
-    The generators of the loader and of its samplers are replaced for the time of an epoch, and a sampler that has
-    `set_epoch` is told the epoch. Random transforms that draw from torch's own stream draw from one that depends on
-    (seed, epoch), in this process and in workers; torch's stream outside is left as it was.
-
-    Parameters
-    ----------
-    loader : DataLoader
-        Of pairs (x, y) of tensors.
-
-    Attributes
-    ----------
-    reproducible : bool
-        False where the order is not decided by a generator that can be seeded: a sampler of one's own, an iterable
-        data set. `note` says so.
-    """
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        if not isinstance(loader, DataLoader):
-            raise ArgumentError(f"loader must be a torch DataLoader; got {type(loader).__name__}")
-        self.loader = loader
-        self.note = _doubt(loader)
-        self.reproducible = not self.note
-
-    @property
-    def n_rows(self) -> int | None:
-        """Rows of an epoch; None where only reading tells."""
-        steps, size = self.steps_per_epoch, self.loader.batch_size
-        if isinstance(self.loader.dataset, IterableDataset) or size is None:
-            return None
-        rows = _length(self.loader.sampler)
-        return rows if rows is None or not self.loader.drop_last else min(rows, (steps or 0) * size)
-
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """Batches of an epoch; None where only reading tells."""
-        return None if isinstance(self.loader.dataset, IterableDataset) else _length(self.loader)
-
-    def epoch(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the loader's batches, its generators seeded by (seed, epoch)."""
-        with _seeded(self.loader, seed, epoch):
-            own = stream(_ORDER, seed, epoch).get_state()
-            with _torch_stream(own):
-                iterator = iter(self.loader)
-                own = torch.get_rng_state()
-            while True:
-                with _torch_stream(own):
-                    batch = next(iterator, None)
-                    own = torch.get_rng_state()
-                if batch is None:
-                    return
-                yield _pair(batch)
-
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the loader's batches in the order of seed 0, epoch 0."""
-        return self.epoch(0, 0)
-
-    def fingerprint(self) -> str:
-        """Return the data set's class, the number of rows and the SHA-256 of the first batch in order."""
-        first = _digest(*next(self.in_order(), ())) if self.reproducible else "unknown"
-        kind = type(self.loader.dataset).__name__
-        return f"{kind}, {self.n_rows} rows, {self.steps_per_epoch} batches, sha256 of the first {first}"
+        return f"{self.n_rows} rows, sha256 {digest(self.X, self.y)}"
 
 
 def as_batches(data: Any, batch_size: int | None = None, name: str = "data") -> Batches | LoaderBatches:
@@ -274,7 +169,7 @@ def split(
 def _held_out(y: Tensor, taken: int, seed: int) -> Tensor:
     """Which rows are held out: evenly spaced ones of a random order, in which classes stand one after the other."""
     n = len(y)
-    order = torch.randperm(n, generator=stream(_SPLIT, seed))
+    order = torch.randperm(n, generator=stream(OF_SPLIT, seed))
     if y.ndim == 1 and not y.is_floating_point():
         order = order[torch.argsort(y.cpu()[order], stable=True)]
     place = torch.arange(n + 1) * taken // n
@@ -291,16 +186,6 @@ def _ends(n: int, size: int) -> list[int]:
     return ends
 
 
-def _digest(*tensors: Tensor) -> str:
-    """The start of the SHA-256 of shapes, types and numbers."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-        for rows in tensor.split(max(CHUNK // max(tensor[0].numel() * tensor.element_size(), 1), 1)):
-            digest.update(rows.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:32]
-
-
 def _tensor(name: str, values: Any) -> Tensor:
     if isinstance(values, Tensor):
         tensor = values.detach()
@@ -314,68 +199,3 @@ def _tensor(name: str, values: Any) -> Tensor:
         bad = ~torch.isfinite(tensor.reshape(len(tensor), -1)).all(1)
         raise DataError(f"{name} must be finite; row {int(bad.int().argmax())} is not")
     return tensor
-
-
-def _length(sized: Any) -> int | None:
-    try:
-        return len(sized)
-    except (TypeError, NotImplementedError):
-        return None
-
-
-def _samplers(loader: DataLoader[Any]) -> list[Any]:
-    """The samplers of a loader, those inside batch samplers included."""
-    found = [loader.sampler, loader.batch_sampler]
-    inner = getattr(loader.batch_sampler, "sampler", None)
-    unique = {id(one): one for one in [*found, inner] if one is not None}
-    return list(unique.values())
-
-
-def _doubt(loader: DataLoader[Any]) -> str:
-    """Why the order of a loader cannot be reproduced; empty where it can."""
-    if isinstance(loader.dataset, IterableDataset):
-        kind = type(loader.dataset).__name__
-        return f"the iterable data set {kind} decides its own order, so a resumed training may see other batches"
-    for sampler in _samplers(loader):
-        plain = isinstance(sampler, (SequentialSampler, torch.utils.data.BatchSampler))
-        if not plain and not hasattr(sampler, "generator") and not hasattr(sampler, "set_epoch"):
-            return (
-                f"the sampler {type(sampler).__name__} has no `generator` and no `set_epoch`, so its order cannot be "
-                "seeded and a resumed training may see other batches"
-            )
-    return ""
-
-
-@contextmanager
-def _seeded(loader: DataLoader[Any], seed: int, epoch: int) -> Iterator[None]:
-    """The loader and its samplers draw from one stream of (seed, epoch); afterwards from their own again."""
-    holders = [one for one in (loader, *_samplers(loader)) if hasattr(one, "generator")]
-    before = [one.generator for one in holders]
-    drawn = stream(_ORDER, seed, epoch)
-    try:
-        for one in holders:
-            one.generator = drawn
-        for one in _samplers(loader):
-            if hasattr(one, "set_epoch"):
-                one.set_epoch(epoch + (seed << 20))  # such samplers add the epoch to a seed of their own
-        yield
-    finally:
-        for one, generator in zip(holders, before, strict=True):
-            one.generator = generator
-
-
-@contextmanager
-def _torch_stream(state: Tensor) -> Iterator[None]:
-    """Torch's own stream on the CPU is at `state` here and afterwards where it was."""
-    before = torch.get_rng_state()
-    torch.set_rng_state(state)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before)
-
-
-def _pair(batch: Any) -> tuple[Tensor, Tensor]:
-    if isinstance(batch, (tuple, list)) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch):
-        return batch[0], batch[1]
-    raise ArgumentError(f"a DataLoader must yield pairs (x, y) of tensors; got {type(batch).__name__}")

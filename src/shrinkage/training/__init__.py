@@ -10,6 +10,7 @@ from shrinkage.training._decay import momentum_decay as momentum_decay
 from shrinkage.training._dual import dual_step as dual_step
 from shrinkage.training._dual_groups import dual_group_step as dual_group_step
 from shrinkage.training._dual_groups import one_step_per_group as one_step_per_group
+from shrinkage.training._journal import Journal as Journal
 from shrinkage.training._plain import from_plain as from_plain
 from shrinkage.training._plain import to_plain as to_plain
 from shrinkage.training._plan import Facts as Facts
