@@ -39,3 +39,4 @@ from shrinkage.training._roles import is_vector as is_vector
 from shrinkage.training._roles import role_by_name as role_by_name
 from shrinkage.training._roles import role_by_own_name as role_by_own_name
 from shrinkage.training._sweep import Sweep as Sweep
+from shrinkage.training._sweep import SweepProgress as SweepProgress

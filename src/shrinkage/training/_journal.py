@@ -76,20 +76,29 @@ class Journal:
 
     def _open(self, wanted: dict[str, Any]) -> None:
         self._path = self.folder / LINES
-        content = self._path.read_bytes() if self._path.exists() else b""
-        records, self._sum, end = _parse(content, self._path)
-        if records:
-            _compare(self.folder, records[0]["settings"], wanted)
         self._stream = self._path.open("ab", buffering=0)
+        begun = self._read()
+        if begun is None:
+            self._write({"kind": "settings", "format": FORMAT, "settings": wanted})
+        elif begun.get("format") != FORMAT:
+            raise DataError(
+                f"the journal in {self.folder} has format {begun.get('format')}; this version reads {FORMAT}"
+            )
+        else:
+            _compare(self.folder, begun["settings"], wanted)
+        sync_folder(self.folder)
+        self._remove_unnamed()
+
+    def _read(self) -> dict[str, Any] | None:
+        """Take up what is in the file, cut off a torn end, and return the first record."""
+        content = self._path.read_bytes()
+        records, self._sum, end = _parse(content, self._path)
         if end < len(content):
             os.truncate(self._path, end)
             os.fsync(self._stream.fileno())
         self.records: list[dict[str, Any]] = records[1:]
         self._count = len(records)
-        if not records:
-            self._write({"kind": "settings", "format": FORMAT, "settings": wanted})
-        sync_folder(self.folder)
-        self._remove_unnamed()
+        return records[0] if records else None
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a record; it is on the disk when this returns.
@@ -174,9 +183,16 @@ class Journal:
 
     def _write(self, record: dict[str, Any]) -> None:
         text = _canonical(record)
-        self._sum = _sum(self._count, text, self._sum)
-        self._stream.write(f'{{"n":{self._count},"record":{text},"sha256":"{self._sum}"}}\n'.encode())
-        os.fsync(self._stream.fileno())
+        total = _sum(self._count, text, self._sum)
+        line = memoryview(f'{{"n":{self._count},"record":{text},"sha256":"{total}"}}\n'.encode())
+        try:
+            while line:
+                line = line[self._stream.write(line) :]
+            os.fsync(self._stream.fileno())
+        except BaseException:  # Ctrl-C, a full disk: what the file holds is what counts
+            self._read()
+            raise
+        self._sum = total
         self._count += 1
 
     def _remove_unnamed(self) -> None:

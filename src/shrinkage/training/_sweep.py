@@ -170,7 +170,10 @@ class Sweep:
         return f"<Sweep: {self.headline}>"
 
     def __str__(self) -> str:
-        parts = [self.headline, text_table(self._columns()), wrap(self.rule)]
+        parts = [self.headline, text_table(self._columns())]
+        early = [k for k, done in enumerate(self.complete) if not done]
+        parts += [wrap(f"{self.strengths[k]:.4g} {self.status[k]}") for k in early]
+        parts.append(wrap(self.rule))
         if self.reason:
             parts.append(wrap(f"Trained in the mode {self.mode!r}: {self.reason}"))
         return "\n".join([*parts, *(wrap(f"! {note}") for note in self.notes)])
@@ -186,7 +189,7 @@ class Sweep:
 
         marks = {self.one_se: "1-SE"} | {self.best: "best" if self.best != self.one_se else "best, 1-SE"}
         ran = self.epochs_run.sum(axis=1)
-        status = tuple("-" if text == COMPLETE else text for text in self.status)
+        marks |= {k: self.status[k].split()[0] for k, done in enumerate(self.complete) if not done}
         return [
             Column("strength", tuple(number_text(float(s), 4) for s in self.strengths), 99, left=True),
             Column("train", cells(self.mean_train, four), 8),
@@ -196,7 +199,6 @@ class Sweep:
             Column("zeros", cells(self.mean_zeros, share_text), 9),
             Column("epochs", tuple(map(str, ran.tolist())), 4),
             Column("choice", tuple(marks.get(k, "-") for k in range(len(self.strengths))), 98, left=True),
-            Column("status", status, 5, left=True),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,3 +262,47 @@ def _listed(values: np.ndarray | None) -> Any:
 def _array(values: Sequence[Any] | None) -> Any:
     """Lists as an array, None in them as NaN."""
     return None if values is None else np.array(values, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class SweepProgress:
+    """Where a sweep is, after an epoch; its text is one line for a terminal.
+
+    Attributes
+    ----------
+    place, n_seeds : int
+        Which seed, from 0, and of how many.
+    epoch, epochs : int
+        Epochs done under this seed, and how many there will be.
+    strengths : tuple of float
+        In training.
+    train_loss, held_out : ndarray of shape (n,)
+        Of these strengths, after the epoch.
+    seconds : float
+        Since the sweep began, interruptions not counted.
+    mode : str
+    """
+
+    place: int
+    n_seeds: int
+    epoch: int
+    epochs: int
+    strengths: tuple[float, ...]
+    train_loss: np.ndarray
+    held_out: np.ndarray
+    seconds: float
+    mode: str
+
+    @property
+    def share(self) -> float:
+        """Share of the sweep's epochs that is done."""
+        return (self.place * self.epochs + self.epoch) / (self.n_seeds * self.epochs)
+
+    def __str__(self) -> str:
+        best = int(np.nanargmin(np.where(np.isfinite(self.held_out), self.held_out, np.inf)))
+        seed = f"seed {self.place + 1} of {self.n_seeds}, " if self.n_seeds > 1 else ""
+        many = f"{len(self.strengths)} strengths" if len(self.strengths) > 1 else "1 strength"
+        return (
+            f"sweep of {many}: {seed}epoch {self.epoch} of {self.epochs}; lowest held-out loss "
+            f"{self.held_out[best]:.4g} at {self.strengths[best]:.4g}; {self.seconds:.0f} s"
+        )

@@ -1,0 +1,208 @@
+"""From what a user says of a sweep to a task that trainers understand, and to the settings that a journal compares."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from shrinkage._errors import ArgumentError
+from shrinkage.torch._adamw import AdamW
+from shrinkage.torch._dual_adam import DualAdam
+from shrinkage.torch._goals import Goal, goal_of
+from shrinkage.torch._members import apply, in_mode, make_template
+from shrinkage.torch._optimizer import PenalizedOptimizer
+from shrinkage.torch._plan import Plan
+from shrinkage.torch._prox_adam import ProxAdam
+from shrinkage.torch._source import Source, digest
+from shrinkage.torch._task import Task
+from shrinkage.training import penalty_text, to_plain
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a strength is, and what optimizer it makes.
+
+    Attributes
+    ----------
+    penalty : Penalty or None
+        Its own strength does not count. Without one, strengths are weight decays.
+    optimizer : class, callable (plan, strength) -> Optimizer, or None
+    lr, options
+        Given to a class.
+    select, exclude, overrides
+        Of the plan.
+    """
+
+    penalty: Any = None
+    optimizer: Any = None
+    lr: float | None = None
+    options: Mapping[str, Any] | None = None
+    select: Any = None
+    exclude: Any = None
+    overrides: Any = None
+
+    @property
+    def strength_name(self) -> str:
+        """What the strengths are, in words."""
+        return "weight_decay" if self.penalty is None else f"strength of {penalty_text(self.penalty)}"
+
+    def __call__(self, model: nn.Module, strength: float) -> Optimizer:
+        """Return the optimizer of a model at a strength."""
+        penalty = None if self.penalty is None else self.penalty.with_alpha(strength)
+        plan = Plan(model, penalty, select=self.select, exclude=self.exclude, overrides=self.overrides)
+        kind = self.kind
+        if not isinstance(kind, type):
+            made = kind(plan, strength)
+            if not isinstance(made, Optimizer):
+                raise ArgumentError(
+                    f"optimizer must return a torch Optimizer of (plan, strength); it returned {type(made).__name__}"
+                )
+            return made
+        options = {} if self.options is None else dict(self.options)
+        if self.lr is not None:
+            options["lr"] = self.lr
+        if issubclass(kind, PenalizedOptimizer):
+            decay = {"weight_decay": strength} if self.penalty is None else {}
+            return kind(plan, **decay, **options)
+        return kind(plan.param_groups(weight_decay=strength), **options)
+
+    @property
+    def kind(self) -> Any:
+        """The optimizer's class or maker: without words, dual averaging where it can, else a proximal step."""
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.penalty is None:
+            return AdamW
+        return DualAdam if type(self.penalty).__name__ in ("L1", "L1L2", "GroupL2", "SparseGroup") else ProxAdam
+
+    def check(self) -> None:
+        """Refuse what makes no optimizer or holds no strength."""
+        if self.penalty is not None and not hasattr(self.penalty, "with_alpha"):
+            raise ArgumentError(f"penalty must be one of shrinkage.penalties, or None; got {self.penalty!r}")
+        kind = self.kind
+        if isinstance(kind, type):
+            self._check_class(kind)
+        elif not callable(kind):
+            raise ArgumentError(f"optimizer must be an optimizer's class or a callable (plan, strength); got {kind!r}")
+        elif self.lr is not None or self.options:
+            raise ArgumentError("lr and optimizer_options go to an optimizer's class; a callable sets its own")
+
+    def _check_class(self, kind: type) -> None:
+        if not issubclass(kind, Optimizer):
+            raise ArgumentError(f"optimizer must be a class of optimizers; {kind.__name__} is none")
+        ours = issubclass(kind, PenalizedOptimizer)
+        penalizes = ours and kind is not AdamW
+        if self.penalty is not None and not penalizes:
+            raise ArgumentError(
+                f"{kind.__name__} applies no penalty: take ProxAdam, DualAdam, ProxSGD or DualSGD, or a callable that "
+                "attaches Proximal; without a penalty, strengths are weight decays"
+            )
+        reserved = {"lr", "penalty"} | ({"weight_decay"} if self.penalty is None else set())
+        for name in reserved & set(self.options or ()):
+            raise ArgumentError(f"optimizer_options must not hold {name!r}: it has an argument of its own, or is swept")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A task, its goal, where it runs, and the settings that decide its results."""
+
+    task: Task
+    goal: Goal
+    device: torch.device
+    settings: dict[str, Any]
+
+
+def set_up(
+    model_fn: Callable[[], nn.Module],
+    recipe: Recipe,
+    train: Source,
+    loss: Any,
+    scheduler: Callable[[Optimizer], Any] | None,
+    scheduler_every: Literal["epoch", "step"],
+    seed: int,
+    strength: float,
+) -> Setup:
+    """Try everything once, on a model that is thrown away, so that what cannot work is refused before training.
+
+    Parameters
+    ----------
+    seed, strength
+        Of the model and the optimizer that are tried.
+    """
+    model = make_template(Task(model_fn, _no_loss, _no_loss, recipe), seed)
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(f"model_fn must return a torch module; it returned {type(model).__name__}")
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    optimizer = recipe(model, strength)
+    made = None if scheduler is None else scheduler(optimizer)
+    x, y = _first(train.to(device))
+    with in_mode([model], None), torch.no_grad():
+        try:
+            output = apply(model, x)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            what = f"shape {tuple(x.shape)} and type {x.dtype}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise ArgumentError(f"the model of model_fn cannot take a batch of the data ({what}): {error}") from error
+        goal = goal_of(loss, output, y, getattr(train, "y", None))
+        first_loss = float(goal.loss(output, y))
+    task = Task(model_fn, goal.loss, goal.rows, recipe, scheduler, scheduler_every)
+    settings = {
+        "model": _without_addresses(str(model)),
+        "initial weights": digest(*model.parameters(), *model.buffers()),
+        "initial loss": f"{first_loss:.3g}",
+        "loss": goal.name,
+        "penalty": to_plain(recipe.penalty) if recipe.penalty is None else to_plain(recipe.penalty.with_alpha(1.0)),
+        "optimizer": _described(optimizer),
+        "scheduler": None if made is None else _scheduler_described(made) | {"every": scheduler_every},
+        "torch": torch.__version__.partition("+")[0],
+    }
+    return Setup(task, goal, device, settings)
+
+
+def _no_loss(output: Any, target: Tensor) -> Tensor:
+    raise NotImplementedError
+
+
+def _first(train: Source) -> tuple[Any, Tensor]:
+    """The first batch, of two rows or more if it has them: a loss is tried on it."""
+    for batch in train.in_order():
+        return batch
+    raise ArgumentError("data must have at least one batch; got none")
+
+
+def _described(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer's class and settings; of its parameters the names, or how many they are."""
+    groups = []
+    for group in optimizer.param_groups:
+        own = {key: _plain(value) for key, value in group.items() if key not in ("params", "param_names")}
+        groups.append(own | {"parameters": group.get("param_names", len(group["params"]))})
+    return {"class": type(optimizer).__name__, "groups": groups}
+
+
+def _scheduler_described(scheduler: Any) -> dict[str, Any]:
+    """A scheduler's class and those of its settings that are plain."""
+    state = scheduler.state_dict() if hasattr(scheduler, "state_dict") else {}
+    return {"class": type(scheduler).__name__, "settings": {key: _plain(state[key]) for key in sorted(state)}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    try:
+        return to_plain(value)
+    except ArgumentError:
+        return _without_addresses(repr(value))
+
+
+def _without_addresses(text: str) -> str:
+    """A text without places in memory, which another process does not share."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
