@@ -71,6 +71,7 @@ LAZY = {
     "tables": {"narwhals", "pyarrow", "polars", "pandas"},
     "_path": {"sklearn", "narwhals", "pandas"},
     "training": {"pandas"},
+    "torch": {"lightning", "mlflow", "pandas", "pytorch_lightning", "transformers"},
     "selection": {"sklearn"},
     "plots": {"matplotlib"},
     "report": {"matplotlib"},

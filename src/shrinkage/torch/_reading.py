@@ -171,12 +171,17 @@ def flat(tensor: Any) -> Tensor:
 
 def unwrapped(optimizer: Any) -> torch.optim.Optimizer:
     """Return the optimizer inside wrappers that keep it as `.optimizer`."""
-    while not isinstance(optimizer, torch.optim.Optimizer) or type(optimizer).__name__ == "AcceleratedOptimizer":
+    while not isinstance(optimizer, torch.optim.Optimizer) or _is_wrapper(optimizer):
         inner = getattr(optimizer, "optimizer", None)
         if inner is None:
             raise ArgumentError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
         optimizer = inner
     return optimizer
+
+
+def _is_wrapper(optimizer: Any) -> bool:
+    """Whether this is accelerate's or Lightning's wrapper, which look like the optimizers inside."""
+    return any(kind.__name__ in ("AcceleratedOptimizer", "LightningOptimizer") for kind in type(optimizer).__mro__)
 
 
 def kind_of(optimizer: torch.optim.Optimizer) -> str | None:
