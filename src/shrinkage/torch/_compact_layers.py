@@ -100,7 +100,7 @@ def _wanted(site: Site, mergeable: bool) -> None:
     site.entering.want(into)
     shows = into & ~site.entering.varies & ~site.folds
     if mergeable:
-        site.entering.padded |= shows
+        site.shows.copy_(shows)
     else:
         site.entering.held |= shows
 

@@ -109,7 +109,7 @@ def _merge(removal: Removal) -> dict[int, int]:
     reader, tied = removal.reader, _tied(removal.reader)
     seen: dict[int, dict[int, float]] = {}
     for number, site in enumerate(reader.sites):
-        places = site.entering.padded.nonzero().flatten()
+        places = site.shows.nonzero().flatten()
         roots = reader.atoms.roots(site.entering.atoms[places]).tolist()
         if site.name in tied:
             removal.stays |= set(roots)
@@ -150,7 +150,7 @@ def _fold(removal: Removal, chosen: dict[int, int]) -> None:
         added = torch.where(site.connected, site.total, 0.0) @ constants
         if bool((added != 0).any()):
             removal.added[site.name] = added
-        if bool((gone & site.entering.padded).any()):
+        if bool((gone & site.shows).any()):
             _take_over(removal, site, gone, chosen)
 
 
@@ -160,7 +160,7 @@ def _take_over(removal: Removal, site: Site, gone: Tensor, chosen: dict[int, int
     weight = reader.fetch_attr(site.name).weight.detach().to("cpu", torch.float64).movedim(site.in_axis, 0)
     roots = reader.atoms.roots(site.entering.atoms).tolist()
     grown: dict[int, Tensor] = {}
-    for place in (gone & site.entering.padded).nonzero().flatten().tolist():
+    for place in (gone & site.shows).nonzero().flatten().tolist():
         takers = [at for at, root in enumerate(roots) if root == chosen[roots[place]]]
         column = max(takers, key=lambda at: abs(float(site.entering.const[at])))
         ratio = float(site.entering.const[place] / site.entering.const[column])

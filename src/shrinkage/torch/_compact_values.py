@@ -63,8 +63,6 @@ class Value:
         Whether what comes later depends on the entry where it varies.
     held : Tensor of shape (n,), bool
         Whether the entry must stay whatever it holds.
-    padded : Tensor of shape (n,), bool
-        Whether it must stay for nothing but a convolution whose padding shows where a constant ends.
     """
 
     axis: int
@@ -73,11 +71,10 @@ class Value:
     const: Tensor
     wanted: Tensor = field(init=False)
     held: Tensor = field(init=False)
-    padded: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.const = torch.where(self.const.isfinite(), self.const, VARIES)
-        self.wanted, self.held, self.padded = torch.zeros(3, self.n, dtype=torch.bool)
+        self.wanted, self.held = torch.zeros(2, self.n, dtype=torch.bool)
 
     @property
     def n(self) -> int:
@@ -130,6 +127,8 @@ class Site:
         Whether a constant that enters adds a constant, at borders too.
     in_axis : int
         The weight's axis of the features that enter.
+    shows : Tensor of shape (n_in,), bool
+        Which constants must stay for nothing but this: zeros padded around them show at the borders.
     """
 
     name: str
@@ -139,6 +138,10 @@ class Site:
     connected: Tensor
     exact: bool
     in_axis: int
+    shows: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shows", torch.zeros(self.entering.n, dtype=torch.bool))
 
     @property
     def folds(self) -> Tensor:
