@@ -19,6 +19,7 @@ import numpy as np
 
 import bench_networks
 import bench_step
+import bench_sweep
 import problems
 import tools
 
@@ -108,9 +109,10 @@ BENCHMARKS = {
     "memory": compare_memory,
     "step": bench_step.compare_steps,
     "networks": bench_networks.compare,
+    "sweep": bench_sweep.compare_sweeps,
 }
-TABLES = {"networks": bench_networks.table}
-PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao")}
+TABLES = {"networks": bench_networks.table, "sweep": bench_sweep.table}
+PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao"), "sweep": ("torch",)}
 
 
 def machine() -> dict:

@@ -24,7 +24,7 @@ class Slot:
 
     name: str
     stack: Tensor
-    parameters: list[Tensor]
+    parameters: Sequence[Tensor]
     groups: list[dict[str, Any]]
     states: list[dict[str, Any]]
 

@@ -95,9 +95,9 @@ def _too_large(task: Task, members: int, seed: int, batch: Batch) -> str:
         kept[tensor.data_ptr()] = tensor.nbytes
         return tensor
 
-    with own_random_numbers(), in_mode([model], modes_of(model)), torch.enable_grad():
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            task.loss(apply(model, x), y)
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor)
+    with own_random_numbers(), in_mode([model], modes_of(model)), torch.enable_grad(), hooks:
+        task.loss(apply(model, x), y)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     weights = sum(p.nbytes for p in model.parameters())
     needed = members * (6 * weights + 3 * sum(kept.values()))
