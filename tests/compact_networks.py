@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -205,7 +206,7 @@ class TwoHeads(nn.Module):
 def conv_bn(*widths: int, padding: int = 1, **settings: Any) -> list[nn.Module]:
     """Convolution, batch norm, ReLU, as often as there are steps between widths."""
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Conv2d(a, b, 3, padding=padding, **settings), nn.BatchNorm2d(b), nn.ReLU()]
     return layers
 
@@ -213,7 +214,7 @@ def conv_bn(*widths: int, padding: int = 1, **settings: Any) -> list[nn.Module]:
 def mlp(*widths: int, act: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """Linear layers with activations between them."""
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), act()]
     return nn.Sequential(*layers[:-1])
 
@@ -294,9 +295,7 @@ CASES = {
     "LayerNorm MLP": Case(layer_norm_mlp, rows(10)),
     "conv-BN": Case(lambda: nn.Sequential(*conv_bn(3, 16, 24, 16), *head(16)), images()),
     "conv-BN without padding": Case(lambda: nn.Sequential(*conv_bn(3, 16, 24, padding=0), *head(24)), images()),
-    "conv-BN, reflected": Case(
-        lambda: nn.Sequential(*conv_bn(3, 16, 24, padding_mode="reflect"), *head(24)), images()
-    ),
+    "conv-BN, reflected": Case(lambda: nn.Sequential(*conv_bn(3, 16, 24, padding_mode="reflect"), *head(24)), images()),
     "LeNet, flattened": Case(
         lambda: nn.Sequential(
             *(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.Tanh()),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.nn.parameter import is_lazy
 
 from shrinkage._check import check_nonnegative, check_positive_int
 from shrinkage._errors import ArgumentError
@@ -202,7 +202,8 @@ def _read(
         except Refusal:
             raise
         except Exception as error:
-            raise Refusal(f"forward, read as a graph, fails on the example: {type(error).__name__}: {error}") from error
+            said = (str(error).splitlines() or [""])[0]
+            raise Refusal(f"forward, read as a graph, fails on the example: {type(error).__name__}: {said}") from error
     apart, size = difference(outputs, got)
     if not apart <= READ_WITHIN * max(1.0, size):
         raise Refusal("forward, read as a graph, gives other outputs than the network itself")
@@ -211,22 +212,18 @@ def _read(
 
 def _sizes(model: nn.Module) -> tuple[int, int]:
     """Parameters, and bytes of parameters and buffers; what is shared counts once."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return sum(p.numel() for p in model.parameters()), sum(t.numel() * t.element_size() for t in tensors)
+    parameters = [p for p in model.parameters() if not is_lazy(p)]
+    tensors = [*parameters, *(b for b in model.buffers() if not is_lazy(b))]
+    return sum(p.numel() for p in parameters), sum(t.numel() * t.element_size() for t in tensors)
 
 
 def _refused(model: nn.Module, sentence: str) -> Compacted:
-    n_parameters, n_bytes = _sizes(model) if _shaped(model) else (0, 0)
+    n_parameters, n_bytes = _sizes(model)
     try:
         same = _copied(model)
     except Refusal:
         same = model
     return Compacted(same, Compaction((), n_parameters, n_parameters, n_bytes, n_bytes, refusal=sentence))
-
-
-def _shaped(model: nn.Module) -> bool:
-    return not any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in tree_leaves([
-        *model.parameters(), *model.buffers()]))  # fmt: skip
 
 
 def _report(

@@ -39,7 +39,9 @@ def summing(reader: "Reader", call: "Call") -> Value | None:
         total, connected = total.T, connected.T
     if groups > 1:
         total, connected = _spread(total, groups), _spread(connected, groups)
-    leaving = Value(axis, call.result.ndim, _leaving_atoms(reader, layer, out_axis, len(total)), torch.zeros(len(total)))
+    leaving = Value(
+        axis, call.result.ndim, _leaving_atoms(reader, layer, out_axis, len(total)), torch.zeros(len(total))
+    )
     site = Site(str(call.node.target), entering, leaving, total, connected, linear or _no_border(layer), in_axis)
     leaving.const = _constants(site, layer.bias)
     _couple(reader, site, layer, groups)

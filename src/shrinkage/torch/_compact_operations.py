@@ -46,7 +46,7 @@ def pooling(n_axes: int, keeps: Callable[["Call"], bool]) -> Rule:
         x = reader.known(call.node.args[0]) if call.node.args else None
         if x is None or not isinstance(call.result, Tensor) or x.from_right != -1 - n_axes:
             return reader.opaque(call)
-        return _through(reader, x, x.like(x.const if keeps(call) else torch.where(x.const == 0, 0.0, VARIES)))
+        return _through(reader, x, x.like(x.const if keeps(call) else x.const.masked_fill(x.const != 0, VARIES)))
 
     return rule
 
@@ -63,7 +63,7 @@ def averaging(reader: "Reader", call: "Call") -> Value | None:
         return reader.opaque(call)
     axis = x.axis if given.get("keepdim") else x.axis - sum(dim < x.axis for dim in gone)
     name = getattr(call.node.target, "__name__", call.node.target)
-    const = torch.where(x.const == 0, 0.0, VARIES) if name == "sum" else x.const
+    const = x.const.masked_fill(x.const != 0, VARIES) if name == "sum" else x.const
     return _through(reader, x, x.like(const, axis, call.result.ndim))
 
 
@@ -94,7 +94,7 @@ def combining(reader: "Reader", call: "Call") -> Value | None:
             reader.atoms.join(one.atoms, parts[0].atoms)
     widest = max(parts, key=lambda part: part.n)
     out = widest.like(const, result.ndim + first.from_right, result.ndim)
-    reader.later(lambda: [part.want(out.live if part.n == out.n else out.live.any()) for part in parts])
+    reader.later(lambda: _want(parts, [out.live if part.n == out.n else out.live.any() for part in parts]))
     _tell_branches(reader, call, parts, out)
     return out
 
@@ -139,7 +139,7 @@ def _tell_branches(reader: "Reader", call: "Call", parts: list[Value], out: Valu
 
     def tell() -> None:
         some = torch.stack([~part.varies for part in parts]).any(0) & out.live if parts[0].n == parts[1].n else out.held
-        reader.whole[f"{call.title} adds or multiplies a branch where it varies"] += int(some.sum())
+        reader.whole[f"{call.title} joins branches, of which another varies there"] += int(some.sum())
 
     reader.later(tell)
 
@@ -150,7 +150,7 @@ def joining(reader: "Reader", call: "Call") -> Value | None:
     nodes, dim = given.get("tensors"), given.get("dim", 0)
     known = [reader.known(node) for node in nodes] if isinstance(nodes, (list, tuple)) else []
     first = next((value for value in known if value is not None), None)
-    tensors = call.kwargs.get("tensors", call.args[0] if call.args else None)
+    tensors: Any = call.kwargs.get("tensors", call.args[0] if call.args else None)
     if first is None or not isinstance(dim, int) or any(v is not None and v.axis != first.axis for v in known):
         return reader.opaque(call)
     along = dim % first.ndim == first.axis
@@ -165,13 +165,13 @@ def joining(reader: "Reader", call: "Call") -> Value | None:
         consts, atoms = torch.cat([part.const for part in parts]), torch.cat([part.atoms for part in parts])
         out = Value(first.axis, first.ndim, atoms, consts)
         sizes = [part.n for part in parts]
-        reader.later(lambda: [p.want(live) for p, live in zip(parts, out.live.split(sizes), strict=True)])
+        reader.later(lambda: _want(parts, out.live.split(sizes)))
         return out
     rows = torch.stack([part.const for part in parts])
     out = first.like(torch.where((rows == rows[:1]).all(0), rows[0], VARIES))
     for part in parts:
         reader.atoms.join(part.atoms, out.atoms)
-    reader.later(lambda: [part.want(out.live) for part in parts])
+    reader.later(lambda: _want(parts, [out.live] * len(parts)))
     return out
 
 
@@ -183,7 +183,7 @@ def cutting(reader: "Reader", call: "Call") -> list[Value] | None:
         return reader.opaque(call)
     if dim % x.ndim != x.axis:
         pieces = [x.like(x.const) for _ in call.result]
-        reader.later(lambda: [x.want(piece.live) for piece in pieces])
+        reader.later(lambda: _want([x] * len(pieces), [piece.live for piece in pieces]))
         return pieces
     sizes = [piece.shape[x.axis] for piece in call.result]
     pairs = zip(x.atoms.split(sizes), x.const.split(sizes), strict=True)
@@ -270,6 +270,11 @@ def _lays_out(node: fx.Node) -> bool:
     return all(user.target in LENGTHS or _lays_out(user) for user in node.users)
 
 
+def _want(values: Iterable[Value], entries: Iterable[Tensor]) -> None:
+    for value, wanted in zip(values, entries, strict=True):
+        value.want(wanted)
+
+
 def _through(reader: "Reader", x: Value, out: Value) -> Value:
     reader.later(lambda: x.want(out.live))
     return out
@@ -319,15 +324,18 @@ def _functions(names: str, rule: Rule) -> dict[Any, Rule]:
 
 
 ALONE = (
-    "relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ celu selu selu_ gelu silu mish sigmoid sigmoid_ tanh tanh_"
-    " softplus softsign hardswish hardsigmoid hardtanh hardtanh_ logsigmoid tanhshrink softshrink hardshrink threshold"
-    " exp expm1 log log1p sqrt rsqrt abs neg square sin cos clamp clamp_min clamp_max erf reciprocal sign float double to"
+    "relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ celu selu selu_ gelu silu mish sigmoid sigmoid_ tanh"
+    " tanh_ softplus softsign hardswish hardsigmoid hardtanh hardtanh_ logsigmoid tanhshrink softshrink hardshrink"
+    " threshold exp expm1 log log1p sqrt rsqrt abs neg square sin cos clamp clamp_min clamp_max erf reciprocal sign"
+    " float double to"
 )
 COMBINING = (
     "add sub mul div true_divide truediv pow iadd isub imul itruediv maximum minimum add_ sub_ mul_ div_ multiply"
 )
 MOVING = "view reshape flatten permute transpose squeeze unsqueeze movedim swapaxes swapdims expand unflatten"
-PASSING = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout interpolate clone contiguous detach"
+PASSING = (
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout interpolate clone contiguous detach"
+)
 ACTIVATIONS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh),
     *(nn.Softplus, nn.Softsign, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.LogSigmoid, nn.Tanhshrink),

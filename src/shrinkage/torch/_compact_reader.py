@@ -177,8 +177,7 @@ class Reader(fx.Interpreter):
         held: list[Tensor] = []
         for value in self.every_value():
             held.append(value.atoms[value.live | value.held])
-        for name, tensor in (*self.module.named_parameters(remove_duplicate=False),
-                             *self.module.named_buffers(remove_duplicate=False)):  # fmt: skip
+        for name, tensor in named_tensors(self.module):
             owner, _, own = name.rpartition(".")
             if id(tensor) in self.weights and ((owner, own) not in self.owned or id(tensor) in self._frozen):
                 held += [atoms for (weight, _), atoms in self.claims.items() if weight == id(tensor)]
@@ -190,3 +189,9 @@ class Reader(fx.Interpreter):
         for known in self.values.values():
             found += known if isinstance(known, list) else [] if known is None else [known]
         return found
+
+
+def named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Parameters and buffers under all of their names."""
+    found: list[tuple[str, Tensor]] = [*model.named_parameters(remove_duplicate=False)]
+    return [*found, *model.named_buffers(remove_duplicate=False)]

@@ -8,6 +8,9 @@ from torch import Tensor
 from shrinkage.torch._compact_reader import Reader
 from shrinkage.torch._compact_values import Site, Value
 
+SMALLEST = 1e-2
+"""A constant that stays anyway takes over others up to so many times as large: ratios of columns stay moderate."""
+
 
 @dataclass
 class Removal:
@@ -117,11 +120,14 @@ def _merge(removal: Removal) -> dict[int, int]:
             seen.setdefault(root, {})[number] = float(site.entering.const[place])
     teams: dict[tuple[int, ...], list[int]] = {}
     for root, where in seen.items():
-        if root not in removal.stays:
-            teams.setdefault(tuple(sorted(where)), []).append(root)
+        teams.setdefault(tuple(sorted(where)), []).append(root)
     chosen: dict[int, int] = {}
     for members in teams.values():
-        largest = max(members, key=lambda root: min(abs(value) for value in seen[root].values()))
+        sizes = {root: min(abs(value) for value in seen[root].values()) for root in members}
+        largest = max(members, key=lambda root: (root in removal.stays) * sizes[root])
+        if sizes[largest] < SMALLEST * max(sizes.values()) or largest not in removal.stays:
+            largest = max(members, key=lambda root: sizes[root])
+        members = [root for root in members if root not in removal.stays or root == largest]
         removal.stays.add(largest)
         chosen |= dict.fromkeys(members, largest)
         if len(members) > 1:

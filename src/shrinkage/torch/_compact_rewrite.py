@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from shrinkage.torch._compact_operations import LENGTHS
+from shrinkage.torch._compact_reader import named_tensors
 from shrinkage.torch._compact_removal import Removal
 from shrinkage.torch._compact_values import Refusal
 
@@ -14,8 +15,7 @@ def rewrite(result: nn.Module, removal: Removal) -> None:
     """Cut the weights of `result`, a copy of the network that was read, in place."""
     _fold_biases(result, removal)
     names: dict[int, list[str]] = {}
-    module = removal.reader.module
-    for name, tensor in (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)):
+    for name, tensor in named_tensors(removal.reader.module):
         names.setdefault(id(tensor), []).append(name)
     axes: dict[int, list[int]] = {}
     for weight, axis in removal.kept:
@@ -35,8 +35,7 @@ def rewrite(result: nn.Module, removal: Removal) -> None:
 def _fold_biases(result: nn.Module, removal: Removal) -> None:
     for name, added in removal.added.items():
         layer: Any = result.get_submodule(name)
-        bias = layer.bias
-        weight = layer.weight
+        bias, weight = layer.bias, layer.weight
         old = torch.zeros(len(added), dtype=torch.float64) if bias is None else bias.detach().to("cpu", torch.float64)
         folded = (old + added).to(weight.device, weight.dtype)
         if bias is None:
@@ -46,8 +45,8 @@ def _fold_biases(result: nn.Module, removal: Removal) -> None:
         else:
             bias.data = folded
     for site, column, more in removal.merged:
-        weight = result.get_submodule(site.name).weight
-        rows = weight.detach().movedim(site.in_axis, 0)
+        merging: Any = result.get_submodule(site.name)
+        rows = merging.weight.detach().movedim(site.in_axis, 0)
         rows[column] = (rows[column].to("cpu", torch.float64) + more).to(rows.device, rows.dtype)
 
 
@@ -75,7 +74,7 @@ def _set(model: nn.Module, name: str, tensor: Tensor) -> None:
 
 def _recount(layer: Any, name: str, removal: Removal) -> None:
     """The numbers of features that a layer tells."""
-    weight = getattr(layer, "weight", None)
+    weight: Any = getattr(layer, "weight", None)
     if isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = weight.shape
     elif isinstance(layer, nn.modules.conv._ConvNd):
@@ -133,7 +132,9 @@ def _sizes_now(node: fx.Node, total: int) -> list[int]:
     return [len(piece) for piece in (pieces.chunk(asked) if name == "chunk" else pieces.split(asked))]
 
 
-def with_graph(result: nn.Module, graph: fx.Graph, changed: dict[fx.Node, tuple[Any, ...]], other: fx.Graph) -> nn.Module:
+def with_graph(
+    result: nn.Module, graph: fx.Graph, changed: dict[fx.Node, tuple[Any, ...]], other: fx.Graph
+) -> nn.Module:
     """The network as a `torch.fx.GraphModule`, whose `forward` holds the new numbers.
 
     `other` is the graph of training: functional dropout that is off here and on there becomes a layer, and any other
@@ -148,25 +149,16 @@ def with_graph(result: nn.Module, graph: fx.Graph, changed: dict[fx.Node, tuple[
         if not isinstance(node.target, str) or node.target not in LENGTHS:
             _as_split(node_now)
     _dropout_layers(result, graph, other, copied)
+    modes = {name: module.training for name, module in result.named_modules()}
     made = fx.GraphModule(result, renewed, class_name=f"Compact{type(result).__name__}")
     for name, module in made.named_modules():
-        module.training = result.training
-        if name and _has(result, name):
-            module.training = result.get_submodule(name).training
+        module.training = modes.get(name, result.training)
     return made
 
 
 def _as_split(node: fx.Node) -> None:
     if getattr(node.target, "__name__", node.target) in ("chunk", "split"):
         node.op, node.target, node.kwargs = "call_function", torch.split, {}
-
-
-def _has(model: nn.Module, name: str) -> bool:
-    try:
-        model.get_submodule(name)
-    except AttributeError:
-        return False
-    return True
 
 
 def _dropout_layers(result: nn.Module, graph: fx.Graph, other: fx.Graph, copied: dict[fx.Node, fx.Node]) -> None:
@@ -200,4 +192,3 @@ DROPOUTS = {
     "alpha_dropout": nn.AlphaDropout,
     "feature_alpha_dropout": nn.FeatureAlphaDropout,
 }
-

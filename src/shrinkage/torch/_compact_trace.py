@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from shrinkage.torch._compact_values import Refusal
@@ -16,6 +17,7 @@ WRAPPERS = (nn.DataParallel, DistributedDataParallel)
 MOVES = {"view", "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "expand", "unflatten", "detach"}
 MOVES |= {"movedim", "swapaxes", "swapdims", "t", "narrow", "select", "chunk", "split", "view_as", "contiguous", "to"}
 MOVES |= {"getitem", "getattr", "unbind", "expand_as", "float", "double", "half", "bfloat16", "dropout", "unfold"}
+SHARING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.modules.dropout._DropoutNd)
 IN_PLACE = {"iadd", "isub", "imul", "itruediv", "ifloordiv", "ipow", "imod", "iand", "ior", "ixor", "imatmul"}
 
 
@@ -27,6 +29,14 @@ class _EncoderLayer(nn.Module):
         for name, part in layer.named_children():
             self.add_module(name, part)
         self.norm_first = layer.norm_first
+        self.self_attn: Any
+        self.linear1: Any
+        self.linear2: Any
+        self.norm1: Any
+        self.norm2: Any
+        self.dropout: Any
+        self.dropout1: Any
+        self.dropout2: Any
         self.activation: Any = layer.activation
 
     def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: Any = False) -> Any:
@@ -39,9 +49,7 @@ class _EncoderLayer(nn.Module):
         return self.norm2(x + self._feed(x))
 
     def _attend(self, x: Any, mask: Any, padding: Any) -> Any:
-        return self.dropout1(
-            self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False)[0]
-        )
+        return self.dropout1(self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False)[0])
 
     def _feed(self, x: Any) -> Any:
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -102,12 +110,12 @@ def check_plain(model: nn.Module) -> None:
         called = f"{name or 'the network'} ({type(module).__name__})"
         if parametrize.is_parametrized(module):
             raise Refusal(f"{called} has parametrizations, which compute its weights anew; remove them first")
+        if any(map(is_lazy, module.parameters(recurse=False))):
+            raise Refusal(f"{called} has weights without a shape; run the network once first")
         hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
         if hooks:
             named = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
             raise Refusal(f"{called} has a forward hook ({named}), which may do anything; remove it first")
-        if isinstance(module, nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():
-            raise Refusal(f"{called} has weights without a shape; run the network once first")
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if type(tensor) not in PLAIN or tensor.layout != torch.strided or tensor.is_quantized:
             raise Refusal(f"{name} is no plain dense tensor but {type(tensor).__name__}, {tensor.layout}")
@@ -187,7 +195,9 @@ def _later(member: fx.Node, node: fx.Node, places: dict[fx.Node, int]) -> str:
 def _may_share(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
     """Whether the result may be the memory of the first argument."""
     if node.op == "call_module":
-        return isinstance(modules[str(node.target)], (nn.Flatten, nn.Unflatten, nn.Identity, nn.modules.dropout._DropoutNd))
+        return isinstance(
+            modules[str(node.target)], (nn.Flatten, nn.Unflatten, nn.Identity, nn.modules.dropout._DropoutNd)
+        )
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     return name in MOVES
 
