@@ -16,8 +16,8 @@ def _seeded_and_single():
 
 
 @pytest.fixture(scope="session")
-def timm():
-    """The package of architectures, also where torchvision was built for another kind of torch.
+def torchvision_opens():
+    """Whether torchvision is there; it can be imported then, also where it was built for another kind of torch.
 
     The torchvision of the package index is built for CUDA. Beside a CPU torch its compiled operators do not load, and
     importing it fails while it describes two of them; declared here, they can be described. No test calls them.
@@ -26,11 +26,19 @@ def timm():
     try:
         importlib.import_module("torchvision")
     except ModuleNotFoundError:
-        pytest.skip("could not import 'torchvision'")
+        return False
     except RuntimeError:
         library = torch.library.Library("torchvision", "FRAGMENT")
         _DECLARED.append(library)
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         importlib.import_module("torchvision")
+    return True
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision_opens):
+    """The package of architectures, which needs torchvision."""
+    if not torchvision_opens:
+        pytest.skip("could not import 'torchvision'")
     return pytest.importorskip("timm")

@@ -296,5 +296,5 @@ def test_every_logger_gets_the_values():
     callback = PenaltyCallback(
         L1(0.1), logger=[lambda step, values: seen.append((step, values)), lambda step, values: more.append(step)]
     )
-    callback.log(3, {"a": 0.5})
+    callback.tell(3, {"a": 0.5})
     assert (seen, more) == ([(3, {"a": 0.5})], [3])

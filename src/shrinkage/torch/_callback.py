@@ -242,7 +242,7 @@ class PenaltyCallback:
             values |= {f"{name}/{k}" if len(steered) > 1 else name: value for name, value in told.items()}
         return values
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def tell(self, step: int, values: Mapping[str, float]) -> None:
         """Hand values to every logger that was given."""
         for logger in self.loggers:
             logger.log(step, values)
@@ -295,7 +295,8 @@ class PenaltyCallback:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_held": (), "plan": None, "last_report": None}
+        settings = {name: value for name, value in vars(self).items() if name != "log"}  # Lightning puts it there
+        return {**settings, "_held": (), "plan": None, "last_report": None}
 
 
 def is_ours(optimizer: torch.optim.Optimizer) -> bool:

@@ -17,10 +17,10 @@ def _base() -> tuple[Any, str | None]:
                 import pytorch_lightning as used  # pyright: ignore[reportMissingImports]
             else:
                 import lightning.pytorch as used  # pyright: ignore[reportMissingImports]
-        except ModuleNotFoundError:
-            continue
-        except Exception as error:  # installed, but something that it imports does not fit
-            said = f"LightningPenalty needs Lightning, which cannot be imported here: {error}"
+        except Exception as error:
+            if not isinstance(error, ModuleNotFoundError) or error.name not in (name, name.partition(".")[0]):
+                # it is installed, but something that it imports does not fit
+                said = f"LightningPenalty needs Lightning, which cannot be imported here: {error}"
         else:
             return used.Callback, None
     return object, said
@@ -137,7 +137,7 @@ class LightningPenalty(PenaltyCallback, _CALLBACK):
         if not trainer.barebones:
             pl_module.log("sparsity/total", values["sparsity/total"], logger=False)
         if trainer.is_global_zero:
-            self.log(trainer.global_step, values)
+            self.tell(trainer.global_step, values)
             for logger in trainer.loggers if self.to_trainer else ():
                 logger.log_metrics(values, step=trainer.global_step)
 

@@ -294,11 +294,12 @@ class Proximal:
         self._assigned.decode()
         self._assigned.check_new()
         self._starts.clear()
+        by_closure = any(given is not None for given in (*args[1:], *kwargs.values()))  # which makes the gradients
         for group, p, penalty in self._assigned.members():
             refuse_sparse(p)
             if self.semantics == "penalty":
                 ready_scale(type(optimizer), group, optimizer.state.get(p, {}))
-                if longest_step(penalty, group) is not None and p.grad is not None:
+                if longest_step(penalty, group) is not None and (by_closure or p.grad is not None):
                     self._starts[p] = local(p).detach().clone()
 
     @torch.no_grad()

@@ -10,9 +10,10 @@ def _base() -> tuple[Any, str | None]:
     """Return the class of callbacks of transformers, or why not."""
     try:
         from transformers import TrainerCallback  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        return object, "TrainerPenalty needs transformers: pip install 'shrinkage[transformers]'"
-    except Exception as error:  # installed, but something that it imports does not fit
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "transformers":
+            return object, "TrainerPenalty needs transformers: pip install 'shrinkage[transformers]'"
+        # it is installed, but something that it imports does not fit
         return object, f"TrainerPenalty needs transformers, which cannot be imported here: {error}"
     return TrainerCallback, None
 
@@ -132,7 +133,7 @@ class TrainerPenalty(PenaltyCallback, _CALLBACK):
         values = self.report(model, per_epoch or None)
         if not state.is_world_process_zero:
             return
-        self.log(step, values)
+        self.tell(step, values)
         if self.to_trainer:
             totals = {name: v for name, v in values.items() if name.endswith("/total") or name.startswith("target_")}
             state.log_history.append({**totals, "alarms": values["alarms"], "epoch": state.epoch, "step": step})
