@@ -80,6 +80,7 @@ def training_graph(task: Task, stacks: Stacks, seed: int, x: Any, y: Tensor) -> 
     CannotStackError
         If the model is no function that the operations of one batch describe, or they give other numbers.
     """
+    x, y = _distinct(x), y.clone()
     losses, gradients, buffers = _by_itself(task, stacks, seed, x, y)
     used = [g is not None for g in gradients]
 
@@ -102,6 +103,7 @@ def training_graph(task: Task, stacks: Stacks, seed: int, x: Any, y: Tensor) -> 
 
 def rows_graph(task: Task, stacks: Stacks, x: Any, y: Tensor) -> Replay:
     """Return the graph (stacks, x's leaves, y) -> losses of rows, (members, n); the template is in evaluation mode."""
+    x, y = _distinct(x), y.clone()
 
     def all_members(parameters: list[Tensor], members: list[Tensor]) -> list[Tensor]:
         def one(ps: list[Tensor], bs: list[Tensor]) -> Tensor:
@@ -118,6 +120,11 @@ def rows_graph(task: Task, stacks: Stacks, x: Any, y: Tensor) -> Replay:
 def leaves_of(x: Any) -> list[Tensor]:
     """Return the tensors of a batch's inputs."""
     return [leaf for leaf in pytree.tree_leaves(x) if isinstance(leaf, Tensor)]
+
+
+def _distinct(x: Any) -> Any:
+    """Return a batch's inputs with one tensor at one place, as each is known by its identity."""
+    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, x)
 
 
 def _called(stacks: Stacks, parameters: Sequence[Tensor], buffers: Sequence[Tensor], x: Any) -> Any:

@@ -118,11 +118,10 @@ Maker = Callable[[Sequence[Member], dict[str, Tensor], dict[str, Tensor]], Any]
 def make_stepper(
     members: Sequence[Member], stacks: dict[str, Tensor], extra: dict[str, Tensor], makers: Sequence[Maker]
 ) -> Any:
-    """Return the fastest stepper that takes these optimizers; the first step makes their states, one by one."""
-    if all(member.optimizer.state for member in members):
-        for maker in makers:
-            try:
-                return maker(members, stacks, extra)
-            except NotTogetherError:
-                continue
+    """Return the first stepper that takes these optimizers, or the one that takes any."""
+    for maker in makers:
+        try:
+            return maker(members, stacks, extra)
+        except NotTogetherError:
+            continue
     return OneByOne(members, stacks)

@@ -108,6 +108,7 @@ class _Writer:
             call = f"{self._constant(_FAST.get(func, func._op), 'f')}({self._arguments(func, args, kwargs)})"
             lines.append(f"    {self._targets(found)}{call}")
             done = [self.names[name] for name in last.get(k, []) if name not in kept and name in self.names]
+            done = [name for name in done if name.startswith("v")]  # constants are no names of the function's own
             if done:
                 lines.append(f"    {' = '.join(done)} = None")
         lines.append(f"    return [{', '.join(self._value(t) for t in outputs)}]")

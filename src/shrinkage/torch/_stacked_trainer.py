@@ -41,7 +41,7 @@ from shrinkage.torch._stacked_graph import (
     training_graph,
 )
 from shrinkage.torch._stacked_sgd import SGDStepper
-from shrinkage.torch._stacked_step import NotTogetherError, make_stepper
+from shrinkage.torch._stacked_step import NotTogetherError, OneByOne, make_stepper
 from shrinkage.torch._task import Batch, Task
 
 STEPPERS = (AdamStepper, SGDStepper)
@@ -109,7 +109,6 @@ class StackedTrainer:
     def _forget(self, extra: dict[str, Tensor] | None = None) -> None:
         """Let steps and graphs be made anew."""
         self._stepper: Any = None
-        self._begun = False
         self._extra = extra or {}
         self._graphs: dict[Any, Any] = {}
         self._row_graphs: dict[Any, Any] = {}
@@ -124,10 +123,14 @@ class StackedTrainer:
         totals, rows = torch.zeros(len(self.members), dtype=torch.float64), 0
         with own_random_numbers(), in_mode([self.stacks.template], self._modes):
             set_stream(self.seed, self.step, of_data=True)
+            if isinstance(self._stepper, OneByOne):  # a warm-up may be over
+                self._renew_stepper()
             for x, y in batches:
                 totals += self._train(x, y).double().cpu() * row_count(y)
                 rows += row_count(y)
                 self.step += 1
+                if self.step == 1:
+                    self._renew_stepper()
                 if self.task.scheduler_every == "step":
                     self._step_schedulers(None)
                 set_stream(self.seed, self.step, of_data=True)
@@ -184,13 +187,11 @@ class StackedTrainer:
         return torch.stack([loss.detach() for loss in losses]), gradients
 
     def _ready_stepper(self, used: list[str]) -> None:
-        """Make the stepper; anew after the first step, which has made the states."""
-        if self._stepper is not None and self._begun:
-            return
-        self._begun = self._stepper is not None or all(member.optimizer.state for member in self.members)
-        stacks = {name: self.stacks.parameters[name] for name in used}
-        self._stepper = make_stepper(self.members, stacks, self._extra, STEPPERS)
-        self._extra = {}
+        """Make the stepper; the very first step is taken one by one, which makes the states."""
+        if self._stepper is None:
+            stacks = {name: self.stacks.parameters[name] for name in used}
+            self._stepper = make_stepper(self.members, stacks, self._extra, STEPPERS if self.step else ())
+            self._extra = {}
 
     def _step_schedulers(self, losses: Sequence[float] | None) -> None:
         if self._lead is not None:
@@ -202,8 +203,11 @@ class StackedTrainer:
             try:
                 self._stepper.refresh()
             except NotTogetherError:
-                self._stepper.sync()
-                self._stepper, self._begun = None, False
+                self._renew_stepper()
+
+    def _renew_stepper(self) -> None:
+        """Let the stepper be made anew at the next step."""
+        self._extra, self._stepper = self._synced(), None
 
     def _spread_rates(self, groups: Sequence[dict[str, Any]]) -> None:
         """Give all members, and the scheduler that stands for theirs, these rates."""
