@@ -9,10 +9,10 @@ import numpy as np
 from shrinkage._errors import ArgumentError
 from shrinkage.training._tables import Column, frame, json_text, number_text, plain, share_text, text_table, wrap
 
-_VECTORS = ("strengths", "train_loss", "held_out", "zeros", "score", "se", "difference_se")
+_VECTORS = ("strengths", "train_loss", "held_out", "zeros", "score", "se", "difference_se", "before_refit")
 _PLAIN = (
     *("best", "one_se", "chosen", "rule", "status", "score_name", "loss_name", "penalty", "epochs", "epochs_per_rung"),
-    *("refit", "seconds", "n_train", "n_held_out", "notes"),
+    *("seconds", "n_train", "n_held_out", "notes"),
 )
 
 
@@ -24,8 +24,10 @@ class NetworkPath:
     ----------
     strengths : ndarray of shape (n_rungs,)
         In the order of training; the first is 0, the dense network.
-    train_loss, held_out : ndarray of shape (n_rungs,)
-        Mean loss without penalty: over the last epoch's batches, and over the rows held out.
+    train_loss : ndarray of shape (n_rungs,)
+        Mean loss, without penalty, over the batches of the last epoch at the strength.
+    held_out : ndarray of shape (n_rungs,)
+        Mean loss over the rows held out: after the rung's refit, where that made it lower.
     zeros : ndarray of shape (n_rungs,)
         Share of exact zeros among the penalized weights.
     best, one_se, chosen : int
@@ -39,9 +41,8 @@ class NetworkPath:
         Accuracy or R² on the rows held out; see `score_name`.
     se, difference_se : ndarray of shape (n_rungs,), or None
         Standard errors over the rows held out: of the mean loss, and of its difference to the best rung's, row by row.
-    refit : dict or None
-        "held_out", "zeros", "score" and "epochs" of the chosen network, trained on without penalty where it is not
-        zero. 0 epochs: no epoch of it was better than none.
+    before_refit : ndarray of shape (n_rungs,), or None
+        Mean held-out loss before the weights that are left were trained on without penalty.
     penalty, loss_name, score_name : str
     epochs, epochs_per_rung : int
     seconds : float
@@ -49,7 +50,7 @@ class NetworkPath:
         Rows.
     notes : tuple of str
     weights : mapping from "dense", "best", "one_se", "chosen" to state dict
-        "chosen" is after the refit. In no text form of the record.
+        In no text form of the record.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class NetworkPath:
     penalty: str = ""
     epochs: int = 0
     epochs_per_rung: int = 0
-    refit: Mapping[str, float] | None = None
+    before_refit: np.ndarray | None = None
     seconds: float = float("nan")
     n_train: int | None = None
     n_held_out: int | None = None
@@ -99,36 +100,28 @@ class NetworkPath:
 
     @property
     def chosen_zeros(self) -> float:
-        """Share of exact zeros of the network that was taken, after its refit."""
-        return float(self.refit["zeros"]) if self.refit else float(self.zeros[self.chosen])
+        """Share of exact zeros of the network that was taken."""
+        return float(self.zeros[self.chosen])
 
     @property
     def chosen_held_out(self) -> float:
-        """Mean held-out loss of the network that was taken, after its refit."""
-        return float(self.refit["held_out"]) if self.refit else float(self.held_out[self.chosen])
+        """Mean held-out loss of the network that was taken."""
+        return float(self.held_out[self.chosen])
 
     @property
     def chosen_score(self) -> float | None:
-        """Score of the network that was taken, after its refit."""
-        if self.score is None:
-            return None
-        return float(self.refit["score"]) if self.refit else float(self.score[self.chosen])
+        """Score of the network that was taken."""
+        return None if self.score is None else float(self.score[self.chosen])
 
     @property
     def headline(self) -> str:
         """One line: how many rungs, which was taken, what it came to beside the dense network."""
         count = len(self.strengths)
-        after = ", refit" if self.refit and self.refit["epochs"] else ""
-        name = self.score_name if self.score is not None else "loss"
-        pair = (
-            (self.chosen_score, float(self.score[0]))
-            if self.score is not None
-            else (self.chosen_held_out, self.held_out[0])
-        )
+        name, values = (self.score_name, self.score) if self.score is not None else ("held-out loss", self.held_out)
         return (
             f"{count} rung{'' if count == 1 else 's'} from dense to strength {float(self.strengths[-1]):.4g}: taken "
-            f"{self.chosen_strength:.4g}{after}, {share_text(self.chosen_zeros)} zeros, {name} "
-            f"{number_text(float(pair[0] or 0.0), 4)} (dense {number_text(float(pair[1]), 4)})"
+            f"{self.chosen_strength:.4g}, {share_text(self.chosen_zeros)} zeros, {name} "
+            f"{number_text(float(values[self.chosen]), 4)} (dense {number_text(float(values[0]), 4)})"
         )
 
     def __repr__(self) -> str:
@@ -141,27 +134,24 @@ class NetworkPath:
         return "\n".join([*parts, *(wrap(f"! {note}") for note in self.notes)])
 
     def _columns(self) -> list[Column]:
-        def cells(values: np.ndarray | None, text: Any, after: Any = None) -> tuple[str, ...]:
+        def cells(values: np.ndarray | None, text: Any) -> tuple[str, ...]:
             if values is None:
-                return ("-",) * (len(self.strengths) + (self.refit is not None))
-            shown = tuple("-" if np.isnan(value) else text(float(value)) for value in values)
-            return shown if self.refit is None else (*shown, "-" if after is None else text(float(after)))
+                return ("-",) * len(self.strengths)
+            return tuple("-" if np.isnan(value) else text(float(value)) for value in values)
 
         def four(value: float) -> str:
             return number_text(value, 4)
 
-        last = dict(self.refit) if self.refit else {}
-        names = ["dense" if s == 0 else number_text(float(s), 4) for s in self.strengths]
-        marks = [self._mark(k) for k in range(len(names))] + (["refit"] if self.refit else [])
-        names += [number_text(self.chosen_strength, 4)] if self.refit else []
+        names = tuple("dense" if s == 0 else number_text(float(s), 4) for s in self.strengths)
         return [
-            Column("strength", tuple(names), 99, left=True),
-            Column("train", cells(self.train_loss, four), 7),
-            Column("held out", cells(self.held_out, four, last.get("held_out")), 10),
-            Column("s.e. to best", cells(self.difference_se, lambda v: number_text(v, 2)), 6),
-            Column(self.score_name or "score", cells(self.score, four, last.get("score")), 8),
-            Column("zeros", cells(self.zeros, share_text, last.get("zeros")), 9),
-            Column("choice", tuple(marks), 98, left=True),
+            Column("strength", names, 99, left=True),
+            Column("train", cells(self.train_loss, four), 6),
+            Column("before refit", cells(self.before_refit, four), 5),
+            Column("held out", cells(self.held_out, four), 10),
+            Column("s.e. to best", cells(self.difference_se, lambda v: number_text(v, 2)), 7),
+            Column(self.score_name or "score", cells(self.score, four), 8),
+            Column("zeros", cells(self.zeros, share_text), 9),
+            Column("choice", tuple(self._mark(k) for k in range(len(names))), 98, left=True),
         ]
 
     def _mark(self, k: int) -> str:
@@ -175,15 +165,13 @@ class NetworkPath:
             values = getattr(self, name)
             own[name] = None if values is None else np.asarray(values, dtype=np.float64).tolist()
         own |= {name: getattr(self, name) for name in _PLAIN}
-        return plain(own | {"refit": None if self.refit is None else dict(self.refit)})
+        return plain(own)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "NetworkPath":
         """Return the record that `to_dict` wrote; it has no weights."""
         own = {name: data[name] for name in _PLAIN} | {"notes": tuple(data["notes"])}
         own["seconds"] = float("nan") if own["seconds"] is None else own["seconds"]
-        if own["refit"] is not None:
-            own["refit"] = {k: float("nan") if v is None else v for k, v in own["refit"].items()}
         return cls(**{name: _array(data[name]) for name in _VECTORS}, **own)
 
     def to_json(self, indent: int | None = None) -> str:
