@@ -23,8 +23,8 @@ sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -ty
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-demo: $(VENV)/done-cli ## fits and compares ridge, lasso and elastic net on real data; says where the reports are
-	$(bin)/shrinkage demo --out demo-reports
+demo: $(VENV)/done-train ## fits linear models and trains networks on real data; says where the reports are
+	$(single) $(bin)/shrinkage demo --out demo-reports
 
 test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed package, and the examples in docstrings
 	$(pytest) $(tested)
@@ -76,13 +76,13 @@ $(VENV)/done-tools: $(VENV)/done-build
 	@touch $@
 
 # Not editable: what is tested is what users get.
-$(VENV)/done-cli: $(VENV)/done-build $(sources)
-	$(pip) install $(constrain) --no-build-isolation '.[cli]'
+$(VENV)/done-train: $(VENV)/done-build $(sources)
+	$(pip) install $(constrain) --no-build-isolation '.[train]'
 	@touch $@
 
 $(VENV)/done-test: $(VENV)/done-build $(sources)
 	$(pip) install $(constrain) --no-build-isolation '.[test]'
-	@touch $@ $(VENV)/done-cli
+	@touch $@ $(VENV)/done-train
 
 $(VENV)/done-all: $(VENV)/done-test tools/constraints-all.txt
 	$(pip) install $(constrain) -r tools/constraints-all.txt

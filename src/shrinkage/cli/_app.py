@@ -24,6 +24,9 @@ from shrinkage.cli._options import (
     make_folder,
     place,
 )
+from shrinkage.cli._train_command import train, train_and_tell
+from shrinkage.cli._train_request import TrainRequest
+from shrinkage.cli._train_state import State
 from shrinkage.cli._write import why_not_writable, write_whole
 from shrinkage.report import html
 from shrinkage.tables import read
@@ -228,22 +231,34 @@ def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -
         write_whole(Path(out), content.encode())
 
 
+app.add_command(train)
+
+
 @app.command()
 @click.option("--out", metavar="DIR", default="demo-reports", show_default=True, callback=place)
 @click.option("--only", type=click.Choice([show.name for show in SHOWS]), help="One data set instead of all.")
 @click.pass_context
 def demo(ctx: click.Context, out: str, only: str | None) -> None:
-    """Run `fit` on real data that ship: diabetes, breast cancer, and gene expression of 64 cancer cell lines."""
+    """Run `fit` and `train` on real data that ship: diabetes, breast cancer, cancer cell lines, handwritten digits."""
     converged, reports = True, []
     for show in SHOWS:
-        if only in (None, show.name):
-            folder = Path(out) / show.name
-            make_folder(folder)
+        if only not in (None, show.name):
+            continue
+        folder = Path(out) / show.name
+        make_folder(folder)
+        data = write_data(show, folder)
+        if show.fits:
             click.echo(click.style(f"== {show.title}", bold=True))
-            data = write_data(show, folder)
             request = Request(data=str(data), target=show.target, positive=show.positive, cv=show.cv)
             converged &= _fit(request, str(folder), as_json=False, quiet=False)
             reports.append((folder / "report.html").resolve())
+            click.echo()
+        if show.trains:
+            click.echo(click.style(f"== {show.title}: a network", bold=True))
+            place = folder / "network"
+            asked = TrainRequest(data=str(data), target=show.target, **show.trains)
+            train_and_tell(ctx, asked, str(place), State(place).unfinished, as_json=False, quiet=False)
+            reports.append((place / "report.html").resolve())
             click.echo()
     click.echo("The reports, for a browser:")
     for report in reports:

@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shrinkage.cli._write import write_whole
-from shrinkage.datasets import Dataset, load_breast_cancer, load_diabetes, load_nci60
+from shrinkage.datasets import Dataset, load_breast_cancer, load_diabetes, load_digits, load_nci60
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,20 @@ class Show:
     target: str
     positive: str | None = None
     cv: int = 10
+    fits: bool = True
+    trains: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `train`; nothing stands for no network."""
 
 
 SHOWS = (
     Show("diabetes", "Diabetes: progression after a year, 442 patients, 10 columns", load_diabetes, "progression"),
-    Show("breast-cancer", "Breast cancer: benign or malignant, 569 tumors", load_breast_cancer, "diagnosis"),
+    Show(
+        "breast-cancer",
+        "Breast cancer: benign or malignant, 569 tumors",
+        load_breast_cancer,
+        "diagnosis",
+        trains={"strengths": "1e-4:2e-2:9"},
+    ),
     Show(
         "nci60",
         "NCI60: melanoma against the rest, 64 cell lines, 6,830 genes",
@@ -32,6 +42,14 @@ SHOWS = (
         "cancer",
         positive="MELANOMA",
         cv=8,
+    ),
+    Show(
+        "digits",
+        "Digits: which of ten, 1,797 images of 8 x 8 pixels",
+        load_digits,
+        "digit",
+        fits=False,
+        trains={"penalty": "group", "loss": "multinomial", "strengths": "5e-5:2e-3:7", "epochs": 30, "batch_size": 64},
     ),
 )
 

@@ -81,7 +81,7 @@ def prepare(request: Request) -> Prepared:
     table = read(request.data)
     for name in request.drop:
         table.column(name, "column to drop")
-    _refuse_huge(table, {*request.drop})
+    refuse_huge(table, {*request.drop})
     weights, notes = None, []
     if request.weights is not None:
         weights = read_weights(table, request.weights)
@@ -102,7 +102,7 @@ def prepare(request: Request) -> Prepared:
     return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes))
 
 
-def _refuse_huge(table: Table, dropped: set[str]) -> None:
+def refuse_huge(table: Table, dropped: set[str]) -> None:
     """Refuse a number whose fourth power, which a fit may take, would overflow."""
     for column in table.columns:
         if column.kind != "number" or column.name in dropped:
@@ -121,15 +121,15 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     folds = deal(data.y, request.cv, request.seed, stratify=data.target.loss == "logistic")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        candidates = _candidates(request, data, folds, tell)
+        candidates = candidates_of(request, data, folds, tell)
     notes = (*data.notes, *_how(request, data), *_at_the_end(candidates))
     notes += tuple(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning))
     chosen = int(np.argmin([candidate.error for candidate in candidates]))
     study = Study(
         title=f"{request.target}: penalties compared on {FilePath(data.table.source).name}",
         asked=_asked(request, data),
-        data=_summary(data),
-        columns=_columns(request, data),
+        data=summary_rows(data.table, data.target, data.y, len(data.scale)),
+        columns=column_rows(data.table, data.recipe, _roles(request), request.drop),
         candidates=tuple(candidates),
         chosen=chosen,
         feature_names=data.recipe.feature_names,
@@ -141,7 +141,7 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     return study, _model(request, data, study)
 
 
-def _candidates(request: Request, data: Prepared, folds, tell) -> list[Candidate]:
+def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candidate]:
     settings = [
         {
             "loss": data.target.loss,
@@ -223,35 +223,41 @@ def _asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _summary(data: Prepared) -> tuple[tuple[str, str], ...]:
-    kinds = Counter(column.kind for column in data.table.columns)
-    missing = sum(int(column.missing.sum()) for column in data.table.columns if len(column.values))
-    if data.target.loss == "logistic":
-        counts = np.bincount(data.y.astype(np.intp), minlength=2)
-        about = ", ".join(f"{name}: {count}" for name, count in zip(data.target.classes, counts, strict=True))
-    else:
-        y = data.y
+def _roles(request: Request) -> dict[str, str]:
+    return {request.target: "target"} | ({request.weights: "row weights"} if request.weights else {})
+
+
+def summary_rows(table: Table, target: Target, y: np.ndarray, n_features: int) -> tuple[tuple[str, str], ...]:
+    """A summary of the data: names and values."""
+    kinds = Counter(column.kind for column in table.columns)
+    missing = sum(int(column.missing.sum()) for column in table.columns if len(column.values))
+    if target.loss == "squared":
         about = f"mean {y.mean():.5g}, standard deviation {y.std():.5g}, from {y.min():.5g} to {y.max():.5g}"
+    else:
+        counts = np.bincount(y.astype(np.intp), minlength=len(target.classes))
+        about = ", ".join(f"{name}: {count}" for name, count in zip(target.classes, counts, strict=True))
     return (
-        ("Source", data.table.source),
-        ("Rows", f"{data.table.n_rows:,}"),
-        ("Columns", f"{len(data.table.columns):,} ({', '.join(f'{n:,} {kind}' for kind, n in kinds.items())})"),
-        ("Features", f"{len(data.scale):,} after the recipe"),
+        ("Source", table.source),
+        ("Rows", f"{table.n_rows:,}"),
+        ("Columns", f"{len(table.columns):,} ({', '.join(f'{n:,} {kind}' for kind, n in kinds.items())})"),
+        ("Features", f"{n_features:,} after the recipe"),
         ("Missing values", f"{missing:,}"),
-        (f"Target {data.target.name}", about),
+        (f"Target {target.name}", about),
     )
 
 
-def _columns(request: Request, data: Prepared) -> tuple[tuple[str, str, int, str], ...]:
+def column_rows(
+    table: Table, recipe: Recipe, roles: dict[str, str], dropped: tuple[str, ...]
+) -> tuple[tuple[str, str, int, str], ...]:
     """Every column with its kind, missing values and use; plain features last, as there may be thousands."""
-    uses = {rule.name: "feature" for rule in data.recipe.rules}
-    uses |= {rule.name: f"{len(rule.features)} features" for rule in data.recipe.rules if len(rule.features) > 1}
-    uses |= {name: f"not used: {reason}" for name, reason in data.recipe.dropped}
-    uses |= dict.fromkeys(request.drop, "not used: dropped by the call")
-    uses |= {request.target: "target"} | ({request.weights: "row weights"} if request.weights else {})
+    uses = {rule.name: "feature" for rule in recipe.rules}
+    uses |= {rule.name: f"{len(rule.features)} features" for rule in recipe.rules if len(rule.features) > 1}
+    uses |= {name: f"not used: {reason}" for name, reason in recipe.dropped}
+    uses |= dict.fromkeys(dropped, "not used: dropped by the call")
+    uses |= roles
     rows = []
-    for column in data.table.columns:
-        empty = data.table.n_rows if column.kind == "empty" else 0
+    for column in table.columns:
+        empty = table.n_rows if column.kind == "empty" else 0
         missing = int(column.missing.sum()) if len(column.values) else empty
         rows.append((column.name, column.kind, missing, uses[column.name]))
     return tuple(sorted(rows, key=lambda row: row[3] == "feature"))

@@ -1,4 +1,4 @@
-"""A trained network in two files, weights as safetensors, the rest as JSON, both checksummed; predicts without torch."""
+"""A trained network in two files: weights as safetensors, the rest as JSON, both checksummed; predicts with NumPy."""
 
 import hashlib
 import json
@@ -37,11 +37,11 @@ class Training:
     seed: int
     rows: int
     test_rows: int
-    test_loss: float
-    test_score: float
     score_name: str
     version: str
     call: str
+    test_loss: float | None = None
+    test_score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -102,15 +102,15 @@ def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
         "notes": list(study.notes),
         "files": dict(files),
     }
-    return json.dumps(_plain(form), ensure_ascii=False, allow_nan=False, indent=2)
+    return json.dumps(plain(form), ensure_ascii=False, allow_nan=False, indent=2)
 
 
-def _plain(value):
+def plain(value):
     """The same with Python's own numbers, and null for what JSON cannot say."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,7 @@
 """One page that says what was asked, what was found, and how sure it is."""
 
 from shrinkage.report._html import html
+from shrinkage.report._network_study import CLEAR, Figure, NetworkStudy, alike, chain, plus_minus
 from shrinkage.report._study import Candidate, Study
 
-__all__ = ["Candidate", "Study", "html"]
+__all__ = ["CLEAR", "Candidate", "Figure", "NetworkStudy", "Study", "alike", "chain", "html", "plus_minus"]

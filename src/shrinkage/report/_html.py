@@ -7,10 +7,13 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError
 from shrinkage._path import CrossValidation, Path
+from shrinkage.report._network_study import NetworkStudy
 from shrinkage.report._page import notes, page, pairs, section, table
 from shrinkage.report._picture import picture
 from shrinkage.report._study import Study, ranked
+from shrinkage.report._sweep import network_page, sweep_page
 from shrinkage.report._training import is_training, training_page
+from shrinkage.training import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +27,15 @@ MOST_COEFFICIENTS = 200
 MOST_COLUMNS = 60
 
 
-def html(subject: "Path | CrossValidation | Study | Training", title: str | None = None) -> str:
-    """One self-contained HTML page about a path, a cross-validation, a comparison of penalties, or a training.
+def html(subject: "Path | CrossValidation | Study | Sweep | NetworkStudy | Training", title: str | None = None) -> str:
+    """One self-contained HTML page about a path, a cross-validation, a comparison of penalties, a sweep, or a training.
 
     Styles and pictures are inside the page; it loads nothing, runs no script, follows the reader's light or dark
     setting, and prints. Every text from the data is escaped.
 
     Parameters
     ----------
-    subject : Path, CrossValidation, Study, Report, DecayReport, or sequence of the last two
+    subject : Path, CrossValidation, Study, Sweep, NetworkStudy, Report, DecayReport, or sequence of the last two
         A sequence is a training history: its reports in order, each alone or as (step, Report), with curves over
         training.
     title : str, optional
@@ -59,13 +62,18 @@ def html(subject: "Path | CrossValidation | Study | Training", title: str | None
     """
     if isinstance(subject, Study):
         return page(title or subject.title, subject.sentence(), _study_sections(subject))
+    if isinstance(subject, NetworkStudy):
+        return page(title or subject.title, subject.lead, network_page(subject))
+    if isinstance(subject, Sweep):
+        made, lead, sections = sweep_page(subject)
+        return page(title or made, lead, sections)
     if is_training(subject):
         made, lead, sections = training_page(subject)
         return page(title or made, lead, sections)
     if not isinstance(subject, (Path, CrossValidation)):
         raise ArgumentError(
-            "subject must be a Path, CrossValidation, Study, Report, DecayReport or a sequence of the last two; got "
-            f"{type(subject).__name__}"
+            "subject must be a Path, CrossValidation, Study, Sweep, NetworkStudy, Report, DecayReport or a sequence of "
+            f"the last two; got {type(subject).__name__}"
         )
     cv = subject if isinstance(subject, CrossValidation) else None
     path: Any = subject.path if isinstance(subject, CrossValidation) else subject

@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 from shrinkage._errors import MissingExtraError
-from shrinkage.plots import cross_validation, decay, path, sparsity
+from shrinkage.plots import cross_validation, decay, path, sparsity, sweep
 
 INK = "#010203"
 """A color that no curve has; replaced by `currentColor`, so that text and axes turn light on a dark page."""
 
-DRAWN = {"cv": cross_validation, "path": path, "sparsity": sparsity, "decay": decay}
+DRAWN = {"cv": cross_validation, "path": path, "sparsity": sparsity, "decay": decay, "sweep": sweep}
 
 
 def picture(kind: str, **what: Any) -> str:
