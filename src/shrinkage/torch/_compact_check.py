@@ -86,7 +86,7 @@ def _random(leaf: Any, generator: torch.Generator, size: float) -> Any:
 def compare(
     before: nn.Module, after: nn.Module, example: Inputs, n_random: int, tolerance: float | None, seed: int
 ) -> tuple[float, int]:
-    """The largest difference of outputs over all inputs, and how many there were.
+    """The largest difference of outputs over all inputs, relative to the largest above 1, and how many there were.
 
     Raises
     ------
@@ -107,7 +107,8 @@ def compare(
             said = (str(error).splitlines() or [""])[0]
             raise Refusal(f"the smaller network fails: {type(error).__name__}: {said}") from error
         apart, size = difference(right, got)
-        allowed = (tolerance_of(right) if tolerance is None else tolerance) * max(1.0, size)
+        apart /= max(1.0, size)
+        allowed = tolerance_of(right) if tolerance is None else tolerance
         if not apart <= allowed:
             raise Refusal(f"outputs of the smaller network differ by {apart:.1e}, above {allowed:.1e}; it was undone")
         largest, count = max(largest, apart), count + 1

@@ -42,7 +42,8 @@ class Compaction:
     bytes_before, bytes : int
         Of parameters and buffers.
     max_difference : float or None
-        The largest difference of two outputs, over all inputs that were tried; None where it was refused before.
+        The largest difference of two outputs over all inputs that were tried, each relative to the largest output
+        of that input where it is above 1; None where it was refused before.
     n_checked : int
         Sets of inputs that were tried.
     latency_before, latency : float or None
