@@ -4,5 +4,6 @@ from shrinkage.plots._cross_validation import cross_validation
 from shrinkage.plots._decay import decay
 from shrinkage.plots._path import path
 from shrinkage.plots._sparsity import sparsity
+from shrinkage.plots._sweep import sweep
 
-__all__ = ["cross_validation", "decay", "path", "sparsity"]
+__all__ = ["cross_validation", "decay", "path", "sparsity", "sweep"]

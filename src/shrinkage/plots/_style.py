@@ -67,10 +67,15 @@ def plain_frame(ax: Any) -> None:
 
 
 def mark_strengths(ax: Any, marks: Mapping[str, float]) -> None:
-    """Dotted vertical lines, each with its name at the top; names of equal strengths are joined."""
+    """Dotted vertical lines over -log(alpha), each with its name at the top; names of equal strengths are joined."""
+    mark_places(ax, {name: float(-np.log(alpha)) for name, alpha in marks.items()})
+
+
+def mark_places(ax: Any, marks: Mapping[str, float]) -> None:
+    """Dotted vertical lines, each with its name at the top; names of equal places are joined."""
     places: dict[float, list[str]] = {}
-    for name, alpha in marks.items():
-        places.setdefault(float(-np.log(alpha)), []).append(name)
+    for name, place in marks.items():
+        places.setdefault(place, []).append(name)
     low, high = ax.get_xlim()
     crowded = len(places) > 1 and max(places) - min(places) < 0.12 * (high - low)
     for order, (place, names) in enumerate(sorted(places.items())):

@@ -67,6 +67,6 @@ def digest(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-        for rows in tensor.split(max(CHUNK // max(tensor[0].numel() * tensor.element_size(), 1), 1)):
-            digest.update(rows.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        for part in tensor.detach().reshape(-1).split(CHUNK // tensor.element_size()):
+            digest.update(part.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]

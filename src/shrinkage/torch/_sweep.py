@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from shrinkage.torch._data import split
 from shrinkage.torch._loader_batches import LoaderBatches
 from shrinkage.torch._sweep_run import Outcome, Race, Runner, close
 from shrinkage.torch._sweep_task import Recipe, Setup, set_up
-from shrinkage.torch._task import Task, Trainer
+from shrinkage.torch._trainer import TRAINERS, choose_trainer
 from shrinkage.training import Journal, Sweep, SweepProgress
 
 MODES = ("auto", "stacked", "loop")
@@ -144,7 +144,7 @@ def sweep(
     recipe = Recipe(penalty, optimizer, lr, optimizer_options, select, exclude, overrides)
     recipe.check()
     train, held_out = split(data, validation, split_seed, batch_size)
-    setup = set_up(model_fn, recipe, train, loss, scheduler, scheduler_every, places[0], values[-1])
+    setup = set_up(model_fn, recipe, train, held_out, loss, scheduler, scheduler_every, places[0], values[-1])
     settings = {
         "strengths": list(values),
         "seeds": list(places),
@@ -152,8 +152,6 @@ def sweep(
         "batch_size": None if isinstance(train, LoaderBatches) else train.batch_size,
         "stop_worse": bool(stop_worse),
         "mode": mode,
-        "training data": train.fingerprint(),
-        "held-out data": held_out.fingerprint(),
     }
     book = None if journal is None else Journal(journal, settings | setup.settings)
     with close(book):
@@ -196,29 +194,10 @@ def _runner(race: Race, mode: str, journal: Journal | None) -> Runner:
     elif mode != "auto":
         chosen, reason = mode, "as it was asked for"
     else:
-        chosen, reason = choose_mode(race)
+        chosen, reason = choose_trainer(race.task, race.strengths, race.seeds[0], race.train.epoch(race.seeds[0], 0))
     if journal is not None and not known:
         journal.append({"kind": "mode", "mode": chosen, "reason": reason})
-    return Runner(race, chosen, reason, trainer_class(chosen), journal)
-
-
-def choose_mode(race: Race) -> tuple[str, str]:
-    """Say which mode is faster, by a short measurement where that matters."""
-    from shrinkage.torch._trainer import choose_trainer
-
-    seed = race.seeds[0]
-    return choose_trainer(race.task, race.strengths, seed, race.train.epoch(seed, 0))
-
-
-def trainer_class(mode: str) -> Callable[[Task, Sequence[float], int], Trainer]:
-    """The trainer of a mode."""
-    if mode == "stacked":
-        from shrinkage.torch._stacked_trainer import StackedTrainer
-
-        return StackedTrainer
-    from shrinkage.torch._loop_trainer import LoopTrainer
-
-    return LoopTrainer
+    return Runner(race, chosen, reason, TRAINERS[cast(Any, chosen)], journal)
 
 
 def _record(race: Race, runner: Runner, recipe: Recipe, setup: Setup) -> Sweep:

@@ -120,6 +120,7 @@ def set_up(
     model_fn: Callable[[], nn.Module],
     recipe: Recipe,
     train: Source,
+    held_out: Source,
     loss: Any,
     scheduler: Callable[[Optimizer], Any] | None,
     scheduler_every: Literal["epoch", "step"],
@@ -138,6 +139,7 @@ def set_up(
         raise ArgumentError(f"model_fn must return a torch module; it returned {type(model).__name__}")
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     optimizer = recipe(model, strength)
+    described = _described(optimizer)  # before a scheduler writes into it
     made = None if scheduler is None else scheduler(optimizer)
     x, y = _first(train.to(device))
     with in_mode([model], None), torch.no_grad():
@@ -151,12 +153,14 @@ def set_up(
     task = Task(model_fn, goal.loss, goal.rows, recipe, scheduler, scheduler_every)
     settings = {
         "model": _without_addresses(str(model)),
-        "initial weights": digest(*model.parameters(), *model.buffers()),
-        "initial loss": f"{first_loss:.3g}",
         "loss": goal.name,
         "penalty": to_plain(recipe.penalty) if recipe.penalty is None else to_plain(recipe.penalty.with_alpha(1.0)),
-        "optimizer": _described(optimizer),
+        "optimizer": described,
         "scheduler": None if made is None else _scheduler_described(made) | {"every": scheduler_every},
+        "training data": train.fingerprint(),
+        "held-out data": held_out.fingerprint(),
+        "initial weights": digest(*model.parameters(), *model.buffers()),
+        "initial loss": f"{first_loss:.3g}",
         "torch": torch.__version__.partition("+")[0],
     }
     return Setup(task, goal, device, settings)

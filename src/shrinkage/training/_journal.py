@@ -220,7 +220,7 @@ class _Counted:
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as JSON would give them back; what JSON has no word for, as its `repr`."""
-    return json.loads(json.dumps(dict(settings), default=repr, sort_keys=True))
+    return json.loads(json.dumps(dict(settings), default=repr))
 
 
 def _canonical(record: dict[str, Any]) -> str:
@@ -285,7 +285,7 @@ _MISSING = "nothing"
 def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
     """Where two plain values differ: (name, old, new), the innermost names that tell."""
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
+        keys = [*new, *(key for key in old if key not in new)]  # in the order in which the caller thinks of them
         inner = [(f"{name}.{key}" if name else key, old.get(key, _MISSING), new.get(key, _MISSING)) for key in keys]
         return [one for key, a, b in inner for one in _differences(a, b, key)]
     same_length = isinstance(old, list) and isinstance(new, list) and len(old) == len(new)
