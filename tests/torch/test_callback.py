@@ -1,7 +1,9 @@
 """What the callbacks share, in a plain loop: who gets a prox, what is shown, what a checkpoint carries."""
 
 import copy
+import importlib
 import pickle
+import sys
 
 import pytest
 
@@ -163,6 +165,20 @@ def test_a_framework_that_is_missing_is_named():
 
     with pytest.raises(MissingExtraError, match=r"shrinkage\[lightning\]"):
         Child()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "extra"),
+    [("_lightning", "LightningPenalty", "lightning"), ("_transformers", "TrainerPenalty", "transformers")],
+)
+def test_the_extra_that_installs_a_missing_framework_is_named(monkeypatch, module, name, extra):
+    for hidden in ("lightning", "lightning.pytorch", "pytorch_lightning", "transformers"):
+        monkeypatch.setitem(sys.modules, hidden, None)
+    monkeypatch.delitem(sys.modules, f"shrinkage.torch.{module}", raising=False)
+    opened = importlib.import_module(f"shrinkage.torch.{module}")
+    monkeypatch.delitem(sys.modules, f"shrinkage.torch.{module}")
+    with pytest.raises(MissingExtraError, match=rf"pip install 'shrinkage\[{extra}\]'"):
+        getattr(opened, name)()
 
 
 def test_the_text_warns_of_norms_that_decay_and_of_decaying_twice():

@@ -220,6 +220,15 @@ def test_reports_go_to_the_loggers_of_the_trainer_and_to_ours(pl, penalty_class,
     assert mine.read()[30]["kkt_nonzero/net.0.weight"] > 0
 
 
+def test_a_step_of_several_batches_is_reported_once(pl, penalty_class, tmp_path):
+    seen = []
+    callback = silent(
+        penalty_class, L1(0.02), logger=lambda step, _: seen.append(step), every_n_epochs=None, every_n_steps=2
+    )
+    fit(pl, tmp_path, module_of(pl, lambda net: make("Adam", net)), callback, accumulate_grad_batches=3)
+    assert seen == [2, 4, 6, 8, 10, 12]
+
+
 def test_a_module_with_two_optimizers_gets_two_proxes(pl, penalty_class, tmp_path):
     class Two(pl.LightningModule):
         def __init__(self):
