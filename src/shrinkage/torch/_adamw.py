@@ -8,6 +8,7 @@ import torch
 from shrinkage._check import check_choice
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._adam import Moments, check_adam, moments_of, ready_state, torch_adam
+from shrinkage.torch._auto_decay import AutoDecay, auto_decay
 from shrinkage.torch._fused import can_fuse, fused_prox_adam
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
@@ -35,9 +36,10 @@ class AdamW(PenalizedOptimizer):
     lr : float or tensor of one element, default 1e-3
     betas, eps, amsgrad, maximize, foreach, capturable, differentiable, fused
         As in `torch.optim.AdamW`.
-    weight_decay : float >= 0, default 1e-2
+    weight_decay : float >= 0 or "auto", default 1e-2
         With coupling "lr" each step multiplies a weight by 1 - lr · weight_decay: its timescale is 1 / (lr ·
-        weight_decay) steps.
+        weight_decay) steps. "auto" makes that the length of the training, for each group by its own `lr`, and
+        `print(optimizer.auto_decay)` says what was chosen and why. It is decided once; checkpoints hold the number.
     l1_decay : float in [0, 1), default 0
         A signal-to-noise threshold: a weight becomes zero, exactly, where |mean gradient| < l1_decay · (root mean
         square gradient). It has no unit, and multiplying the loss changes nothing; it is not the strength of an L1
@@ -49,6 +51,8 @@ class AdamW(PenalizedOptimizer):
         The base learning rate of "independent": `lr` if not given, or the largest met if that is larger.
     stochastic_rounding : bool, default False
         Round bfloat16 weights up or down at random, right on average.
+    steps_per_epoch, epochs : float > 0, optional
+        How long the training is, for weight_decay="auto" alone.
 
     Raises
     ------
@@ -78,6 +82,9 @@ class AdamW(PenalizedOptimizer):
     >>> optimizer = AdamW(Plan(model), lr=1e-3, weight_decay=0.1)
     >>> [(group["weight_decay"], len(group["params"])) for group in optimizer.param_groups]
     [(0.1, 2), (0.0, 4)]
+    >>> optimizer = AdamW(Plan(model), lr=1e-3, weight_decay="auto", steps_per_epoch=100, epochs=20)
+    >>> [group["weight_decay"] for group in optimizer.param_groups]
+    [0.5, 0.0]
     """
 
     def __init__(
@@ -86,7 +93,7 @@ class AdamW(PenalizedOptimizer):
         lr: float | torch.Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 1e-2,
+        weight_decay: float | str = 1e-2,
         amsgrad: bool = False,
         *,
         l1_decay: float = 0.0,
@@ -98,19 +105,62 @@ class AdamW(PenalizedOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        steps_per_epoch: float | None = None,
+        epochs: float | None = None,
     ) -> None:
-        defaults = {k: v for k, v in locals().items() if k not in ("self", "params", "__class__")}
+        passed = ("self", "params", "steps_per_epoch", "epochs", "__class__")
+        defaults = {k: v for k, v in locals().items() if k not in passed}
+        self._length = steps_per_epoch, epochs
+        self._auto: AutoDecay | None = None
+        self._check_decay(weight_decay)
+        if isinstance(weight_decay, str):
+            self._auto = auto_decay(lr, steps_per_epoch, epochs, coupling)
+            defaults["weight_decay"] = self._auto.weight_decay
+        elif steps_per_epoch is not None or epochs is not None:
+            raise ArgumentError(
+                f"steps_per_epoch and epochs are for weight_decay='auto'; weight_decay is {weight_decay!r}: leave them "
+                "out, or the number"
+            )
         plan = params if isinstance(params, Plan) else None
-        super().__init__(_decayed(plan, weight_decay, l1_decay) if plan else params, defaults, None)
+        super().__init__(_decayed(plan, defaults["weight_decay"], l1_decay) if plan else params, defaults, None)
         self.plan = plan
+
+    @property
+    def auto_decay(self) -> AutoDecay | None:
+        """What weight_decay="auto" chose at the optimizer's own learning rate, and why; None after a number."""
+        return self._auto
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters, with any of the constructor's arguments for them alone."""
+        param_group = self._decided(param_group)
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         if group["base_lr"] is None:
             group["base_lr"] = 0.0
         _raise_base_lr(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_length": self._length, "_auto": self._auto}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"_length": (None, None), "_auto": None, **state})
+
+    def _decided(self, group: Any) -> Any:
+        """A group with a number where its weight_decay, its own or by default, is "auto"."""
+        if not isinstance(group, dict):
+            return group
+        own = group.get("weight_decay")
+        self._check_decay(own)
+        inherits = own is None and self._auto is not None and ("lr" in group or "coupling" in group)
+        if not isinstance(own, str) and not inherits:
+            return group
+        lr, coupling = (group.get(key, self.defaults[key]) for key in ("lr", "coupling"))
+        return {**group, "weight_decay": auto_decay(lr, *self._length, coupling).weight_decay}
+
+    @staticmethod
+    def _check_decay(weight_decay: Any) -> None:
+        if isinstance(weight_decay, str) and weight_decay != "auto":
+            raise ArgumentError(f"weight_decay must be a number >= 0 or 'auto'; got {weight_decay!r}")
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
