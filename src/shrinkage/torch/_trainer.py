@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from shrinkage.torch._loop_trainer import LoopTrainer
 from shrinkage.torch._members import apply, check_strengths, in_mode, make_template, modes_of, own_random_numbers
@@ -23,6 +24,7 @@ TRAINERS: dict[Kind, Callable[[Task, Sequence[float], int], Trainer]] = {"stacke
 _TIMED, _LOOPED = 3, 4
 _GAIN = 0.95
 _ROOM = 0.5
+_LONG, _WORTH = 0.05, 0.3
 
 
 def choose_trainer(task: Task, strengths: Sequence[float], seed: int, batches: Iterable[Batch]) -> tuple[Kind, str]:
@@ -30,7 +32,8 @@ def choose_trainer(task: Task, strengths: Sequence[float], seed: int, batches: I
 
     A few steps of each are timed on throw-away copies: the loop with up to four strengths, whose time grows in
     proportion, and all strengths stacked. The loop is kept where stacked trainings don't fit into half of the free
-    memory, the model cannot be stacked, or the gain is below 5 %.
+    memory, the model cannot be stacked, or the gain is below 5 %; and where a step is long, and so little of it goes
+    into calls, which is what stacking saves, that the measurement would cost more than it could win.
 
     Parameters
     ----------
@@ -60,25 +63,53 @@ def choose_trainer(task: Task, strengths: Sequence[float], seed: int, batches: I
 
 
 def _measured(task: Task, strengths: tuple[float, ...], seed: int, batches: list[Batch]) -> tuple[Kind, str]:
+    loop = LoopTrainer(task, strengths[:: max(1, len(strengths) // _LOOPED)][:_LOOPED], seed)
+    share = len(strengths) / len(loop.strengths)
+    loop.run_epoch(batches[:1])
+    with _Counter() as counter:
+        loop.run_epoch(batches[:1])
+    alone = _seconds(loop, batches[:1]) * share
+    saved = _cost_of_calls() * counter.calls * share
+    if alone > _LONG and saved < _WORTH * alone:
+        each = _time(alone / len(strengths))
+        return "loop", f"a step of one model takes {each}, hardly any of it in calls that stacking saves"
     stacked = StackedTrainer(task, strengths, seed)
     stacked.run_epoch(batches[:1])
-    loop = LoopTrainer(task, strengths[:: max(1, len(strengths) // _LOOPED)][:_LOOPED], seed)
-    loop.run_epoch(batches[:1])
-    share = len(strengths) / len(loop.strengths)
-    taken: dict[str, list[float]] = {"stacked": [], "loop": []}
-    for k in range(_TIMED + 1):
-        some = [batches[k % len(batches)]]
-        for kind, trainer in (("loop", loop), ("stacked", stacked)):
-            start = time.perf_counter()
-            trainer.run_epoch(some)
-            taken[kind].append(time.perf_counter() - start)
-        if k == 0:  # in which graphs of the second shape and the states of stacks were made
-            taken = {kind: [] for kind in taken}
-    together, alone = median(taken["stacked"]), share * median(taken["loop"])
+    stacked.run_epoch(batches[-1:])  # in which graphs of a second shape and the states of stacks are made
+    taken = [(_seconds(stacked, [batch]), share * _seconds(loop, [batch])) for batch in (batches * _TIMED)[:_TIMED]]
+    together, alone = median(pair[0] for pair in taken), median(pair[1] for pair in taken)
     count = f"{len(strengths)} strengths"
     if together < _GAIN * alone:
         return "stacked", f"a step of {count} takes {_time(together)} stacked, {_time(alone)} in a loop"
     return "loop", f"a step of {count} takes {_time(alone)} in a loop, {_time(together)} stacked"
+
+
+def _seconds(trainer: Trainer, batches: list[Batch]) -> float:
+    start = time.perf_counter()
+    trainer.run_epoch(batches)
+    return time.perf_counter() - start
+
+
+class _Counter(TorchDispatchMode):
+    """Counts the operations that reach a kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count an operation and do it."""
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _cost_of_calls() -> float:
+    """Return about what an operation costs beside its arithmetic: twice, with its backward, a small addition."""
+    x, repeats = torch.ones(2), 200
+    start = time.perf_counter()
+    for _ in range(repeats):
+        x = x + 0.5
+    return 2 * (time.perf_counter() - start) / repeats
 
 
 def _time(seconds: float) -> str:
