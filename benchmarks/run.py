@@ -1,6 +1,6 @@
 """Speed, accuracy and memory beside other libraries, in one run, as ratios.
 
-usage: python benchmarks/run.py path|cv|small|memory|step|networks|all [--runs N] [--out FILE]
+usage: python benchmarks/run.py path|cv|small|memory|step|networks|sweep|compact|all [--runs N] [--out FILE]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from statistics import median
 
 import numpy as np
 
+import bench_compact
 import bench_networks
 import bench_step
 import bench_sweep
@@ -110,9 +111,10 @@ BENCHMARKS = {
     "step": bench_step.compare_steps,
     "networks": bench_networks.compare,
     "sweep": bench_sweep.compare_sweeps,
+    "compact": bench_compact.compare,
 }
-TABLES = {"networks": bench_networks.table, "sweep": bench_sweep.table}
-PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao"), "sweep": ("torch",)}
+TABLES = {"networks": bench_networks.table, "sweep": bench_sweep.table, "compact": bench_compact.table}
+PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao"), "sweep": ("torch",), "compact": ("torch",)}
 
 
 def machine() -> dict:

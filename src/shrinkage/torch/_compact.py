@@ -17,7 +17,7 @@ from shrinkage.torch._compact_removal import plan_removal
 from shrinkage.torch._compact_rewrite import new_numbers, rewrite, with_graph
 from shrinkage.torch._compact_trace import bind, check_in_place, check_plain, trace, with_stand_ins
 from shrinkage.torch._compact_values import Refusal
-from shrinkage.training._compacted import CompactedLayer, Compaction
+from shrinkage.training import CompactedLayer, Compaction
 
 READ_WITHIN = 1e-3
 """How far outputs of the network as it was read may be from its own, relative to the largest: fused kernels round."""

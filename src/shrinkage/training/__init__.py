@@ -2,6 +2,8 @@
 
 from shrinkage.training._alarms import Alarm as Alarm
 from shrinkage.training._alarms import alarms_of as alarms_of
+from shrinkage.training._compacted import CompactedLayer as CompactedLayer
+from shrinkage.training._compacted import Compaction as Compaction
 from shrinkage.training._decay import LEVELS as LEVELS
 from shrinkage.training._decay import DecayReport as DecayReport
 from shrinkage.training._decay import DecayRow as DecayRow
