@@ -164,7 +164,10 @@ CHANGED = [
     ({"optimizer_options": {"memory": 0.9}}, r"optimizer\.groups\[0\]\.memory"),
     ({"exclude": ["4"]}, r"optimizer\.groups"),
     ({"scheduler": None}, "scheduler"),
-    ({"scheduler": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9)}, r"scheduler\.settings\.T_max = 4; this call has 9"),
+    (
+        {"scheduler": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9)},
+        r"scheduler\.settings\.T_max = 4; this call has 9",
+    ),
     ({"scheduler_every": "step"}, r"scheduler\.every = 'epoch'; this call has 'step'"),
     ({"loss": nn.CrossEntropyLoss()}, "loss = 'cross entropy'"),
     ({"data": (X + 1e-6, Y)}, "training data"),
