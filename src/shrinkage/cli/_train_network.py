@@ -68,6 +68,12 @@ def network(widths: tuple[int, ...]) -> "nn.Sequential":
     return nn.Sequential(*layers[:-1])
 
 
+def _sweep() -> Callable[..., Sweep]:
+    from shrinkage.torch._sweep import sweep
+
+    return sweep
+
+
 class Way:
     """How one network of a request is trained: the same in the sweep and for the final figure."""
 
@@ -101,8 +107,7 @@ class Way:
 
     def sweep(self, seeds: tuple[int, ...], journal: Path | None, tell: Tell) -> Sweep:
         """Every strength under every seed, on the rows of the choice; each seed holds other rows out to compare on."""
-        from shrinkage.torch._sweep import sweep
-
+        sweep = _sweep()
         rows, request = self.data.chosen_on, self.request
         X, y = self.data.inputs(rows), self.data.targets(rows)
         masks = parts_of(self.data.y[rows], request.validation, seeds, self.data.is_class)
