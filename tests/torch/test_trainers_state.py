@@ -36,8 +36,10 @@ def assert_equal_to_the_bit(one, other):
         assert torch.equal(weights(one, strength), weights(other, strength))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*((name, StackedTrainer) for name in OPTIMIZERS), ("DualAdam", LoopTrainer), ("ProxSGD momentum", LoopTrainer)],
+)
 def test_a_restored_training_ends_where_the_uninterrupted_one_does(name, kind):
     """With 6 steps an epoch, warm-ups of 5, 7 and 9 steps end before, between and after the snapshots."""
     make, every = SCHEDULERS["one cycle"]
