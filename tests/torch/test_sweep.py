@@ -154,7 +154,7 @@ def test_a_callable_makes_any_optimizer_of_the_plan(mode):
     result = sweep(network(), problem(), STRENGTHS, penalty=L1(1.0), optimizer=optimizer, epochs=2, mode=mode)
     assert (np.diff(result.zeros[:, 0]) > 0).all()
     _, model, (X, y) = by_hand(lambda model, a: optimizer(Plan(model, L1(a)), a), 0.003, problem(), epochs=2)
-    assert result.held_out[1, 0] == pytest.approx(float(functional.cross_entropy(model(X), y)), rel=1e-5)
+    assert result.held_out[1, 0] == pytest.approx(functional.cross_entropy(model(X), y).item(), rel=1e-5)
 
 
 def test_groups_overrides_and_exclusions_are_those_of_the_plan():
