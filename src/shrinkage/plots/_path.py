@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from shrinkage._errors import ArgumentError
 from shrinkage._path import Path
+from shrinkage.plots._network_path import network_path
 from shrinkage.plots._style import (
     COLORS,
     MUTED,
@@ -19,13 +20,14 @@ from shrinkage.plots._style import (
     plain_frame,
     strength_axis,
 )
+from shrinkage.training import NetworkPath
 
 RASTER_FROM = 150
 """From this many muted curves on, they are drawn as one image inside a vector picture, which keeps files small."""
 
 
 def path(
-    path: Path,
+    path: Path | NetworkPath,
     ax: Any = None,
     names: Sequence[str] | None = None,
     scale: ArrayLike | None = None,
@@ -38,10 +40,12 @@ def path(
     The strongest coefficients are colored and named at the right end, all others are thin and gray, so that the picture
     stays readable with thousands of features.
 
+    Of a network's path, losses and zeros are drawn instead: against the strength, with the rung that was taken.
+
     Parameters
     ----------
-    path : Path
-        With alphas > 0.
+    path : Path, or NetworkPath
+        With alphas > 0. Of a NetworkPath, only `ax` counts of what follows.
     ax : matplotlib Axes, optional
         None makes a new figure.
     names : sequence of str, optional
@@ -75,6 +79,8 @@ def path(
     >>> ax.get_xlabel()
     '-log(alpha)'
     """
+    if isinstance(path, NetworkPath):
+        return network_path(path, ax)
     check_record("path", path, Path)
     ax = new_axes(ax)
     x = strength_axis(path.alphas)

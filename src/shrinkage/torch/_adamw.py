@@ -8,7 +8,7 @@ import torch
 from shrinkage._check import check_choice
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._adam import Moments, check_adam, moments_of, ready_state, torch_adam
-from shrinkage.torch._auto_decay import AutoDecay, auto_decay
+from shrinkage.torch._auto_decay import auto_decay
 from shrinkage.torch._fused import can_fuse, fused_prox_adam
 from shrinkage.torch._optimizer import (
     PenalizedOptimizer,
@@ -21,7 +21,7 @@ from shrinkage.torch._optimizer import (
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import LOW, warn_of_lost_decay
 from shrinkage.torch._prox import soft_threshold_
-from shrinkage.training import decay_factor
+from shrinkage.training import AutoDecay, decay_factor
 
 
 class AdamW(PenalizedOptimizer):

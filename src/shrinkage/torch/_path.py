@@ -21,13 +21,13 @@ from shrinkage.torch._optimizer import check_penalty
 from shrinkage.torch._path_run import Run, Rung
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox_adam import ProxAdam
-from shrinkage.training import penalty_text
-from shrinkage.training._network_path import NetworkPath
+from shrinkage.training import NetworkPath, penalty_text
 
 FIRST = 0.01
 """At the first strength the dense network's penalty is this share of the loss that the network had at first."""
 PATIENCE = 4
 ALL_ZERO = 0.999
+FEWEST_STEPS = 300
 
 
 def path(
@@ -93,8 +93,8 @@ def path(
     refit : bool
         Without, networks are compared as the penalty leaves them: shrunken, which costs loss before it costs accuracy.
     target_sparsity : float in (0, 1), optional
-        Instead of the rungs: one phase of as many epochs as the dense one (`epochs_per_rung`, if that is more) in
-        which `TargetSparsity` steers the strength.
+        Instead of the rungs: one phase of as many epochs as the dense one (or `epochs_per_rung`, or 300 steps, if that
+        is more) in which `TargetSparsity` steers the strength. `rule` does not count then.
     growth : float > 1
     most_rungs : int
     seed : int
@@ -127,7 +127,7 @@ def path(
     >>> X = torch.randn(400, 20); y = X[:, :3].argmax(1)
     >>> model = torch.nn.Sequential(torch.nn.Linear(20, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
     >>> result = path(model, (X, y), penalty=L1(1.0), lr=1e-2, epochs=10, epochs_per_rung=2)
-    >>> result.chosen_zeros > 0.5, result.chosen_held_out < result.held_out[0]
+    >>> result.chosen_zeros > 0.5, bool(result.chosen_held_out < result.held_out[0])
     (True, True)
     """
     _check(penalty, strengths, rule, refit, growth)
@@ -195,7 +195,8 @@ class _Walk:
     def to_target(self, target: float) -> None:
         first = self._first()
         self.run.set_strength(first)
-        epochs = max(self.epochs, self.epochs_per_rung)
+        steps = self.run.count_steps()
+        epochs = max(self.epochs, self.epochs_per_rung, -(-FEWEST_STEPS // steps))
         control = None
         for control in self.run.steered(target, epochs):
             self.phase = f"the way to {100 * target:g} % zeros, at {100 * control.zeros:.1f} %"

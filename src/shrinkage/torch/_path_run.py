@@ -86,6 +86,12 @@ class Run:
         """Put all penalties to a strength, in the ratios that they began with."""
         self.slots.assign([strength * base for base in self._bases])
 
+    def count_steps(self) -> int:
+        """Steps of an epoch, counted by reading one where that alone tells."""
+        if self.steps_per_epoch is None:
+            self.steps_per_epoch = sum(1 for _ in self.train_rows.epoch(self.seed, self.epoch))
+        return self.steps_per_epoch
+
     def penalty_at_one(self) -> float:
         """The value of the penalties at strength 1 for the weights as they are."""
         self.set_strength(1.0)
@@ -94,9 +100,7 @@ class Run:
 
     def train(self, epochs: int, after_step: Callable[[], Any] | None = None) -> Iterator[int]:
         """Train; yield after each epoch how many there were. The learning rate falls along half a cosine to 0."""
-        if self.steps_per_epoch is None:
-            self.steps_per_epoch = sum(1 for _ in self.train_rows.epoch(self.seed, self.epoch))
-        last, taken = max(epochs * self.steps_per_epoch, 1), 0
+        last, taken = max(epochs * self.count_steps(), 1), 0
         try:
             for done in range(1, epochs + 1):
                 taken = self._epoch(taken, last, after_step)
@@ -174,9 +178,7 @@ class Run:
 
     def steered(self, target: float, epochs: int) -> Iterator[TargetSparsity]:
         """Train while the strength is steered to a share of zeros; yield the controller after each epoch."""
-        if self.steps_per_epoch is None:
-            self.steps_per_epoch = sum(1 for _ in self.train_rows.epoch(self.seed, self.epoch))
-        control = TargetSparsity(self.optimizer, target, steps=epochs * self.steps_per_epoch)
+        control = TargetSparsity(self.optimizer, target, steps=epochs * self.count_steps())
         try:
             for _ in self.train(epochs, control.step):
                 yield control

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from shrinkage._check import check_positive_int
 from shrinkage._errors import ArgumentError
+from shrinkage.penalties import BlockSeparable
 from shrinkage.torch._adamw import AdamW
-from shrinkage.torch._local import local
+from shrinkage.torch._local import is_sharded, local
 from shrinkage.torch._optimizer import PenalizedOptimizer
 from shrinkage.torch._proximal import Proximal
 from shrinkage.torch._reading import unwrapped
@@ -44,7 +45,8 @@ class TargetSparsity:
     strength, where equal moves do about equal things; the first term answers changes before they have run on. r comes
     down from where the network starts to 1.1 (1 - target) within the first 60 % of the steps, fast at first. From 75 %
     on r is 1 - target and zeros stay zeros. As soon as there are enough of them the penalty rests (strength 0): what
-    is left of the training refits the weights that remain, without the pull of the penalty.
+    is left of the training refits the weights that remain, without the pull of the penalty. Single weights (not
+    groups) that the last step before that took beyond the target come back.
 
     Parameters
     ----------
@@ -243,17 +245,37 @@ class TargetSparsity:
     def _before(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self._held = []
         if self.holding:
+            whole = self._resting or any(
+                is_sharded(p) or isinstance(penalty, BlockSeparable) for p, penalty in self._slots.penalized()
+            )
             values = [local(p) for p in self._slots.parameters()]
-            self._held = [(w, w == 0) for w in values]
+            self._held = [(w, w == 0 if whole else w.clone()) for w in values]
 
     @torch.no_grad()
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self._taken += 1
-        for w, zero in self._held:
-            w.masked_fill_(zero, 0.0)
-        if self._held and not self._resting:
+        held, self._held = self._held, []
+        for w, before in held:
+            w.masked_fill_(before if before.dtype is torch.bool else before == 0, 0.0)
+        if held and not self._resting:
+            if held[0][1].dtype is not torch.bool:
+                _give_back(held, self.target)
             self._rest(self._slots.density())
-        self._held = []
+
+
+def _give_back(held: list[tuple[Tensor, Tensor]], target: float) -> None:
+    """Undo what a step made zero beyond the target, the largest weights first: many flicker, and all are caught."""
+    size = sum(w.numel() for w, _ in held)
+    surplus = sum(w.numel() - int(torch.count_nonzero(w)) for w, _ in held) - math.ceil(target * size)
+    if surplus <= 0:
+        return
+    lost = [before.abs().masked_fill(w != 0, 0.0).flatten().float() for w, before in held]
+    every = torch.cat([part.to(lost[0].device) for part in lost])
+    surplus = min(surplus, int(torch.count_nonzero(every)))
+    chosen = torch.zeros_like(every, dtype=torch.bool)
+    chosen[every.topk(surplus).indices] = True
+    for (w, before), back in zip(held, chosen.split([w.numel() for w, _ in held]), strict=True):
+        w.copy_(torch.where(back.to(w.device).reshape(w.shape), before, w))
 
 
 class _Slots:

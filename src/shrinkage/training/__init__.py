@@ -2,6 +2,8 @@
 
 from shrinkage.training._alarms import Alarm as Alarm
 from shrinkage.training._alarms import alarms_of as alarms_of
+from shrinkage.training._auto_decay import AutoDecay as AutoDecay
+from shrinkage.training._auto_decay import auto_decay as auto_decay
 from shrinkage.training._compacted import CompactedLayer as CompactedLayer
 from shrinkage.training._compacted import Compaction as Compaction
 from shrinkage.training._decay import LEVELS as LEVELS
@@ -13,6 +15,7 @@ from shrinkage.training._dual import dual_step as dual_step
 from shrinkage.training._dual_groups import dual_group_step as dual_group_step
 from shrinkage.training._dual_groups import one_step_per_group as one_step_per_group
 from shrinkage.training._journal import Journal as Journal
+from shrinkage.training._network_path import NetworkPath as NetworkPath
 from shrinkage.training._plain import from_plain as from_plain
 from shrinkage.training._plain import to_plain as to_plain
 from shrinkage.training._plan import Facts as Facts

@@ -170,7 +170,8 @@ class NetworkPath:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "NetworkPath":
         """Return the record that `to_dict` wrote; it has no weights."""
-        own = {name: data[name] for name in _PLAIN} | {"notes": tuple(data["notes"])}
+        own: dict[str, Any] = {name: data[name] for name in _PLAIN}
+        own["notes"] = tuple(own["notes"])
         own["seconds"] = float("nan") if own["seconds"] is None else own["seconds"]
         return cls(**{name: _array(data[name]) for name in _VECTORS}, **own)
 
