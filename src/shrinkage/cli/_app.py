@@ -25,6 +25,7 @@ from shrinkage.cli._options import (
     place,
 )
 from shrinkage.cli._train_command import train, train_and_tell
+from shrinkage.cli._train_network import has_torch
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.cli._train_state import State
 from shrinkage.cli._write import why_not_writable, write_whole
@@ -241,6 +242,7 @@ app.add_command(train)
 def demo(ctx: click.Context, out: str, only: str | None) -> None:
     """Run `fit` and `train` on real data that ship: diabetes, breast cancer, cancer cell lines, handwritten digits."""
     converged, reports = True, []
+    torch_is_here = has_torch()
     for show in SHOWS:
         if only not in (None, show.name):
             continue
@@ -253,7 +255,9 @@ def demo(ctx: click.Context, out: str, only: str | None) -> None:
             converged &= _fit(request, str(folder), as_json=False, quiet=False)
             reports.append((folder / "report.html").resolve())
             click.echo()
-        if show.trains:
+        if show.trains and not torch_is_here:
+            click.echo(f"{show.title}: no network without PyTorch (pip install 'shrinkage[train]').\n")
+        elif show.trains:
             click.echo(click.style(f"== {show.title}: a network", bold=True))
             place = folder / "network"
             asked = TrainRequest(data=str(data), target=show.target, **show.trains)

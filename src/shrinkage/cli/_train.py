@@ -19,7 +19,7 @@ from shrinkage.cli._train_figures import (
     may_be_linear,
     network_rival,
 )
-from shrinkage.cli._train_network import Trained, Way, need_torch
+from shrinkage.cli._train_network import Trained, Way, need_torch, suitable_threads
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.cli._train_state import State
 from shrinkage.report import Figure, NetworkStudy
@@ -38,12 +38,12 @@ def run_training(
     data = prepare_rows(request)
     state = State(None if out is None else Path(out))
     state.begin(request, data, resume)
-    way = Way(request, data, request.hidden)
-    seeds = request.seeds_for(len(data.chosen_on))
-    sweep = way.sweep(seeds, state.journal("network"), tell)
-    chosen = place_of(sweep, request.rule)
-    trained = way.train(float(sweep.strengths[chosen]), tell)
-    linear, linear_sweep, notes = _linear(request, data, state, tell)
+    with suitable_threads(request, data):
+        way = Way(request, data, request.hidden)
+        sweep = way.sweep(request.seeds_for(len(data.chosen_on)), state.journal("network"), tell)
+        chosen = place_of(sweep, request.rule)
+        trained = way.train(float(sweep.strengths[chosen]), tell)
+        linear, linear_sweep, notes = _linear(request, data, state, tell)
     network = _network(request, data, trained, sweep, chosen, out)
     rivals = [network_rival("network", network, data), *linear, constant_rival(data)]
     figures = figures_of(rivals, data)

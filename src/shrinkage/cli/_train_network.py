@@ -1,7 +1,9 @@
 """The part that needs torch: strengths chosen by a sweep, the chosen one trained again, its zeros taken out."""
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,14 +17,15 @@ from shrinkage.cli._train_choice import choose, parts_of
 from shrinkage.cli._train_data import Rows
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.penalties import L1, L1L2, L2, GroupL2
-from shrinkage.training import DecayReport, PlanTable, Report, Sweep
+from shrinkage.training import Compaction, DecayReport, PlanTable, Report, Sweep
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from shrinkage.training import Compaction
 
 Tell = Callable[[str], None]
+ONE_THREAD = 1 << 20
+"""Weights of the largest layer, over all strengths, below which one thread is enough."""
 TIMED = 0.2
 """Seconds for which the trained and the smaller network are timed."""
 
@@ -35,7 +38,7 @@ class Trained:
     plan: PlanTable
     report: Report
     decay: DecayReport
-    smaller: "Compaction"
+    smaller: Compaction
 
 
 def need_torch() -> None:
@@ -47,6 +50,15 @@ def need_torch() -> None:
         raise MissingExtraError(
             "`shrinkage train` needs PyTorch and safetensors: pip install 'shrinkage[train]'"
         ) from error
+
+
+def has_torch() -> bool:
+    """Whether networks can be trained and saved here."""
+    try:
+        need_torch()
+    except MissingExtraError:
+        return False
+    return True
 
 
 def penalty_of(request: TrainRequest, hidden: tuple[int, ...]) -> Any:
@@ -66,6 +78,22 @@ def network(widths: tuple[int, ...]) -> "nn.Sequential":
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+@contextmanager
+def suitable_threads(request: TrainRequest, data: Rows) -> Iterator[None]:
+    """One thread for small networks, whose steps are too short to share; the user's own setting goes first."""
+    import torch
+
+    widths = (data.X.shape[1], *request.hidden, data.n_outputs)
+    largest = max(inputs * outputs for inputs, outputs in pairwise(widths)) * len(request.grid())
+    before = torch.get_num_threads()
+    if largest < ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _sweep() -> Callable[..., Sweep]:
@@ -184,7 +212,7 @@ def layers_of(model: "nn.Module") -> tuple[Layer, ...] | None:
     return tuple(found) if len(chain) % 2 else None
 
 
-def without_zeros(model: "nn.Sequential", example: Any) -> "tuple[tuple[Layer, ...], Compaction]":
+def without_zeros(model: "nn.Sequential", example: Any) -> tuple[tuple[Layer, ...], Compaction]:
     """The layers that are saved, neurons that do nothing taken out, and what that saved."""
     from shrinkage.torch._compact import compact
 

@@ -1,15 +1,10 @@
 """The record of a network whose strength was chosen by a sweep, beside a linear model and a constant."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shrinkage.training import DecayReport, PlanTable, Report, Sweep
-
-if TYPE_CHECKING:
-    from shrinkage.training import Compaction
-
+from shrinkage.training import Compaction, DecayReport, PlanTable, Report, Sweep
 
 CLEAR = 2.0
 """Standard errors from which a difference counts as clear."""
@@ -68,7 +63,7 @@ class NetworkStudy:
     report : Report
     decay : DecayReport
         All three of the network that was saved, before zeros were taken out.
-    smaller : "Compaction"
+    smaller : Compaction
         What taking its zeros out saved.
     figures : tuple of Figure
         The network first.
@@ -93,7 +88,7 @@ class NetworkStudy:
     plan: PlanTable
     report: Report
     decay: DecayReport
-    smaller: "Compaction"
+    smaller: Compaction
     figures: tuple[Figure, ...]
     loss_name: str
     score_name: str
@@ -107,7 +102,7 @@ class NetworkStudy:
         return float(self.sweep.strengths[self.chosen])
 
 
-def chain(smaller: "Compaction") -> tuple[tuple[int, ...], tuple[int, ...]]:
+def chain(smaller: Compaction) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Inputs, neurons of every hidden layer and outputs of a chain of linear layers, before and after."""
     shapes = [(layer.before, layer.after) for layer in smaller.layers]
     before, after = zip(*shapes, strict=True)

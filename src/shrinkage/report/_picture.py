@@ -3,6 +3,7 @@
 import io
 import re
 import warnings
+from html import escape
 from typing import Any
 
 from shrinkage._errors import MissingExtraError
@@ -15,7 +16,7 @@ DRAWN = {"cv": cross_validation, "path": path, "sparsity": sparsity, "decay": de
 
 
 def picture(kind: str, **what: Any) -> str:
-    """The SVG element of `plots.cross_validation(cv=...)` (kind "cv"), or of `path`, `sparsity` or `decay` of `plots`.
+    """The SVG element of `plots.cross_validation(cv=...)` (kind "cv"), or of others of `plots`.
 
     The same input gives the same bytes: no date, fixed ids.
     """
@@ -55,4 +56,4 @@ def _inline(document: str, label: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = svg.replace(INK, "currentColor").replace("font: ", "font:")
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

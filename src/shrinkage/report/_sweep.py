@@ -1,7 +1,6 @@
 """The pages about a sweep over strengths, and about the network that came out of one."""
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,11 +8,7 @@ from shrinkage.report._network_study import Figure, NetworkStudy, chain, plus_mi
 from shrinkage.report._page import notes, pairs, section, table
 from shrinkage.report._picture import picture
 from shrinkage.report._training import training_page
-from shrinkage.training import DecayReport, PlanTable, Sweep, penalty_text
-
-if TYPE_CHECKING:
-    from shrinkage.training import Compaction
-
+from shrinkage.training import Compaction, DecayReport, PlanTable, Sweep, penalty_text
 
 MOST_COLUMNS = 60
 
@@ -117,7 +112,7 @@ def _cells(one: Figure, place: int) -> list[str]:
     return [plus_minus(one.loss, one.loss_se), score, worse.replace("-", "−"), f"{one.size:,}"]
 
 
-def _smaller(smaller: "Compaction") -> str:
+def _smaller(smaller: Compaction) -> str:
     def joined(widths: tuple[int, ...]) -> str:
         return " – ".join(f"{width:,}" for width in widths)
 
