@@ -1,19 +1,12 @@
-"""Networks made smaller: thirty architectures with dead features, and digits after a group lasso beside dense training.
-
-The digits network is trained with a penalty on its neurons for one half of the epochs, made smaller, and trained on
-without a penalty for the other half; beside it the same network without a penalty for all of them.
-"""
+"""Networks made smaller: architectures with dead features, and digits after a group lasso beside dense training."""
 
 import sys
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))  # its networks are what the tests take apart too
 
-ALPHA = 1.3e-3
-REFIT_LR = 1e-2
 SEEDS = range(5)
 SECONDS = 1.0
 
@@ -40,27 +33,13 @@ def architectures(seconds: float) -> list[dict]:
 
 
 def digits(seed: int) -> dict:
-    """One seed: accuracies of the dense network and of the one that was made smaller half-way, bytes and latency."""
-    import networks
-    import torch
+    """One seed: bytes and latency of what `compact` made of a group lasso, and accuracies beside dense training."""
+    import compact_networks
 
     from shrinkage.torch._compact import compact
 
-    task = networks.digits(80)
-    half = replace(task, epochs=40)
-    dense, _ = networks.train(task, seed, networks.adam)
-    penalized, _ = networks.train(half, seed, networks.maker("DualAdam", ALPHA, rows=True))
-    small = compact(penalized, task.test[0], seconds=SECONDS)
-    refit, _ = networks.train(replace(half, network=lambda: small.model, lr=REFIT_LR), seed + 100, networks.adam)
-    widths = [len(layer.weight) for layer in networks.layers(refit)]
-    X, y = task.test
-
-    @torch.no_grad()
-    def accuracy(network) -> float:
-        return float((network(X).argmax(1) == y).double().mean())
-
-    accuracies = {"accuracy": accuracy(refit), "dense_accuracy": accuracy(dense), "penalized": accuracy(penalized)}
-    return {**_record("digits 64-128-64-10", "digits", small.report), **accuracies, "seed": seed, "widths": widths}
+    run = compact_networks.lasso_then_refit(seed, lambda model, X: compact(model, X, seconds=SECONDS))
+    return {**_record("digits 64-256-128-10", "digits", run.compacted.report), **run.figures, "seed": seed}
 
 
 def _record(problem: str, kind: str, report) -> dict:

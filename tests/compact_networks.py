@@ -1,7 +1,8 @@
 """Architectures with dead features, which the tests and the benchmark of `compact` both take apart."""
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -355,3 +356,44 @@ def with_dead_features(case: Case, seed: int = 0) -> tuple[nn.Module, Any]:
     if hasattr(model, "position"):
         model.position[..., 12:] = 0.5
     return model.eval(), case.inputs()
+
+
+@dataclass(frozen=True)
+class LassoRun:
+    """A group lasso on digits, what `compact` made of it, the same trained on, and dense training of equal length."""
+
+    penalized: nn.Module
+    compacted: Any
+    refit: nn.Module
+    figures: dict[str, Any]
+
+
+def lasso_then_refit(seed: int, compact: Callable[[nn.Module, Tensor], Any], alpha: float = 7.5e-4) -> LassoRun:
+    """Digits, MLP 64-256-128-10: 40 epochs with a penalty on hidden neurons, made smaller, 40 epochs without.
+
+    The dense network takes the same two halves, optimizers, batches and learning rates, without penalty and removal.
+    """
+    import networks
+
+    first = replace(networks.digits(), network=lambda: networks.mlp(64, 256, 128, 10))
+    penalized, _ = networks.train(first, seed, networks.maker("DualAdam", alpha, rows=True))
+    dense, _ = networks.train(first, seed, networks.adam)
+    X, y = first.test
+    compacted = compact(penalized, X)
+
+    def on(model: nn.Module) -> nn.Module:
+        second = replace(first, network=lambda: copy.deepcopy(model), lr=1e-2)
+        return networks.train(second, seed + 100, lambda net: torch.optim.AdamW(net.parameters(), weight_decay=0.3))[0]
+
+    @torch.no_grad()
+    def accuracy(model: nn.Module) -> float:
+        return float((model(X).argmax(1) == y).double().mean())
+
+    refit = on(compacted.model)
+    figures = {
+        "widths": [len(layer.weight) for layer in networks.layers(refit)],
+        "accuracy": accuracy(refit),
+        "dense_accuracy": accuracy(on(dense)),
+        "penalized_accuracy": accuracy(penalized),
+    }
+    return LassoRun(penalized, compacted, refit, figures)
