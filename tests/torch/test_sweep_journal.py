@@ -18,6 +18,7 @@ from shrinkage import L1, L2  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.torch import DualAdam, ProxAdam, Proximal, _sweep_run  # noqa: E402
 from shrinkage.torch._sweep import sweep  # noqa: E402
+from shrinkage.training import Journal  # noqa: E402
 
 DRIVER = Path(__file__).resolve().parent.parent / "killed_sweep.py"
 EPOCHS = 4
@@ -203,6 +204,17 @@ def test_a_damaged_snapshot_costs_time_and_nothing_else(tmp_path):
     assert_same(result, whole)
     assert "damaged" in result.notes[0]
     assert "seed 1 was trained from its start again" in result.notes[0]
+
+
+def test_snapshots_that_a_kill_left_behind_are_removed(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "remove", lambda journal, named: None)
+        with pytest.raises(KeyboardInterrupt):
+            swept(mode="loop", journal=tmp_path, progress=InterruptedAt(0, 4))
+    assert len(list(tmp_path.glob("*snapshot*.pt"))) == 3
+    with pytest.raises(KeyboardInterrupt):
+        swept(mode="loop", journal=tmp_path, progress=InterruptedAt(0, 4))
+    assert len(list(tmp_path.glob("*snapshot*.pt"))) == 1
 
 
 def test_snapshots_are_as_rare_as_writing_is_slow(tmp_path, monkeypatch):
