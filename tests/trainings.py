@@ -59,6 +59,8 @@ OPTIMIZERS = {
     "ProxAdam elastic net": _plan(ProxAdam, lambda s: L1L2(s, 0.5)),
     "ProxAdam decay": _plan(ProxAdam, L1, weight_decay=0.01, maximize=False, amsgrad=True),
     "ProxAdam warm-up": _plan(ProxAdam, L1, warmup_steps=5),
+    "ProxAdam floor": _plan(ProxAdam, L1, metric_floor=0.7),
+    "ProxAdam rows floor": _plan(ProxAdam, lambda s: GroupL2(s, axis=0), metric_floor=0.7),
     "ProxAdam keep": _plan(ProxAdam, lambda s: L1(10 * s), keep=3),
     "ProxAdam MCP": _plan(ProxAdam, MCP),
     "ProxAdam SCAD": _plan(ProxAdam, SCAD),

@@ -136,6 +136,8 @@ def test_dropout_is_that_of_the_seed_and_the_step():
             found.append(weights(trainer, 0.1))
         assert torch.equal(found[0], found[1])
         assert not torch.equal(found[0], found[2])
+        resting = kind(task_of(lambda model, s: torch.optim.SGD(model.parameters(), lr=0.0), task.model_fn), (0.1,), 0)
+        assert not torch.equal(resting.run_epoch(batches()[:1]), resting.run_epoch(batches()[:1]))
 
 
 def test_the_random_numbers_of_the_program_stay_as_they_are():

@@ -117,8 +117,7 @@ class _Part:
         rows, lr = self.rows, self.rows[_LR]
         lengths = lr
         if self.momentum != 0:
-            grown = self.momentum * self.scales + (1.0 - self.dampening)
-            self.scales = np.where(self.scales == 0, 1.0, grown)
+            self.scales = self.momentum * self.scales + (1.0 - self.dampening)  # past the first step
             lengths = lr * (1.0 + self.momentum * self.scales if self.nesterov else self.scales)
         self.counts += 1
         rows[_L1], rows[_L2] = lengths * self.l1, lengths * self.l2
