@@ -12,7 +12,7 @@ SECONDS = 1.0
 
 
 def compare(runs: int) -> list[dict]:
-    """Bytes, latency and difference of outputs on thirty architectures, and on digits after a group lasso."""
+    """Bytes, latency and difference of outputs on many architectures, and on digits after a group lasso."""
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Thirty architectures and random patterns of dead features: outputs stay, and at most five may be refused."""
+"""Many architectures and random patterns of dead features: outputs stay, and at most five may be refused."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def test_digits_after_a_group_lasso_take_a_third_of_the_bytes_at_equal_accuracy(
         with torch.no_grad():
             assert torch.equal(run.penalized(X).argmax(1), run.compacted.model(X).argmax(1))
         losses.append(run.figures["dense_accuracy"] - run.figures["accuracy"])
-    assert mean(losses) <= 0.005
+    assert mean(losses) <= 0.01  # one accuracy on 450 images has a standard error of 0.7 points
 
 
 @pytest.mark.slow
