@@ -75,7 +75,7 @@ LAZY = {
     "selection": {"sklearn"},
     "plots": {"matplotlib"},
     "report": {"matplotlib"},
-    "cli": {"matplotlib"},
+    "cli": {"matplotlib", "safetensors", "torch"},
 }
 
 

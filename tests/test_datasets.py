@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from shrinkage._errors import ArgumentError
-from shrinkage.datasets import load_breast_cancer, load_diabetes, load_nci60, simulate_linear
+from shrinkage.datasets import load_breast_cancer, load_diabetes, load_digits, load_nci60, simulate_linear
 
 
-@pytest.mark.parametrize("load", [load_diabetes, load_breast_cancer, load_nci60])
+@pytest.mark.parametrize("load", [load_diabetes, load_breast_cancer, load_digits, load_nci60])
 def test_shapes_names_and_sources_agree(load):
     data = load()
     assert data.X.shape == (len(data.y), len(data.feature_names))
@@ -20,6 +20,15 @@ def test_shapes_names_and_sources_agree(load):
     assert data.source
     if data.y.dtype.kind == "U":
         assert set(data.y.tolist()) == set(data.target_names)
+
+
+def test_the_columns_of_digits_are_pixels_by_row_and_column():
+    data = load_digits()
+    assert data.target_names == tuple("0123456789")
+    assert data.feature_names[8 * 3 + 5] == "pixel 3,5"
+    assert (data.X.min(), data.X.max()) == (0.0, 16.0)
+    corner = data.X[:, [data.feature_names.index("pixel 0,0"), data.feature_names.index("pixel 7,0")]]
+    assert corner.mean() < 0.01 < data.X[:, data.feature_names.index("pixel 3,3")].mean()
 
 
 def test_nci60_is_the_published_panel():

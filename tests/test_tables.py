@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkage._errors import DataError
-from shrinkage.tables import CategoryRule, NumberRule, Recipe, Table, read, read_target, read_weights, table_of
+from shrinkage.tables import CategoryRule, NumberRule, Recipe, Table, Target, read, read_target, read_weights, table_of
 
 MIXED = {
     "dose": [1.5, None, 3.0, 4.0],
@@ -247,6 +247,29 @@ def test_two_numbers_are_regressed_when_asked():
     assert y.tolist() == [0.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("values", "options", "classes"),
+    [
+        (["b", "a", "c", "a", "b", "c"], {"many_classes": True}, ("a", "b", "c")),
+        (["b", "a", "c", "a", "b", "c"], {"loss": "multinomial"}, ("a", "b", "c")),
+        ([10, 9, 2, 9, 10, 2], {"loss": "multinomial"}, ("2", "9", "10")),
+    ],
+)
+def test_many_classes_are_codes_in_the_order_of_their_values(values, options, classes):
+    target, y = read_target(table(y=values), "y", **options)
+    assert (target.loss, target.classes) == ("multinomial", classes)
+    assert [target.classes[int(code)] for code in y] == [str(value) for value in values]
+    assert Target.from_dict(json.loads(json.dumps(target.to_dict()))) == target
+
+
+def test_many_classes_leave_two_classes_and_numbers_as_they_are():
+    assert read_target(table(y=["a", "b", "a"]), "y", loss="multinomial")[0].loss == "logistic"
+    assert read_target(table(y=["a", "b", "a"]), "y", many_classes=True)[0].loss == "logistic"
+    assert read_target(table(y=[1, 2, 3, 1]), "y", many_classes=True)[0].loss == "squared"
+    with pytest.raises(DataError, match="logistic loss takes 2"):
+        read_target(table(y=["a", "b", "c", "a"]), "y")
+
+
 def test_one_class_against_the_rest():
     target, y = read_target(table(y=["a", "b", "c", "a"]), "y", positive="a")
     assert target.classes == ("not a", "a")
@@ -262,6 +285,7 @@ def test_one_class_against_the_rest():
         (["a", "b", "c"], {}, "3 different values .*--positive"),
         ([1.0, 2.0, 3.0], {"loss": "logistic"}, "3 different values .*use loss squared"),
         (["a", "b", "a"], {"loss": "squared"}, "is text"),
+        (["a", "b", "c", "d"], {"loss": "multinomial"}, "4 different values in 4 rows, too many to be classes"),
         (["a", "b", "a"], {"positive": "c"}, "no class 'c'"),
         (["a", "b", "a"], {"positive": "a", "loss": "squared"}, "logistic"),
         (pd.date_range("2020", periods=3), {}, "date"),

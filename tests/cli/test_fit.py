@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -315,13 +316,13 @@ def test_quiet_leaves_the_results_only(diabetes):
     assert "lasso" in result.stdout
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["predict"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["train"], ["predict"], ["demo"]])
 def test_help_tells_codes_and_examples(command):
     result = shrinkage(*command, "--help")
     assert result.exit_code == 0
-    if command in ([], ["fit"], ["predict"]):
+    if command in ([], ["fit"], ["train"], ["predict"]):
         assert "130 interrupted" in result.stdout
-    if command in (["fit"], ["predict"]):
+    if command in (["fit"], ["train"], ["predict"]):
         assert f"  shrinkage {command[0]} " in result.stdout
 
 
@@ -338,6 +339,28 @@ def test_the_demonstration_writes_a_report(tmp_path):
     assert report.exists()
     assert report.resolve().as_uri() in result.stdout
     assert Path(tmp_path / "diabetes" / "diabetes.csv").exists()
+
+
+def test_the_demonstration_trains_a_network_beside_the_fit(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    quick = [replace(show, cv=3, trains={**show.trains, "epochs": 2, "seeds": 1}) for show in _app.SHOWS if show.trains]
+    assert [(show.name, show.fits) for show in quick] == [("breast-cancer", True), ("digits", False)]
+    monkeypatch.setattr(_app, "SHOWS", quick)
+    result = shrinkage("demo", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    for name in ("breast-cancer/report.html", "breast-cancer/network/report.html", "digits/network/report.html"):
+        assert (tmp_path / name).resolve().as_uri() in result.stdout
+    assert shrinkage("predict", tmp_path / "digits/network", tmp_path / "digits/digits.csv").exit_code == 0
+    # Begun anew in the same folder, as `make demo` does.
+    assert shrinkage("demo", "--out", tmp_path, "--only", "digits").exit_code == 0
+
+
+def test_the_demonstration_says_what_is_left_out_without_torch(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = shrinkage("demo", "--out", tmp_path, "--only", "digits")
+    assert result.exit_code == 0
+    assert "no network without PyTorch (pip install 'shrinkage[train]')" in result.stdout
 
 
 @pytest.mark.parametrize("n_folds", [2, 3, 7, 10])

@@ -565,4 +565,5 @@ def test_two_trainings_of_a_sweep_hold_out_what_parts_say(data, monkeypatch):
         assert seeds == [seed]
         np.testing.assert_array_equal(kept, X[~mask])
         np.testing.assert_array_equal(held, X[mask])
-    assert [mode for *_, mode in met] == ["auto", "loop", "loop"]
+    assert {mode for *_, mode in met} == {"stacked"}
+    assert Way(request, rows, (4000, 4000)).mode[0] == "loop"

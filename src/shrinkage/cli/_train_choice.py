@@ -1,6 +1,6 @@
 """The strength chosen over several trainings, each with other starts and other rows held out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,13 +74,3 @@ def together(sweeps: Sequence[Sweep]) -> Sweep:
 def _worst(texts: Sequence[str]) -> str:
     """What happened to a strength, if anything did in any training."""
     return next((text for text in texts if text != "complete"), "complete")
-
-
-def choose(
-    train: Callable[[int, np.ndarray, int, str | None], Sweep], seeds: Sequence[int], masks: Sequence[np.ndarray]
-) -> Sweep:
-    """Train under every seed, the mode of the first measured and taken by the others, and put all together."""
-    sweeps: list[Sweep] = []
-    for turn, (seed, mask) in enumerate(zip(seeds, masks, strict=True)):
-        sweeps.append(train(seed, mask, turn, sweeps[0].mode if sweeps else None))
-    return together(sweeps)

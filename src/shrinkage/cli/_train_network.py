@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from shrinkage._errors import MissingExtraError
 from shrinkage.cli._network_file import Layer
-from shrinkage.cli._train_choice import choose, parts_of
+from shrinkage.cli._train_choice import parts_of, together
 from shrinkage.cli._train_data import Rows
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.penalties import L1, L1L2, L2, GroupL2
@@ -22,10 +22,11 @@ from shrinkage.training import Compaction, DecayReport, PlanTable, Report, Sweep
 if TYPE_CHECKING:
     from torch import nn
 
-
 Tell = Callable[[str], None]
 ONE_THREAD = 1 << 20
 """Weights of the largest layer, over all strengths, below which one thread is enough."""
+MOST_STACKED = 8_000_000
+"""Weights of all strengths together that are trained in one batched run."""
 TIMED = 0.2
 """Seconds for which the trained and the smaller network are timed."""
 
@@ -140,9 +141,11 @@ class Way:
         X, y = self.data.inputs(rows), self.data.targets(rows)
         masks = parts_of(self.data.y[rows], request.validation, seeds, self.data.is_class)
 
-        def train(seed: int, mask: np.ndarray, turn: int, mode: str | None) -> Sweep:
+        mode, reason = self.mode
+        sweeps = []
+        for turn, (seed, mask) in enumerate(zip(seeds, masks, strict=True)):
             part = f"training {turn + 1} of {len(seeds)}, " if len(seeds) > 1 else ""
-            return sweep(
+            done = sweep(
                 self.model,
                 (X[~mask], y[~mask]),
                 request.grid(),
@@ -154,13 +157,24 @@ class Way:
                 validation=(X[mask], y[mask]),
                 seeds=[seed],
                 scheduler=self.scheduler,
-                mode=mode or "auto",
+                mode=mode,
                 journal=None if journal is None else journal / f"seed-{seed}",
                 exclude=self.exclude,
-                progress=lambda done: tell(f"{part}{done}"),
+                progress=lambda now, part=part: tell(f"{part}{now}"),
             )
+            sweeps.append(done)
+        return replace(together(sweeps), reason=reason)
 
-        return choose(train, seeds, masks)
+    @property
+    def mode(self) -> tuple[str, str]:
+        """How strengths are trained, and why: by size, not by a measurement, so that a call always says the same."""
+        size = sum(inputs * outputs for inputs, outputs in pairwise(self.widths)) * len(self.request.grid())
+        if size <= MOST_STACKED:
+            return "stacked", f"all strengths in one batched run, as their {size:,} weights fit beside each other"
+        return (
+            "loop",
+            f"one strength after the other in each step, as {size:,} weights are too many for one batched run",
+        )
 
     def train(self, strength: float, tell: Tell) -> Trained:
         """One network of this strength on all rows of the choice."""
