@@ -26,6 +26,7 @@ from shrinkage._errors import DataError  # noqa: E402
 from shrinkage.cli import _train_command, _train_network  # noqa: E402
 from shrinkage.cli._app import app  # noqa: E402
 from shrinkage.cli._network_file import Network, Training, load_network, load_saved  # noqa: E402
+from shrinkage.cli._train import place_of  # noqa: E402
 from shrinkage.cli._train_choice import parts_of, together  # noqa: E402
 from shrinkage.cli._train_data import hold_out, prepare_rows  # noqa: E402
 from shrinkage.cli._train_figures import constant_rival, figures_of, linear_rival  # noqa: E402
@@ -227,11 +228,11 @@ def record(held_out, seed=0):
 
 
 def test_trainings_are_put_together_and_a_strength_that_collapses_once_is_not_taken():
-    both = together([record([1.0, 0.80, 0.82, 0.8], 0), record([1.1, 0.90, 0.94, 9.0], 1)])
+    both = together([record([1.0, 0.80, 0.82, 0.7], 0), record([1.1, 0.90, 0.94, 9.0], 1)])
     assert (both.seeds, both.seconds) == ((0, 1), 4.0)
-    assert both.held_out.tolist() == [[1.0, 1.1], [0.80, 0.90], [0.82, 0.94], [0.8, 9.0]]
-    # Differences to 0.1: at 0.2 they are 0.02 and 0.04, error 0.01; at 0.3 they are 0 and 8.1, mean = error = 4.05.
-    assert both.difference_se == pytest.approx([0.0, 0.0, 0.01, 4.05])
+    assert both.held_out.tolist() == [[1.0, 1.1], [0.80, 0.90], [0.82, 0.94], [0.7, 9.0]]
+    # Differences to 0.1: at 0.2 they are 0.02 and 0.04, error 0.01; at 0.3 they are -0.1 and 8.1, mean 4.0, error 4.1.
+    assert both.difference_se == pytest.approx([0.0, 0.0, 0.01, 4.1])
     assert (both.best_strength, both.one_se_strength) == (0.1, 0.1)
     near = together([record([1.0, 0.80, 0.82, 2.0], 0), record([1.1, 0.90, 0.90, 2.0], 1)])
     assert near.one_se_strength == 0.2  # 0.02 and 0: mean 0.01 = error 0.01
@@ -373,8 +374,13 @@ def test_without_torch_the_extra_is_named(data, monkeypatch):
     assert "pip install 'shrinkage[train]'" in result.stderr
 
 
+def test_the_rule_decides_between_the_best_and_the_largest_within_an_error():
+    both = together([record([1.0, 0.80, 0.82, 2.0], 0), record([1.1, 0.90, 0.90, 2.0], 1)])
+    assert [both.strengths[place_of(both, rule)] for rule in ("min", "1se")] == [0.1, 0.2]
+
+
 def interrupt_after(monkeypatch, epochs):
-    """Ctrl-C in the sweep after so many epochs of all trainings together."""
+    """Ctrl-C in the sweep after so many epochs of all trainings together; what was told is returned."""
     seen = []
     true_teller = _train_command.Teller
 
@@ -385,11 +391,12 @@ def interrupt_after(monkeypatch, epochs):
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(_train_command, "Teller", Interrupting)
+    return seen
 
 
-@pytest.mark.parametrize("epochs", [3, 11, 17])
+@pytest.mark.parametrize(("epochs", "left"), [(3, 16), (11, 8), (17, 0)])
 def test_an_interrupted_training_says_how_to_go_on_and_ends_as_if_it_had_not_been(
-    data, trained, tmp_path, monkeypatch, epochs
+    data, trained, tmp_path, monkeypatch, epochs, left
 ):
     out = tmp_path / "my out"
     with monkeypatch.context() as patch:
@@ -402,7 +409,11 @@ def test_an_interrupted_training_says_how_to_go_on_and_ends_as_if_it_had_not_bee
     refused = shrinkage("train", data / "two.csv", "--target", "y", *QUICK, "--out", out)
     assert refused.exit_code == 2
     assert "add --resume" in refused.stderr
-    said = answer(*words[2:])
+    with monkeypatch.context() as patch:
+        told = interrupt_after(patch, math.inf)
+        said = answer(*words[2:])
+    # Of eight epochs of each of two trainings, those of a training that was done are not done again.
+    assert sum(one.startswith(("training 1 of 2", "training 2 of 2")) for one in told) <= left
     uninterrupted, folder = trained["two"]
     assert said["sweep"]["held_out"] == uninterrupted["sweep"]["held_out"]
     assert said["figures"] == uninterrupted["figures"]
