@@ -55,6 +55,7 @@ def test_torchs_threads_are_found():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # JAX, once imported, warns of forks
 def test_a_forked_process_steps_without_the_threads_its_parent_has_kept(two_threads):
     here = _stepped(ProxAdam, L1(0.5))
     optimizer, weight, gradients = _optimizer(ProxAdam, L1(0.5))

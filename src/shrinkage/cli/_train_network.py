@@ -98,7 +98,7 @@ def suitable_threads(request: TrainRequest, data: Rows) -> Iterator[None]:
 
 
 def _sweep() -> Callable[..., Sweep]:
-    from shrinkage.torch._sweep import sweep
+    from shrinkage.torch import sweep
 
     return sweep
 
@@ -228,7 +228,7 @@ def layers_of(model: "nn.Module") -> tuple[Layer, ...] | None:
 
 def without_zeros(model: "nn.Sequential", example: Any) -> tuple[tuple[Layer, ...], Compaction]:
     """The layers that are saved, neurons that do nothing taken out, and what that saved."""
-    from shrinkage.torch._compact import compact
+    from shrinkage.torch import compact
 
     compacted = compact(model, example, seconds=TIMED)
     smaller = None if compacted.report.refusal else layers_of(compacted.model)

@@ -103,7 +103,7 @@ def compact(
     --------
     >>> import torch
     >>> from torch import nn
-    >>> from shrinkage.torch._compact import compact
+    >>> from shrinkage.torch import compact
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 3))
     >>> with torch.no_grad():

@@ -120,7 +120,10 @@ def _weights_(
         dual = torch.where((new != 0) & (new.half() == 0), torch.sign(new) * grown, dual)
     w.copy_(new)
     z.copy_(dual)
-    gamma.copy_(grown) if isinstance(grown, Tensor) else gamma.fill_(grown)
+    if gamma.ndim == 0 and torch.compiler.is_compiling():
+        state["threshold"] = grown.clone()  # AOTAutograd loses what is written into a 0-d tensor here
+    else:
+        gamma.copy_(grown) if isinstance(grown, Tensor) else gamma.fill_(grown)
 
 
 def _groups_(
