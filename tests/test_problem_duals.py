@@ -54,6 +54,19 @@ def test_balanced_slopes_are_orthogonal_to_the_free_columns_and_in_the_domain(ki
     assert not u[:2].any()
 
 
+def test_slopes_are_balanced_to_rounding_where_rows_stop_at_the_edge_of_the_domain():
+    loss, eta, kept = Logistic(), np.zeros((N, 1)), 0
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        Q = free_basis(np.c_[ONES, draw.normal(size=(N, 2))], WEIGHTS)
+        y = (draw.random((N, 1)) < 0.5).astype(float)
+        u = balance(loss.gradient(y, eta), loss.curvature(y, eta), Q, WEIGHTS)
+        assert np.abs(Q.T @ (WEIGHTS[:, None] * u)).max() <= 1e-14
+        assert np.isfinite(loss.conjugate(y, u)).all()
+        kept += u.any()
+    assert kept >= 100
+
+
 def test_slopes_that_balance_already_are_left_alone():
     slope = project(rng.normal(size=(N, 3)), free_basis(ONES, WEIGHTS), WEIGHTS)
     u = balance(slope, np.ones_like(slope), free_basis(ONES, WEIGHTS), WEIGHTS)

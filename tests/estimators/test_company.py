@@ -139,7 +139,11 @@ def test_the_notebook_picture_names_the_estimator(model):
 def test_workers_of_joblib_give_the_same_bits(backend, data):
     X, y = data
     here = [fitted_coef(model, X, y) for model in ALL]
-    there = Parallel(n_jobs=2, backend=backend)(delayed(fitted_coef)(model, X, y) for model in ALL)
+
+    def fit(model):  # sent by value: a worker need not find this file
+        return clone(model).fit(X, y).coef_
+
+    there = Parallel(n_jobs=2, backend=backend)(delayed(fit)(model) for model in ALL)
     for one, other in zip(here, there, strict=True):
         assert_array_equal(one, other)
 

@@ -8,6 +8,7 @@ import numpy as np
 from shrinkage.losses import Loss
 
 _DEPENDENT = 1e-11
+_NEWTON_STEPS = 8
 
 
 def free_map(Z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,11 +84,11 @@ def project(R: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return slopes u near `slope` with Zᵀ(weights ∘ u) = 0, inside the dual domain that `slope` lies in.
 
-    One Newton step of the free coefficients, taken on the slopes: u = slope - curvature ∘ Zδ, with δ such that
-    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |Zδ| <= 1, since
-    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; larger moves are cut there. Where that leaves the columns
-    unbalanced, an intercept alone is balanced by scaling the heavier of the positive and the negative slopes down,
-    and other columns of Z by u = 0.
+    Newton steps of the free coefficients, taken on the slopes: u = slope - curvature ∘ t, t = Zδ, with δ such that
+    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |t| <= 1, since
+    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; rows that would move further stop at 1, and the others move
+    on without them until all is balanced to rounding. Where that fails, an intercept alone is balanced by scaling
+    the heavier of the positive and the negative slopes down, and other columns of Z by u = 0.
 
     Parameters
     ----------
@@ -105,24 +106,32 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
     slope = np.where(used, slope, 0.0)
     if not Z.shape[1]:
         return slope
-    weighted = weights[:, None] * np.where(used, curvature, 0.0)
-    wrong = Z.T @ (weights[:, None] * slope)
-    steps = np.stack([_solve(Z.T @ (h[:, None] * Z), b) for h, b in zip(weighted.T, wrong.T, strict=True)], axis=1)
-    # A row of a separated class moves by 1, and no further: its slope ends at 0, the edge of the domain.
-    moved = np.clip(np.where(used, Z @ steps, 0.0), -1.0, 1.0)
-    balanced = slope - np.where(used, curvature, 0.0) * moved
-    left = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0)
-    small = 1e-13 * (weights @ np.abs(slope)) + 1e-3 * np.abs(wrong).max(axis=0)
-    good = left <= small
-    if not good.all():
-        constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
-        balanced[:, ~good] = _scale_heavier(slope[:, ~good], weights) if constant else 0.0
+    curvature = np.where(used, curvature, 0.0)
+    moved, balanced = np.zeros_like(slope), slope.copy()
+    # What the sums below lose to rounding: nothing larger may stay, or the dual objective would bound nothing.
+    small = 1e-14 * (np.abs(Z).T @ (weights[:, None] * np.abs(slope))).max(axis=0)
+    for _ in range(_NEWTON_STEPS):
+        wrong = Z.T @ (weights[:, None] * balanced)
+        bad = np.flatnonzero(np.abs(wrong).max(axis=0) > small)
+        if not bad.size:
+            return balanced
+        for k in bad:
+            h = np.where(np.abs(moved[:, k]) < 1.0, weights * curvature[:, k], 0.0)
+            step = Z @ _solve(Z.T @ (h[:, None] * Z), wrong[:, k])
+            # A row of a separated class moves by 1, and no further: its slope ends at 0, the edge of the domain.
+            moved[:, k] = np.clip(moved[:, k] + np.where(h > 0, step, 0.0), -1.0, 1.0)
+        balanced[:, bad] = slope[:, bad] - curvature[:, bad] * moved[:, bad]
+    bad = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0) > small
+    constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
+    balanced[:, bad] = _scale_heavier(slope[:, bad], weights) if constant else 0.0
     return balanced
 
 
 def _solve(H: np.ndarray, b: np.ndarray) -> np.ndarray:
     """H⁻¹ b for a symmetric positive semidefinite H, of least norm where H is singular."""
-    if H.shape == (1, 1) and H[0, 0] > 0:
+    if np.trace(H) <= np.finfo(float).tiny:
+        return np.zeros_like(b)
+    if H.shape == (1, 1):
         return b / H[0, 0]
     return np.linalg.lstsq(H, b, rcond=1e-15)[0]
 
