@@ -11,9 +11,11 @@ pip := $(bin)/python -m pip --disable-pip-version-check --quiet
 constrain := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 # One thread per process for BLAS: the tests run side by side.
 single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-pytest := $(single) MPLBACKEND=Agg $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
+pytest := $(single) MPLBACKEND=Agg KERAS_BACKEND=torch $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
 # tests, and the examples in documents and docstrings
 tested := ./tests ./README.md ./docs/networks.md --doctest-modules --doctest-glob=README.md --doctest-glob=networks.md --pyargs shrinkage
+# Keras has one backend per process: its tests and examples run again under each other backend.
+keras_tested := ./tests/keras --doctest-modules --pyargs shrinkage.keras
 core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
@@ -28,9 +30,12 @@ demo: $(VENV)/done-train ## fits linear models and trains networks on real data;
 
 test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed package, and the examples in docstrings
 	$(pytest) $(tested)
+	$(pytest:torch=jax) $(keras_tested)
 
 test-all: $(VENV)/done-all test-core ## the same with everything slow, every array library, peers and architectures of networks
 	$(pytest) -m "" $(tested)
+	$(pytest:torch=jax) -m "" $(keras_tested)
+	$(pytest:torch=tensorflow) -m "" $(keras_tested)
 
 check: lint types stub contract test ## what continuous integration runs
 

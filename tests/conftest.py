@@ -1,6 +1,7 @@
 """What every test runs under."""
 
 import importlib.util
+import os
 import sys
 
 from hypothesis import settings
@@ -9,6 +10,11 @@ settings.register_profile("house", deadline=None, max_examples=40, print_blob=Tr
 settings.load_profile("house")
 
 FRAMEWORKS = {"torch", "keras", "optax"}
+
+# Keras has one backend per process; `make test` runs its tests under torch and again under jax.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class _Absent:

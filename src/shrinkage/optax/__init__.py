@@ -1,0 +1,1 @@
+"""Penalties in JAX: links for an optax chain, proximal operators and a proximal gradient solver."""
