@@ -12,12 +12,11 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from shrinkage._errors import ArgumentError
-from shrinkage.training import ROLES, Facts, is_vector, role_by_name, role_by_own_name
+from shrinkage.training import ROLES, Facts, is_vector, role_by_name, role_by_own_name, role_by_structure
 
 WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-_GAINS = {"weight", "gamma", "scale", "gain", "g"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,22 +226,8 @@ def _by_class(module: nn.Module, own: str) -> tuple[str, int | None] | None:
 
 def _by_structure(module: nn.Module, kind: str, own: str, shape: tuple[int, ...]) -> tuple[str, str] | None:
     """Return (role, reason) of a norm or an embedding of somebody's own, told by its make; None for anything else."""
-    named = kind.lower()
-    if is_vector(shape):
-        gain = own in _GAINS
-        if not (gain or own in ("bias", "beta")) or "scale" in named or _holds_a_matrix(module):
-            return None
-        siblings = {name: tuple(p.shape) for name, p in module._parameters.items() if p is not None}
-        if not _GAINS & siblings.keys() or (len(shape) > 1 and set(siblings.values()) != {shape}):
-            return None
-        if "norm" in named:
-            return ("norm", f"norm by class {kind}") if gain else ("bias", f"{kind} {own}")
-        if shape not in ((), (1,)):
-            return ("norm", "norm by structure") if gain else ("bias", "bias of a norm by structure")
-        return None
-    if own == "weight" and len(shape) == 2 and named.endswith(("embedding", "embeddings", "embeddingbag")):
-        return "embedding", f"embedding by class {kind}"
-    return None
+    siblings = {name: tuple(p.shape) for name, p in module._parameters.items() if p is not None}
+    return role_by_structure(kind, own, shape, siblings, _holds_a_matrix(module))
 
 
 def _holds_a_matrix(module: nn.Module) -> bool:

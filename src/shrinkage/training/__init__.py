@@ -43,5 +43,6 @@ from shrinkage.training._roles import ROLES as ROLES
 from shrinkage.training._roles import is_vector as is_vector
 from shrinkage.training._roles import role_by_name as role_by_name
 from shrinkage.training._roles import role_by_own_name as role_by_own_name
+from shrinkage.training._roles import role_by_structure as role_by_structure
 from shrinkage.training._sweep import Sweep as Sweep
 from shrinkage.training._sweep import SweepProgress as SweepProgress

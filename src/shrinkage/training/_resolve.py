@@ -20,6 +20,8 @@ def resolve(
     select: Rule | Sequence[Rule] | None = None,
     exclude: Rule | Sequence[Rule] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    *,
+    separator: str = ".",
 ) -> PlanTable:
     """Decide once, for every parameter, which penalty it gets.
 
@@ -37,6 +39,8 @@ def resolve(
         roles is also the name of a module, "role:norm" is the role and "*norm.*" the module.
     overrides : mapping from such a word or pattern to Penalty or None
         Later entries win.
+    separator : str
+        What stands between the components of a name: a dot, or "/" where names are paths.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def resolve(
     penalized: 1 tensor, 6 numbers; free: 1 tensor, 2 numbers; frozen: 0 tensors, 0 numbers
     """
     facts = tuple(facts)
-    index = _Index(facts)
+    index = _Index(facts, separator)
     check_penalty("penalty", penalty)
     chosen = None if select is None else _matches(index, "select", select)
     left_out = _matches(index, "exclude", exclude)
@@ -200,6 +204,7 @@ class _Index:
     """The facts, and how words, patterns and callables find some of them."""
 
     facts: tuple[Facts, ...]
+    separator: str = "."
 
     def find(self, argument: str, rule: Rule) -> list[str]:
         """Return the names that a rule matches; at least one.
@@ -218,14 +223,14 @@ class _Index:
         if word != rule and not roles:
             raise ArgumentError(f"{argument}: {rule!r} names no role; {_vocabulary()}")
         if not roles:
-            found = [fact.name for fact in self.facts if _named(fact, rule)]
+            found = [fact.name for fact in self.facts if _named(fact, rule, self.separator)]
             return found or self._nothing(argument, rule)
         found = [fact.name for fact in self.facts if fact.role in roles]
-        inside = [fact.name for fact in self.facts if word == rule and _inside(fact, word)]
+        inside = [fact.name for fact in self.facts if word == rule and _inside(fact, word, self.separator)]
         if inside and inside != found:
             raise ArgumentError(
                 f"{argument}: {word!r} is both a role ({len(found)} parameters) and a module "
-                f"({len(inside)}, such as {inside[0]!r}): write 'role:{word}' for the role, '*{word}.*' for the module"
+                f"({len(inside)}, such as {inside[0]!r}): write 'role:{word}' for the role, '*{word}{self.separator}*' for the module"
             )
         if not found:
             raise ArgumentError(f"{argument}: no parameter has the role {word!r}. {_census(self.facts)}")
@@ -245,27 +250,27 @@ class _Index:
 
     def _nothing(self, argument: str, pattern: str) -> list[str]:
         """Raise, naming the closest names there are."""
-        known = {name for fact in self.facts for name in (fact.name, *fact.aliases)}
-        known |= {name.rpartition(".")[0] for name in known} | {part for name in known for part in name.split(".")}
+        known, mark = {name for fact in self.facts for name in (fact.name, *fact.aliases)}, self.separator
+        known |= {name.rpartition(mark)[0] for name in known} | {part for name in known for part in name.split(mark)}
         known |= {*ROLES, *FAMILIES, "all"}
-        close = get_close_matches(pattern.strip("*.?"), sorted(known - {""}), n=3, cutoff=0.5)
+        close = get_close_matches(pattern.strip(f"*?{mark}"), sorted(known - {""}), n=3, cutoff=0.5)
         close = close or sorted(known)[:3]
         raise ArgumentError(
             f"{argument}: {pattern!r} matches no parameter; the closest names are {', '.join(map(repr, close))}. "
-            "A pattern without * matches whole dotted components, one with * the whole name"
+            f"A pattern without * matches whole components between {mark!r}, one with * the whole name"
         )
 
 
-def _named(fact: Facts, pattern: str) -> bool:
+def _named(fact: Facts, pattern: str, mark: str) -> bool:
     names = (fact.name, *fact.aliases)
     if any(letter in pattern for letter in "*?["):
         return any(fnmatchcase(name, pattern) for name in names)
-    return any(f".{pattern}." in f".{name}." for name in names)
+    return any(f"{mark}{pattern}{mark}" in f"{mark}{name}{mark}" for name in names)
 
 
-def _inside(fact: Facts, module: str) -> bool:
+def _inside(fact: Facts, module: str, mark: str) -> bool:
     """Say whether a module of this name, at any depth, holds the parameter."""
-    return any(module in name.split(".")[:-1] for name in (fact.name, *fact.aliases))
+    return any(module in name.split(mark)[:-1] for name in (fact.name, *fact.aliases))
 
 
 def _census(facts: Sequence[Facts]) -> str:

@@ -1,6 +1,7 @@
 """What a parameter is for, read from its name and shape alone: the vocabulary of every plan."""
 
 import re
+from collections.abc import Mapping
 
 ROLES: dict[str, str] = {
     "linear": "weights",
@@ -29,6 +30,8 @@ _GAIN = {"alpha", "gamma", "gammas", "gain", "gains", "scale", "scales", "temper
 _BIAS = {"bias", "biases", "beta", "betas"}
 _PRODUCT = {"proj", "projection", "weight", "weights", "kernel", "kernels"}
 _NORM = {"bn", "ln", "gn"}
+_GAINS_OF_NORMS = {"weight", "gamma", "scale", "gain", "g"}
+_TABLES = {"weight", "embeddings"}
 
 
 def roles_of_word(word: str) -> frozenset[str]:
@@ -82,6 +85,45 @@ def role_by_own_name(own: str, shape: tuple[int, ...]) -> tuple[str, str]:
         if len(shape) > 2 and shape[0] == 1:
             return "token", f"{ndim_text(shape)} with a first axis of 1: broadcast over the batch"
     return "matrix", f"{len(shape)}-D"
+
+
+def role_by_structure(
+    kind: str, own: str, shape: tuple[int, ...], siblings: Mapping[str, tuple[int, ...]], holds_a_matrix: bool
+) -> tuple[str, str] | None:
+    """Return (role, reason) of a norm or an embedding of somebody's own, told by its make; None for anything else.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the class of the layer that owns the parameter.
+    own : str
+        The parameter's own name.
+    shape : tuple of int
+    siblings : mapping from own name to shape
+        Of every parameter that the layer owns itself, this one included.
+    holds_a_matrix : bool
+        Whether the layer, or one inside it, holds a parameter that is no vector.
+
+    Examples
+    --------
+    >>> role_by_structure("Whiten", "gamma", (8,), {"gamma": (8,), "beta": (8,)}, False)
+    ('norm', 'norm by structure')
+    """
+    named = kind.lower()
+    if is_vector(shape):
+        gain = own in _GAINS_OF_NORMS
+        if not (gain or own in ("bias", "beta")) or "scale" in named or holds_a_matrix:
+            return None
+        if not _GAINS_OF_NORMS & siblings.keys() or (len(shape) > 1 and set(siblings.values()) != {shape}):
+            return None
+        if "norm" in named:
+            return ("norm", f"norm by class {kind}") if gain else ("bias", f"{kind} {own}")
+        if shape not in ((), (1,)):
+            return ("norm", "norm by structure") if gain else ("bias", "bias of a norm by structure")
+        return None
+    if own in _TABLES and len(shape) == 2 and named.endswith(("embedding", "embeddings", "embeddingbag")):
+        return "embedding", f"embedding by class {kind}"
+    return None
 
 
 def role_by_name(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
