@@ -9,6 +9,12 @@ Array = Any
 """An array of any library that `namespace_of` knows, or a Python number."""
 
 _NUMBERS = (bool, int, float)
+_REGISTERED: dict[str, Any] = {}
+
+
+def register_namespace(package: str, namespace: Any) -> None:
+    """Let `namespace` answer for arrays that no array-API library makes: those whose type is from `package`."""
+    _REGISTERED[package] = namespace
 
 
 def namespace_of(*arrays: Array) -> Any:
@@ -34,6 +40,10 @@ def namespace_of(*arrays: Array) -> Any:
     of_a_library = [x for x in arrays if x is not None and not isinstance(x, _NUMBERS)]
     if not of_a_library:
         return numpy_namespace
+    if _REGISTERED:
+        found = [_REGISTERED.get(type(x).__module__.partition(".")[0]) for x in of_a_library]
+        if found[0] is not None and all(xp is found[0] for xp in found):
+            return found[0]
     return array_api_compat.array_namespace(*of_a_library)
 
 

@@ -1,0 +1,26 @@
+"""What the tests of the room for Keras run under: the backend of this process, which KERAS_BACKEND names."""
+
+from pathlib import Path
+
+import pytest
+
+# Keras makes NumPy arrays of torch's tensors by np.array(tensor), of which NumPy 2 complains.
+QUIET = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings(QUIET))
+
+
+@pytest.fixture(autouse=True)
+def _seeded_and_single():
+    """One thread beside the other workers, and the same numbers in any order of the tests."""
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() == "torch":
+        pytest.importorskip("torch").set_num_threads(1)
+    keras.utils.set_random_seed(0)
+    yield
+    keras.utils.clear_session(free_memory=False)
