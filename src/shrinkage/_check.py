@@ -23,6 +23,8 @@ def check_nonnegative(name: str, value: Any) -> None:
         raise ArgumentError(f"{name} must be a number >= 0, or an array of them; got {value!r}")
     if value.dtype == xp.bool or not xp.isdtype(value.dtype, ("real floating", "integral")):
         raise ArgumentError(f"{name} must hold real numbers; got an array of {value.dtype}")
+    if "Tracer" in type(value).__name__:  # inside a function that JAX transforms: there is no number yet to judge
+        return
     good = (value >= 0) & (value < float("inf"))
     if not bool(xp.all(good)):
         row = int(xp.argmax(xp.astype(xp.reshape(~good, (-1,)), xp.int32)))
