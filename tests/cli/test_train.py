@@ -234,6 +234,7 @@ def test_trainings_are_put_together_and_a_strength_that_collapses_once_is_not_ta
     # Differences to 0.1: at 0.2 they are 0.02 and 0.04, error 0.01; at 0.3 they are -0.1 and 8.1, mean 4.0, error 4.1.
     assert both.difference_se == pytest.approx([0.0, 0.0, 0.01, 4.1])
     assert (both.best_strength, both.one_se_strength) == (0.1, 0.1)
+    assert both.allowed == pytest.approx([0.0, 0.0, 0.01, 0.05])  # the best's own error: 0.80 and 0.90
     near = together([record([1.0, 0.80, 0.82, 2.0], 0), record([1.1, 0.90, 0.90, 2.0], 1)])
     assert near.one_se_strength == 0.2  # 0.02 and 0: mean 0.01 = error 0.01
     assert together([both]) is both
@@ -376,7 +377,9 @@ def test_without_torch_the_extra_is_named(data, monkeypatch):
 
 def test_the_rule_decides_between_the_best_and_the_largest_within_an_error():
     both = together([record([1.0, 0.80, 0.82, 2.0], 0), record([1.1, 0.90, 0.90, 2.0], 1)])
-    assert [both.strengths[place_of(both, rule)] for rule in ("min", "1se")] == [0.1, 0.2]
+    assert [both.strengths[place_of(both, rule)] for rule in ("min", "1se-paired")] == [0.1, 0.2]
+    own = together([record([1.0, 0.80, 0.84, 0.9], 0), record([1.1, 0.90, 0.96, 1.0], 1)], "1se")
+    assert own.strengths[place_of(own, "1se")] == 0.2  # 0.05 above, the best's own error 0.05; paired 0.01
 
 
 def interrupt_after(monkeypatch, epochs):

@@ -125,12 +125,13 @@ def test_decay_is_folded_where_nothing_decays():
     assert "none of the weights decays" in html(replace(study(), decay=idle))
 
 
-def test_strengths_alike_are_within_one_standard_error_and_not_those_that_collapse():
-    assert alike(sweep()) == (0.001, 0.01)  # 0.015 above, error of the difference 0.02, of the best itself 0.01
-    assert alike(sweep(one_se=1)) == (0.001, 0.001)
-    wild = sweep(one_se=1, difference_se=np.array([9.0, 0.0, 9.0, 9.0]))
-    assert alike(wild) == (0.001, 0.001)
-    assert alike(replace(wild, se=None, status=("complete",) * 4)) == (0.0, 0.1)
+def test_strengths_alike_are_those_that_the_rule_allows_and_none_that_was_stopped():
+    assert alike(sweep(allowed=np.array([0.09, 0.0, 0.02, 0.19]))) == (0.001, 0.01)  # 0.015 above
+    assert alike(sweep(allowed=np.array([0.09, 0.0, 0.01, 0.19]), one_se=1)) == (0.001, 0.001)
+    wild = sweep(allowed=np.full(4, 9.0))
+    assert alike(wild) == (0.0, 0.01)  # 0.1 was stopped early
+    assert alike(replace(wild, status=("complete",) * 4)) == (0.0, 0.1)
+    assert alike(sweep(one_se=1)) == (0.001, 0.001)  # a record that does not know
 
 
 def test_a_chain_has_inputs_neurons_and_answers():

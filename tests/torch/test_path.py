@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from shrinkage import L1  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.penalties import MCP, GroupL2  # noqa: E402
-from shrinkage.selection import lowest, one_standard_error, paired_error  # noqa: E402
+from shrinkage.selection import paired_error  # noqa: E402
 from shrinkage.torch import AdamW, DualAdam, DualSGD, Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
 from shrinkage.torch._data import split  # noqa: E402
 from shrinkage.torch._path import path  # noqa: E402
@@ -96,11 +96,25 @@ def test_losses_and_scores_are_those_of_the_weights_that_are_kept(quick, name):
 
 def test_the_choice_is_the_rule_of_selection_on_paired_rows(quick):
     _, result, _ = quick
-    best, one_se = lowest(result.held_out), one_standard_error(result.held_out, result.difference_se, result.strengths)
-    assert (result.best, result.one_se, result.chosen) == (best, one_se, one_se)
     rows = np.stack([rows_of(result.weights[name])[0] for name in ("best", "one_se", "dense")])
-    by_hand = paired_error(rows, 0)
-    assert by_hand[1:] == pytest.approx(result.difference_se[[one_se, 0]], rel=1e-4, abs=1e-7)
+    best, one_se = result.best, result.one_se
+    assert (best, result.chosen) == (int(np.argmin(result.held_out)), one_se)
+    own = rows.std(axis=1, ddof=1) / np.sqrt(rows.shape[1])
+    assert own == pytest.approx(result.se[[best, one_se, 0]], rel=1e-4)
+    assert paired_error(rows, 0)[1:] == pytest.approx(result.difference_se[[one_se, 0]], rel=1e-4, abs=1e-7)
+    above = result.held_out - result.held_out[best]
+    assert one_se == np.flatnonzero(above <= own[0])[-1]
+    assert "of the lowest mean itself" in result.rule
+
+
+def test_the_paired_rule_is_stricter_and_says_so(quick):
+    _, loose, _ = quick
+    result = walked(rule="1se-paired")
+    assert result.held_out.tolist() == loose.held_out.tolist()
+    above = result.held_out - result.held_out[result.best]
+    allowed = np.minimum(result.difference_se, result.se[result.best])
+    assert result.chosen == result.one_se == np.flatnonzero(above <= allowed)[-1] < loose.one_se
+    assert "of the paired difference, or of the lowest mean itself" in result.rule
 
 
 def test_the_model_ends_with_the_chosen_weights(quick):
@@ -312,7 +326,7 @@ def test_what_cannot_be_walked_is_refused(options, message):
 @pytest.mark.slow
 def test_the_one_se_model_of_digits_is_as_accurate_as_the_dense_one_with_four_fifths_zeros():
     task, found = networks.digits(), []
-    for seed in range(3):
+    for seed in range(7):
         torch.manual_seed(seed)
         model = task.network()
         result = path(model, task.train, penalty=L1(1.0), epochs=40, seed=seed)
@@ -323,7 +337,8 @@ def test_the_one_se_model_of_digits_is_as_accurate_as_the_dense_one_with_four_fi
                 accuracies.append((model(task.test[0]).argmax(1) == task.test[1]).double().mean().item())
         found.append((result.chosen_zeros, 100 * (accuracies[0] - accuracies[1])))
         print(f"seed {seed}: zeros {found[-1][0]:.3f}, accuracy {accuracies[0]:.4f}, {found[-1][1]:+.2f} points")
-    zeros, points = np.mean(found, axis=0)
-    assert zeros >= 0.8
-    assert points >= -0.5
-    assert all(each >= -0.5 for _, each in found)
+    zeros, points = np.array(found).T
+    assert (zeros >= 0.8).all()
+    # The bar is one on means: a seed's accuracies, on the 450 rows of the test, differ by chance by about 0.7 points.
+    assert points.mean() >= -0.5
+    assert points.std(ddof=1) < 1.0

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from shrinkage import L1, L2, MCP, GroupL2  # noqa: E402
 from shrinkage._errors import ArgumentError, DataError  # noqa: E402
-from shrinkage.selection import lowest, one_standard_error, paired_error  # noqa: E402
+from shrinkage.selection import choose, lowest, paired_error  # noqa: E402
 from shrinkage.torch import AdamW, DualAdam, Plan, ProxAdam, Proximal, ProxSGD  # noqa: E402
 from shrinkage.torch._data import split  # noqa: E402
 from shrinkage.torch._sweep import sweep  # noqa: E402
@@ -172,11 +172,32 @@ def test_choices_are_those_of_the_rules_on_its_own_tables():
     result = swept("DualAdam", seeds=4, strengths=[0.0, 1e-3, 3e-3, 1e-2, 0.3], epochs=4)
     means = result.held_out.mean(1)
     assert result.best == lowest(means) == int(np.argmin(means))
-    error = paired_error(result.held_out, result.best)
-    np.testing.assert_array_equal(result.difference_se, error)
-    assert result.one_se == one_standard_error(means, error, result.strengths)
-    np.testing.assert_allclose(result.se, result.held_out.std(1, ddof=1) / 2)
-    assert "paired over 4 seeds" in result.rule
+    own, paired = result.held_out.std(1, ddof=1) / 2, paired_error(result.held_out, result.best)
+    np.testing.assert_allclose(result.se, own)
+    np.testing.assert_array_equal(result.difference_se, paired)
+    np.testing.assert_allclose(result.allowed, np.minimum(paired, own[result.best]))
+    assert result.one_se == np.flatnonzero(means - means[result.best] <= result.allowed)[-1]
+    assert "of the paired difference, or of the lowest mean itself where that is smaller, over 4 seeds" in result.rule
+    unpaired = swept("DualAdam", seeds=4, strengths=[0.0, 1e-3, 3e-3, 1e-2, 0.3], epochs=4, rule="1se")
+    assert unpaired.held_out.tolist() == result.held_out.tolist()
+    np.testing.assert_allclose(unpaired.allowed, own[result.best])
+    assert "standard error of the lowest mean itself (Breiman et al. 1984), over 4 seeds" in unpaired.rule
+
+
+def test_a_strength_that_collapses_under_one_seed_is_not_the_one_se_strength():
+    def make(plan, strength):
+        # At 3e-3, torn by a learning rate of 30 under one seed of three: known by its first weight.
+        first = next(iter(plan.parameters.values())).flatten()[0].item()
+        return ProxAdam(plan, lr=30.0 if strength == 3e-3 and first == torn else 1e-2)
+
+    torch.manual_seed(1)
+    torn = next(network()().parameters()).flatten()[0].item()
+    result = sweep(network(), problem(), [0.0, 1e-3, 3e-3], penalty=L1(1.0), optimizer=make, epochs=8, seeds=3,
+                   mode="loop")  # fmt: skip
+    above = result.mean[2] - result.mean[result.best]
+    assert 0.3 < above < 1.2 * result.difference_se[2]  # the paired error alone lets it in
+    assert result.one_se < 2
+    assert result.one_se == choose(result.held_out, result.strengths, "1se-paired").one_se
 
 
 def test_with_one_seed_the_error_is_that_of_the_rows_held_out():

@@ -26,6 +26,7 @@ def record(**changes):
         "curves": np.full((4, 2, 8), 0.5),
         "se": np.array([0.05, 0.05, 0.045, NAN]),
         "difference_se": np.array([0.01, 0.0, 0.005, NAN]),
+        "allowed": np.array([0.01, 0.0, 0.005, 0.0]),
         "best": 1,
         "one_se": 2,
         "rule": "best: the lowest mean. 1-SE: the largest within one standard error.",

@@ -77,7 +77,7 @@ def run_training(
 
 def place_of(sweep: Sweep, rule: str) -> int:
     """The place of the strength that the rule takes."""
-    return sweep.one_se if rule == "1se" else sweep.best
+    return sweep.best if rule == "min" else sweep.one_se
 
 
 def _linear(

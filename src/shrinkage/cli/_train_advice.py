@@ -40,7 +40,7 @@ def _constant(m: Material) -> tuple[str, str] | None:
     constant = m.figures[-1]
     if constant.worse > CLEAR * constant.worse_se:
         return None
-    if m.strength > 0 and m.request.rule == "1se" and m.chosen != m.sweep.best:
+    if m.strength > 0 and m.request.rule != "min" and m.chosen != m.sweep.best:
         text = "The network is not clearly better than the constant. Take the lowest loss instead of the 1-SE strength:"
         return text, _again(m, rule="min")
     text = (

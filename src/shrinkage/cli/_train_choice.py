@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage._errors import DataError
-from shrinkage.selection import lowest, one_standard_error, paired_error
+from shrinkage.selection import choose, rule_words
 from shrinkage.training import Sweep
 
 
@@ -35,7 +35,7 @@ def parts_of(targets: np.ndarray, share: float, seeds: Sequence[int], by_class: 
     return masks
 
 
-def together(sweeps: Sequence[Sweep]) -> Sweep:
+def together(sweeps: Sequence[Sweep], rule: str = "1se-paired") -> Sweep:
     """Trainings of the same strengths, each under its own seed and with its own rows held out, as one record."""
     first = sweeps[0]
     if len(sweeps) == 1:
@@ -45,26 +45,21 @@ def together(sweeps: Sequence[Sweep]) -> Sweep:
         parts = [getattr(one, name) for one in sweeps]
         return None if any(part is None for part in parts) else np.concatenate(parts, axis=1)
 
-    held_out = joined("held_out")
-    means = held_out.mean(axis=1)
-    best = lowest(means)
-    paired = paired_error(held_out, best)
-    own = held_out.std(axis=1, ddof=1) / np.sqrt(len(sweeps))
-    # A network that collapses in one training and not in another has a large error of its own: no reason to take it.
-    within = np.where(np.arange(len(means)) == best, 0.0, np.minimum(paired, own[best]))
+    found = choose(joined("held_out"), first.strengths, rule)
     return replace(
         first,
         seeds=tuple(seed for one in sweeps for seed in one.seeds),
         **{name: joined(name) for name in ("train_loss", "held_out", "zeros", "score", "curves", "epochs_run")},
         status=tuple(_worst(texts) for texts in zip(*(one.status for one in sweeps), strict=True)),
-        best=best,
-        one_se=one_standard_error(means, within, first.strengths),
-        se=own,
-        difference_se=paired,
+        best=found.best,
+        one_se=found.one_se,
+        se=found.se,
+        difference_se=found.difference_se,
+        allowed=found.allowed,
         rule=(
             f"best: the lowest mean held-out loss after {first.epochs} epochs. 1-SE: the largest strength whose mean "
-            f"is above it by at most one standard error over {len(sweeps)} trainings, each with another start and "
-            "other rows held out: that of the paired difference, or the best's own where that is smaller."
+            f"is above it by at most {rule_words(rule)}, over {len(sweeps)} trainings, each with another start and "
+            "other rows held out."
         ),
         seconds=float(sum(one.seconds for one in sweeps)),
         notes=tuple(dict.fromkeys(note for one in sweeps for note in one.notes)),

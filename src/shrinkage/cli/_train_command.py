@@ -90,10 +90,11 @@ def _strengths(ctx: click.Context, parameter: click.Parameter, value: str) -> st
 )
 @click.option(
     "--rule",
-    default="1se",
+    default="1se-paired",
     show_default=True,
-    type=click.Choice(["1se", "min"]),
-    help="1se: the largest strength within one standard error of the lowest loss; min: the lowest loss.",
+    type=click.Choice(["1se-paired", "1se", "min"]),
+    help="1se: the largest strength within one standard error of the lowest loss, as in fit; 1se-paired: or of the "
+    "paired difference to it, where that is smaller; min: the lowest loss.",
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**31), help="The first; it parts rows too."

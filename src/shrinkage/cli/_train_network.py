@@ -157,13 +157,14 @@ class Way:
                 validation=(X[mask], y[mask]),
                 seeds=[seed],
                 scheduler=self.scheduler,
+                rule=request.one_se_rule,
                 mode=mode,
                 journal=None if journal is None else journal / f"seed-{seed}",
                 exclude=self.exclude,
                 progress=lambda now, part=part: tell(f"{part}{now}"),
             )
             sweeps.append(done)
-        return replace(together(sweeps), reason=reason)
+        return replace(together(sweeps, request.one_se_rule), reason=reason)
 
     @property
     def mode(self) -> tuple[str, str]:

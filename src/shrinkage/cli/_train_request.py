@@ -31,10 +31,15 @@ class TrainRequest:
     seeds: int | None = None
     validation: float = 0.2
     test: float = 0.2
-    rule: str = "1se"
+    rule: str = "1se-paired"
     seed: int = 0
     drop: tuple[str, ...] = ()
     linear: bool = True
+
+    @property
+    def one_se_rule(self) -> str:
+        """By which rule a strength counts as as good as the best, whichever is taken."""
+        return "1se-paired" if self.rule == "min" else self.rule
 
     def grid(self) -> tuple[float, ...]:
         """The strengths to be tried, rising, 0 among them unless a list leaves it out."""

@@ -10,10 +10,16 @@ from shrinkage.cli._train_data import Rows
 from shrinkage.cli._train_network import Trained
 from shrinkage.cli._train_request import PENALTY_WORDS, TrainRequest
 from shrinkage.report import CLEAR, Figure, alike, chain, plus_minus
+from shrinkage.selection import rule_words
 from shrinkage.training import Sweep, penalty_text
 
 NAMED = 8
 FEW_TESTED = 100
+RULE_WORDS = {
+    "1se-paired": "one standard error, paired (1-SE)",
+    "1se": "one standard error of the lowest (1-SE)",
+    "min": "lowest loss (min)",
+}
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ def _strength(m: Material) -> str:
     if m.chosen == sweep.best:
         return f"{tried}; no larger one is within one standard error of it, so it was taken (1-SE rule)."
     return (
-        f"{tried}; {m.strength:.4g} is the largest whose loss is higher by no more than one standard error of the "
-        "difference, and was taken (1-SE rule): as good as can be told, and simpler."
+        f"{tried}; {m.strength:.4g} is the largest whose loss is higher by no more than {rule_words(m.request.rule)}, "
+        "and was taken (1-SE rule): as good as can be told, and simpler."
     )
 
 
@@ -224,7 +230,7 @@ def asked(m: Material) -> tuple[tuple[str, str], ...]:
         ("Seeds", ", ".join(map(str, m.sweep.seeds))),
         ("Training", f"{request.epochs} epochs, batches of {request.batch_size}, learning rate {request.lr:g} to 0"),
         ("Optimizer", m.trained.report.optimizer or ""),
-        ("Rule", "one standard error (1-SE)" if request.rule == "1se" else "lowest loss (min)"),
+        ("Rule", RULE_WORDS[request.rule]),
         ("Version", f"shrinkage {version('shrinkage')}"),
     )
 

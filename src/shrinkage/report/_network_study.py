@@ -110,10 +110,9 @@ def chain(smaller: Compaction) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def alike(sweep: Sweep) -> tuple[float, float]:
-    """The smallest and the largest strength whose held-out loss is within one standard error of the lowest.
+    """The smallest and the largest strength whose held-out loss is as good as the lowest by the 1-SE rule.
 
-    The error is that of the difference, or the best's own where that is smaller: a strength at which some trainings
-    collapse has a large one. Strengths that were stopped early are left out.
+    Strengths that were stopped early are left out.
 
     Examples
     --------
@@ -121,16 +120,13 @@ def alike(sweep: Sweep) -> tuple[float, float]:
     >>> result = Sweep(
     ...     strengths=np.array([0.0, 1e-3, 1e-2]), seeds=(0, 1), train_loss=losses, held_out=losses, zeros=losses,
     ...     status=("complete",) * 3, epochs_run=np.full((3, 2), 5), best=1, one_se=2, rule="", epochs=5,
-    ...     difference_se=np.array([0.01, 0.0, 0.005]),
+    ...     allowed=np.array([0.01, 0.0, 0.005]),
     ... )
     >>> alike(result)
     (0.001, 0.01)
     """
     above = sweep.mean - sweep.mean[sweep.best]
-    errors = np.zeros_like(above) if sweep.difference_se is None else np.nan_to_num(sweep.difference_se)
-    if sweep.se is not None and np.isfinite(sweep.se[sweep.best]):
-        errors = np.minimum(errors, sweep.se[sweep.best])
-    within = sweep.strengths[sweep.complete & (above <= errors)]
+    within = sweep.strengths[sweep.complete & (above <= (0.0 if sweep.allowed is None else sweep.allowed))]
     return float(within.min()), max(float(within.max()), sweep.one_se_strength)
 
 

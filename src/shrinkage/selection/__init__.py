@@ -1,5 +1,9 @@
 """Which strength: rules that read held-out losses, and one that says early which strengths are out of the race."""
 
+from shrinkage.selection._choice import RULES as RULES
+from shrinkage.selection._choice import Choice as Choice
+from shrinkage.selection._choice import choose as choose
+from shrinkage.selection._choice import rule_words as rule_words
 from shrinkage.selection._clearly_worse import clearly_worse as clearly_worse
 from shrinkage.selection._one_standard_error import lowest as lowest
 from shrinkage.selection._one_standard_error import one_standard_error as one_standard_error

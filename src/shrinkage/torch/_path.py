@@ -11,7 +11,7 @@ from torch import nn
 
 from shrinkage._check import check_boolean, check_choice, check_positive, check_positive_int
 from shrinkage._errors import ArgumentError
-from shrinkage.selection import lowest, one_standard_error, paired_error
+from shrinkage.selection import RULES, Choice, choose, lowest, paired_error, rule_words
 from shrinkage.torch._adamw import AdamW
 from shrinkage.torch._data import split
 from shrinkage.torch._dual_adam import DualAdam
@@ -62,8 +62,8 @@ def path(
     3. *Refit*: beside each rung as many epochs without penalty, in which zeros stay zeros; the penalty's pull on the
        weights that are left goes out. Whichever has the lower held-out loss, before or after, is the rung's network;
        the next rung goes on from before.
-    4. *Choice*: losses of the rows held out, row by row. "1se": the largest strength whose mean loss is above the
-       lowest by at most one standard error of the difference. "min": the lowest.
+    4. *Choice*: on the rows held out, the largest strength whose mean loss is above the lowest by at most one standard
+       error ("1se", "1se-paired"), or the lowest itself ("min").
 
     In each phase the learning rate falls from `lr` along half a cosine to 0. The model ends with the chosen weights.
 
@@ -89,7 +89,10 @@ def path(
         "auto" is the cross entropy of classes, and ½ squared error.
     validation : float in (0, 1), (X, y) or DataLoader
         Held out. A share is drawn by `seed`, of classes alike.
-    rule : {"1se", "min"}
+    rule : {"1se", "1se-paired", "min"}
+        "1se": one standard error of the lowest mean itself, as in glmnet and rpart. "1se-paired": of the difference to
+        it, row by row, where that is smaller: what makes the same rows hard for all networks cancels, so fewer zeros
+        are bought with loss. See `shrinkage.selection.choose`.
     refit : bool
         Without, networks are compared as the penalty leaves them: shrunken, which costs loss before it costs accuracy.
     target_sparsity : float in (0, 1), optional
@@ -116,6 +119,7 @@ def path(
 
     References
     ----------
+    One standard error: Breiman, Friedman, Olshen & Stone (1984), Classification and Regression Trees, section 3.4.3.
     Dense-to-sparse paths with warm starts: Lemhadri, Ruan, Abraham & Tibshirani (2021), LassoNet, J. Mach. Learn. Res.
     22(127), section 3.3, https://jmlr.org/papers/v22/20-848.html; refits against the bias of a penalty: section 3.6.
 
@@ -146,11 +150,12 @@ def path(
             walk.climb(strengths, growth, most_rungs)
     except KeyboardInterrupt:
         status = walk.interrupted()
-    chosen, best, one_se, errors = walk.choose(rule, target_sparsity)
+    found = walk.choose(rule)
+    chosen = found.chosen if target_sparsity is None else len(walk.rungs) - 1
     held.put(walk.rungs[chosen].weights)
     held.set_strength(walk.rungs[chosen].strength)
     walk.notes += [source.note for source in (held.train_rows, held.held_rows) if source.note]
-    return _record(walk, held, penalty, (chosen, best, one_se), errors, status, rule, target_sparsity, start)
+    return _record(walk, held, penalty, found, chosen, status, rule, target_sparsity, start)
 
 
 @dataclass
@@ -214,15 +219,8 @@ class _Walk:
             self._keep(0.0)  # the dense network as far as it came
         return f"interrupted (Ctrl-C) in {self.phase}; chosen among the {len(self.rungs)} rungs that were finished"
 
-    def choose(self, rule: str, target: float | None) -> tuple[int, int, int, np.ndarray]:
-        rows = np.stack([rung.rows for rung in self.rungs])
-        means = rows.mean(axis=1)
-        best = lowest(means)
-        errors = paired_error(rows, best)
-        one_se = one_standard_error(means, errors, [rung.strength for rung in self.rungs])
-        if target is not None:
-            return len(self.rungs) - 1, best, one_se, errors
-        return (one_se if rule == "1se" else best), best, one_se, errors
+    def choose(self, rule: str) -> Choice:
+        return choose([rung.rows for rung in self.rungs], [rung.strength for rung in self.rungs], rule)
 
     def _first(self) -> float:
         """The strength at which the penalty is worth noticing."""
@@ -257,7 +255,7 @@ def _check(penalty: Any, strengths: Any, rule: str, refit: bool, growth: float) 
     check_penalty(penalty)
     if penalty is None:
         raise ArgumentError("penalty must say what the strengths are of, such as L1(1.0); got None")
-    check_choice("rule", rule, ("1se", "min"))
+    check_choice("rule", rule, RULES)
     check_boolean("refit", refit)
     check_positive("growth", growth)
     if growth <= 1:
@@ -307,22 +305,22 @@ def _optimizer(plan: Plan, penalty: Any, optimizer: Any, lr: float) -> Any:
 
 
 def _record(
-    walk: _Walk, run: Run, penalty: Any, places: tuple[int, int, int], errors: np.ndarray, status: str,
-    rule: str, target: float | None, start: float,
+    walk: _Walk, run: Run, penalty: Any, found: Choice, chosen: int, status: str, rule: str, target: float | None,
+    start: float,
 ) -> NetworkPath:  # fmt: skip
-    rungs, (chosen, best, one_se) = walk.rungs, places
+    rungs = walk.rungs
     rows = np.stack([rung.rows for rung in rungs])
     n = rows.shape[1]
     if target is not None:
         said = f"Taken: the strength that was steered to {100 * target:g} % zeros."
-    elif rule == "1se":
-        said = (
-            f"Taken by the 1-SE rule: the largest strength whose loss on the {n} rows held out is above the lowest by "
-            "at most one standard error of that difference, row by row."
-        )
-    else:
+    elif rule == "min":
         said = f"Taken: the lowest mean loss on the {n} rows held out."
-    known = {"dense": rungs[0], "best": rungs[best], "one_se": rungs[one_se]}
+    else:
+        said = (
+            f"Taken by the 1-SE rule: the largest strength whose mean loss on the {n} rows held out is above the "
+            f"lowest by at most {rule_words(rule)}."
+        )
+    known = {"dense": rungs[0], "best": rungs[found.best], "one_se": rungs[found.one_se]}
     weights = {name: _state(run.model, rung.weights) for name, rung in known.items()}
     weights["chosen"] = _state(run.model, run.weights())
     return NetworkPath(
@@ -330,14 +328,14 @@ def _record(
         train_loss=np.array([rung.train_loss for rung in rungs]),
         held_out=rows.mean(axis=1),
         zeros=np.array([rung.zeros for rung in rungs]),
-        best=best,
-        one_se=one_se,
+        best=found.best,
+        one_se=found.one_se,
         chosen=chosen,
         rule=said,
         status=status,
         score=np.array([rung.score for rung in rungs]) if run.goal.score_name else None,
-        se=rows.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else None,
-        difference_se=errors,
+        se=found.se if n > 1 else None,
+        difference_se=found.difference_se,
         score_name=run.goal.score_name,
         loss_name=run.goal.name,
         penalty=penalty_text(penalty),

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from shrinkage._check import check_boolean, check_choice, check_positive_int
 from shrinkage._errors import ArgumentError
-from shrinkage.selection import lowest, one_standard_error, paired_error
+from shrinkage.selection import choose, rule_words
 from shrinkage.torch._data import split
 from shrinkage.torch._loader_batches import LoaderBatches
 from shrinkage.torch._sweep_run import Outcome, Race, Runner, close
@@ -21,6 +21,7 @@ from shrinkage.torch._trainer import TRAINERS, choose_trainer
 from shrinkage.training import Journal, Sweep, SweepProgress
 
 MODES = ("auto", "stacked", "loop")
+RULES = ("1se-paired", "1se")
 
 
 def sweep(
@@ -41,6 +42,7 @@ def sweep(
     scheduler: Callable[[Optimizer], Any] | None = None,
     scheduler_every: Literal["epoch", "step"] = "epoch",
     stop_worse: bool = False,
+    rule: str = "1se-paired",
     mode: str = "auto",
     journal: str | os.PathLike[str] | None = None,
     select: Any = None,
@@ -89,6 +91,10 @@ def sweep(
         Strengths that are clearly worse than the best after an eighth, a fourth or half of the epochs are trained no
         further, under this and later seeds: by a paired test over the rows held out, and if even the gains of the
         last doubling of the training would not let them catch up; see `shrinkage.selection.clearly_worse`.
+    rule : "1se-paired" or "1se"
+        What the 1-SE strength is: the largest whose mean loss is above the lowest by at most one standard error. "1se":
+        of the lowest mean itself, as in glmnet. "1se-paired": of the paired difference, or of the lowest mean itself
+        where that is smaller; see `shrinkage.selection.choose`.
     mode : "auto", "stacked" or "loop"
         "stacked" trains all strengths in one batched run, "loop" one after the other in each step.
     journal : path, optional
@@ -113,9 +119,10 @@ def sweep(
 
     Notes
     -----
-    The standard error of the 1-SE rule is that of the difference to the best strength, over seeds; with one seed,
-    over the rows held out. The losses compared are those after the last epoch. With `stop_worse` and several seeds a
-    strength that was stopped has no figures.
+    Standard errors are over seeds; with one seed, over the rows held out. Over a few seeds the paired rule is the safe
+    one: neither a seed that is bad for all strengths nor a strength's collapse under one seed makes a worse strength
+    eligible. The losses compared are those after the last epoch. With `stop_worse` and several seeds a strength that
+    was stopped has no figures. A journal does not hold the rule: the same trainings may be chosen from by another.
 
     A journal knows the model by its text, its initial weights and its first loss, and functions by what they make,
     not by their code.
@@ -140,6 +147,7 @@ def sweep(
     check_positive_int("epochs", epochs)
     check_positive_int("batch_size", batch_size)
     check_boolean("stop_worse", stop_worse)
+    check_choice("rule", rule, RULES)
     values, places = _strengths(strengths), _seeds(seeds)
     recipe = Recipe(penalty, optimizer, lr, optimizer_options, select, exclude, overrides)
     recipe.check()
@@ -159,7 +167,7 @@ def sweep(
         race = Race(setup.task, setup.goal, *sources, values, places, int(epochs), bool(stop_worse), progress)
         runner = _runner(race, mode, book)
         runner.run()
-        return _record(race, runner, recipe, setup)
+        return _record(race, runner, recipe, setup, rule)
 
 
 def _strengths(strengths: Any) -> tuple[float, ...]:
@@ -200,25 +208,24 @@ def _runner(race: Race, mode: str, journal: Journal | None) -> Runner:
     return Runner(race, chosen, reason, TRAINERS[cast(Any, chosen)], journal)
 
 
-def _record(race: Race, runner: Runner, recipe: Recipe, setup: Setup) -> Sweep:
+def _record(race: Race, runner: Runner, recipe: Recipe, setup: Setup, rule: str) -> Sweep:
     """The record of what was run."""
     tables = _tables(race, runner.outcomes)
     status = tuple(runner.stopped.get(strength, "complete") for strength in race.strengths)
     means = tables["held_out"].mean(axis=1)
-    best = lowest(means)
-    paired, own = _errors(race, runner.outcomes, tables["held_out"], best)
-    one_se = one_standard_error(means, paired, race.strengths)
+    found = choose(_columns(race, runner.outcomes, tables["held_out"]), race.strengths, rule, means)
     notes = [note for note in (*runner.notes, race.train.note, race.held_out.note) if note]
     return Sweep(
         strengths=np.array(race.strengths),
         seeds=race.seeds,
         status=status,
         **tables,
-        best=best,
-        one_se=one_se,
-        se=own,
-        difference_se=paired,
-        rule=_rule(race, runner.outcomes[0]),
+        best=found.best,
+        one_se=found.one_se,
+        se=found.se,
+        difference_se=found.difference_se,
+        allowed=found.allowed,
+        rule=_rule(race, runner.outcomes[0], rule),
         epochs=race.epochs,
         score_name=race.goal.score_name,
         mode=runner.mode,
@@ -253,26 +260,24 @@ def _tables(race: Race, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return found | {"curves": curves, "epochs_run": epochs_run} | ({} if race.goal.score_name else {"score": None})
 
 
-def _errors(race: Race, outcomes: Sequence[Outcome], held_out: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors of the differences to the best, and of the means themselves: over seeds, or rows of one seed."""
-    losses = held_out
-    if len(race.seeds) == 1 and outcomes[0].rows is not None:
-        rows = outcomes[0].rows.numpy()
-        losses = np.full((len(race.strengths), rows.shape[1]), np.nan)
-        losses[[race.strengths.index(strength) for strength in outcomes[0].run.live]] = rows
-    n = losses.shape[1]
-    own = losses.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(losses), np.nan)
-    return paired_error(losses, best), own
+def _columns(race: Race, outcomes: Sequence[Outcome], held_out: np.ndarray) -> np.ndarray:
+    """Losses whose columns belong together: seeds, or the rows of one seed."""
+    if len(race.seeds) > 1 or outcomes[0].rows is None:
+        return held_out
+    rows = outcomes[0].rows.numpy()
+    losses = np.full((len(race.strengths), rows.shape[1]), np.nan)
+    losses[[race.strengths.index(strength) for strength in outcomes[0].run.live]] = rows
+    return losses
 
 
-def _rule(race: Race, first: Outcome) -> str:
+def _rule(race: Race, first: Outcome, rule: str) -> str:
     """The two choices in words."""
     rows = "" if first.rows is None else f" {first.rows.shape[1]:,}"
     one_seed = len(race.seeds) == 1
     over = f"the{rows} rows held out" if one_seed else f"{len(race.seeds)} seeds"
     text = (
         f"best: the lowest mean held-out loss after {race.epochs} epochs. 1-SE: the largest strength whose mean is "
-        f"above it by at most one standard error of that difference, paired over {over}."
+        f"above it by at most {rule_words(rule)}, over {over}."
     )
     if one_seed:
         return f"{text} One seed says nothing of how much another would move the losses: give seeds=3 or more."

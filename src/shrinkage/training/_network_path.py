@@ -31,8 +31,8 @@ class NetworkPath:
     zeros : ndarray of shape (n_rungs,)
         Share of exact zeros among the penalized weights.
     best, one_se, chosen : int
-        Places of the lowest held-out loss, of the largest strength that is within one standard error of it, and of
-        the rung that was taken.
+        Places of the lowest held-out loss, of the largest strength that is as good by the 1-SE rule, and of the rung
+        that was taken.
     rule : str
         How it was taken, in words.
     status : str

@@ -11,7 +11,7 @@ from shrinkage.training._tables import Column, frame, json_text, number_text, pl
 
 COMPLETE = "complete"
 _MATRICES = ("train_loss", "held_out", "zeros", "score")
-_VECTORS = ("se", "difference_se")
+_VECTORS = ("se", "difference_se", "allowed")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,9 +43,10 @@ class Sweep:
         Standard error of the mean held-out loss: over seeds, or with one seed over the rows held out.
     difference_se : ndarray of shape (n_strengths,)
         Standard error of the mean difference to the best strength's, paired over seeds or rows; 0 at the best.
+    allowed : ndarray of shape (n_strengths,)
+        How far each mean may be above the lowest to count as as good: one standard error, by the rule.
     best, one_se : int
-        Places of the strength of the lowest mean held-out loss, and of the largest strength whose mean is higher by
-        at most one standard error of that difference.
+        Places of the strength of the lowest mean held-out loss, and of the largest that is as good.
     rule : str
         The two in words.
     mode, reason : str
@@ -92,6 +93,7 @@ class Sweep:
     curves: np.ndarray | None = None
     se: np.ndarray | None = None
     difference_se: np.ndarray | None = None
+    allowed: np.ndarray | None = None
     mode: str = "loop"
     reason: str = ""
     seconds: float = float("nan")
