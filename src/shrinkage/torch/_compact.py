@@ -13,11 +13,9 @@ from shrinkage._errors import ArgumentError
 from shrinkage.torch._compact_check import Inputs, call, compare, difference, latencies
 from shrinkage.torch._compact_layers import LAYERS
 from shrinkage.torch._compact_reader import Reader
-from shrinkage.torch._compact_removal import plan_removal
 from shrinkage.torch._compact_rewrite import new_numbers, rewrite, with_graph
 from shrinkage.torch._compact_trace import bind, check_in_place, check_plain, trace, with_stand_ins
-from shrinkage.torch._compact_values import Refusal
-from shrinkage.training import CompactedLayer, Compaction
+from shrinkage.training import CompactedLayer, Compaction, Refusal, plan_removal, scattered
 
 READ_WITHIN = 1e-3
 """How far outputs of the network as it was read may be from its own, relative to the largest: fused kernels round."""
@@ -173,12 +171,12 @@ def _smaller(
     check_in_place(graph, dict(work.named_modules()))
     reader = _read(work, graph, model, inputs, unset, outputs)
     reader.settle()
-    removal = plan_removal(reader)
+    removal = plan_removal(reader.ledger)
     result = _copied(model)
     for parameter in result.parameters():
         parameter.grad = None
-    rewrite(result, removal)
-    changed = new_numbers(graph, removal)
+    rewrite(result, reader, removal)
+    changed = new_numbers(graph, reader, removal)
     if changed:
         result = with_graph(result, graph, changed, trace(work.train(), unset))
     return result, removal.notes, bool(changed)
@@ -257,5 +255,4 @@ def _scattered(model: nn.Module) -> list[str]:
     """What zeros are left."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     total, zeros = sum(p.numel() for p in matrices), sum(int((p == 0).sum()) for p in matrices)
-    return [f"{100 * zeros / total:.0f} % of the weights left are scattered zeros, which dense layers cannot use"] if (
-        total and zeros > 0.05 * total) else []  # fmt: skip
+    return scattered(zeros, total)

@@ -1,27 +1,21 @@
-"""Two networks compared: their outputs on many inputs, and the time that they take."""
+"""Inputs on which two networks are compared, and the difference of what they return."""
 
-import time
 from collections.abc import Iterator
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from shrinkage.torch._compact_values import Refusal
+from shrinkage import training
+from shrinkage.training import distance, output_tolerance
 
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 5e-3}
-WARM_UP = 3
-LEAST_SECONDS = 2e-4
-"""A sample of time holds as many calls as take this long: clocks resolve it."""
 
 
 def tolerance_of(outputs: Any) -> float:
     """How far outputs may be apart, relative to the largest where that is above 1: rounding of their precision."""
-    found = [TOLERANCE.get(leaf.dtype, 0.0) for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
-    return max(found, default=0.0)
+    return output_tolerance(str(leaf.dtype) for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor))
 
 
 def difference(one: Any, other: Any) -> tuple[float, float]:
@@ -40,16 +34,8 @@ def difference(one: Any, other: Any) -> tuple[float, float]:
             continue
         if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
             return float("inf"), 0.0
-        if not a.numel():
-            continue
-        a, b = a.detach().double(), b.detach().double()
-        finite = a.isfinite()
-        strange = ~torch.eq(a, b) & ~(a.isnan() & b.isnan())
-        if bool((strange & ~(finite & b.isfinite())).any()):
-            return float("inf"), 0.0
-        if bool(finite.any()):
-            apart = max(apart, float((a - b)[finite].abs().max()))
-            size = max(size, float(a[finite].abs().max()))
+        here, largest = distance(*(each.detach().to("cpu", torch.float64).numpy() for each in (a, b)))
+        apart, size = max(apart, here), max(size, largest)
     return apart, size
 
 
@@ -93,26 +79,13 @@ def compare(
     Refusal
         If one is above the tolerance, or the smaller network fails where the other does not.
     """
-    largest, count = 0.0, 0
-    for place, (args, kwargs) in enumerate(inputs_like(example, n_random, seed)):
-        try:
-            right = call(before, (args, kwargs))
-        except Exception:
-            if place == 0:
-                raise
-            continue  # inputs that the network itself does not take say nothing
-        try:
-            got = call(after, (args, kwargs))
-        except Exception as error:
-            said = (str(error).splitlines() or [""])[0]
-            raise Refusal(f"the smaller network fails: {type(error).__name__}: {said}") from error
-        apart, size = difference(right, got)
-        apart /= max(1.0, size)
-        allowed = tolerance_of(right) if tolerance is None else tolerance
-        if not apart <= allowed:
-            raise Refusal(f"outputs of the smaller network differ by {apart:.1e}, above {allowed:.1e}; it was undone")
-        largest, count = max(largest, apart), count + 1
-    return largest, count
+    return training.compare_outputs(
+        lambda inputs: call(before, inputs),
+        lambda inputs: call(after, inputs),
+        inputs_like(example, n_random, seed),
+        difference,
+        lambda right: tolerance_of(right) if tolerance is None else tolerance,
+    )
 
 
 def call(model: nn.Module, inputs: Inputs) -> Any:
@@ -126,25 +99,10 @@ def latencies(before: nn.Module, after: nn.Module, example: Inputs, seconds: flo
     """Seconds of one call of each, medians of samples that take turns for about this long in all."""
     args, kwargs = example
     devices = {leaf.device for leaf in tree_leaves(example) if isinstance(leaf, Tensor)}
-
-    def sample(model: nn.Module, calls: int) -> float:
-        _wait(devices)
-        started = time.perf_counter()
-        for _ in range(calls):
-            model(*args, **kwargs)
-        _wait(devices)
-        return (time.perf_counter() - started) / calls
-
-    taken: tuple[list[float], list[float]] = ([], [])
     with torch.inference_mode():
-        for model in (before, after):
-            sample(model, WARM_UP)
-        calls = max(1, int(LEAST_SECONDS / max(sample(after, WARM_UP), 1e-9)))
-        until = time.perf_counter() + seconds
-        while not taken[0] or time.perf_counter() < until:
-            for model, times in zip((before, after), taken, strict=True):
-                times.append(sample(model, calls))
-    return median(taken[0]), median(taken[1])
+        return training.latencies(
+            lambda: before(*args, **kwargs), lambda: after(*args, **kwargs), seconds, lambda: _wait(devices)
+        )
 
 
 def _wait(devices: set[torch.device]) -> None:

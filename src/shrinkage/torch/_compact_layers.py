@@ -2,21 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shrinkage.torch._compact_values import VARIES, Site, Value
+from shrinkage.training import VARIES, Numbers, Site, Value, normalized, same_for_all
 
 if TYPE_CHECKING:
     from shrinkage.torch._compact_reader import Call, Reader
 
 
 def summing(reader: "Reader", call: "Call") -> Value | None:
-    """Linear layers and convolutions: every feature that leaves is a weighted sum of those that enter.
-
-    What leaves is constant where each weight is 0 or meets a constant that can move into the bias: at borders,
-    zeros padded around a constant other than 0 show.
-    """
+    """Linear layers and convolutions: every feature that leaves is a weighted sum of those that enter."""
     layer: Any = call.module
     linear = isinstance(layer, nn.Linear)
     transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
@@ -29,52 +26,45 @@ def summing(reader: "Reader", call: "Call") -> Value | None:
     reader.own(call, "weight", "bias")
     if entering is None or entering.axis != axis:
         if entering is not None:
-            reader.hold(call, entering)
-        entering = reader.unknown(call.args[0].shape[axis], axis, call.args[0].ndim)
-    weight = layer.weight.detach().to("cpu", torch.float64)
+            reader.ledger.hold(call.title, entering)
+        entering = reader.ledger.unknown(call.args[0].shape[axis], axis, call.args[0].ndim)
+    weight = numbers(layer.weight)
     total, connected = weight, weight != 0
     if not linear:
-        total, connected = weight.flatten(2).sum(2), connected.flatten(2).any(2)
+        places = tuple(range(2, weight.ndim))
+        total, connected = weight.sum(places), connected.any(places)
     if transposed:
         total, connected = total.T, connected.T
     if groups > 1:
         total, connected = _spread(total, groups), _spread(connected, groups)
-    leaving = Value(
-        axis, call.result.ndim, _leaving_atoms(reader, layer, out_axis, len(total)), torch.zeros(len(total))
+    site = Site(
+        name=str(call.node.target),
+        entering=entering,
+        leaving=reader.ledger.fresh(len(total), axis, call.result.ndim),
+        total=total,
+        connected=connected,
+        exact=linear or _no_border(layer),
+        weight=reader.key(layer.weight),
+        bias=reader.key(layer.bias),
+        columns=lambda: np.moveaxis(numbers(layer.weight), in_axis, 0),
     )
-    site = Site(str(call.node.target), entering, leaving, total, connected, linear or _no_border(layer), in_axis)
-    leaving.const = _constants(site, layer.bias)
-    _couple(reader, site, layer, groups)
-    reader.sites.append(site)
-    reader.later(lambda: _wanted(site, mergeable=groups == 1 and not transposed))
-    return leaving
+    bias = None if layer.bias is None else numbers(layer.bias)
+    return reader.ledger.summed(site, bias, out_axis, in_axis, groups, mergeable=not transposed)
 
 
-def _leaving_atoms(reader: "Reader", layer: Any, axis: int, count: int) -> Tensor:
-    atoms = reader.atoms.fresh(count)
-    if isinstance(layer, nn.Linear) or layer.groups == 1 or axis == 0:
-        reader.claim(layer.weight, axis, atoms)
-    reader.claim(layer.bias, 0, atoms)
-    return atoms
+def numbers(tensor: Tensor) -> Numbers:
+    """A tensor in float64, as NumPy has it."""
+    return tensor.detach().to("cpu", torch.float64).numpy()
 
 
-def _spread(blocks: Tensor, groups: int) -> Tensor:
+def _spread(blocks: Numbers, groups: int) -> Numbers:
     """The matrix of all features from the blocks of a convolution in groups, stacked."""
-    return torch.block_diag(*blocks.chunk(groups)).to(blocks.dtype)
-
-
-def _couple(reader: "Reader", site: Site, layer: Any, groups: int) -> None:
-    """Tie the weight to what enters; of a convolution in groups, a group goes as a whole."""
-    if groups == 1:
-        reader.claim(layer.weight, site.in_axis, site.entering.atoms)
-        return
-    for enter, leave in zip(site.entering.atoms.chunk(groups), site.leaving.atoms.chunk(groups), strict=True):
-        together = torch.cat((enter, leave))
-        reader.atoms.join(together[:-1], together[1:])
-    before = reader.grouped.get(site.name)
-    if before is not None:
-        reader.atoms.join(before.atoms, site.entering.atoms)
-    reader.grouped[site.name] = site.entering
+    rows, columns = blocks.shape[0] // groups, blocks.shape[1]
+    matrix = np.zeros((groups * rows, groups * columns), dtype=blocks.dtype)
+    for group in range(groups):
+        here = slice(group * rows, (group + 1) * rows)
+        matrix[here, group * columns : (group + 1) * columns] = blocks[here]
+    return matrix
 
 
 def _no_border(layer: Any) -> bool:
@@ -88,25 +78,6 @@ def _no_border(layer: Any) -> bool:
     return not any(layer.padding)
 
 
-def _constants(site: Site, bias: Tensor | None) -> Tensor:
-    folds = site.folds
-    fixed = ~(site.connected & ~folds).any(1)
-    values = site.total @ torch.where(folds, site.entering.const, 0.0)
-    if bias is not None:
-        values = values + bias.detach().to("cpu", torch.float64)
-    return torch.where(fixed & values.isfinite(), values, VARIES)
-
-
-def _wanted(site: Site, mergeable: bool) -> None:
-    into = site.connected[site.leaving.live].any(0)
-    site.entering.want(into)
-    shows = into & ~site.entering.varies & ~site.folds
-    if mergeable:
-        site.shows.copy_(shows)
-    else:
-        site.entering.held |= shows
-
-
 def normalizing(reader: "Reader", call: "Call") -> Value | None:
     """Batch and instance norms: each feature is shifted and scaled alone; one with a scale of 0 is its shift."""
     layer: Any = call.module
@@ -116,36 +87,25 @@ def normalizing(reader: "Reader", call: "Call") -> Value | None:
     names = ("weight", "bias", "running_mean", "running_var")
     reader.own(call, *names)
     for name in names:
-        reader.claim(getattr(layer, name), 0, x.atoms)
+        reader.ledger.claim(reader.key(getattr(layer, name)), 0, x.atoms)
     mean, variance, scale, shift = (
-        None if tensor is None else tensor.detach().to("cpu", torch.float64)
+        None if tensor is None else numbers(tensor)
         for tensor in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
     )
-    const = torch.full_like(x.const, VARIES)
-    if mean is not None and variance is not None:
-        const = (x.const - mean) * (variance + layer.eps).rsqrt()
-        const = const if scale is None else const * scale
-        const = const if shift is None else const + shift
-    if scale is not None:
-        const = torch.where(scale == 0, torch.zeros_like(scale) if shift is None else shift, const)
-    out = x.like(const)
-    reader.later(lambda: x.want(out.live))
-    return out
+    return reader.ledger.through(x, normalized(x.const, mean, variance, layer.eps, scale, shift))
 
 
 def sloped(reader: "Reader", call: "Call") -> Value | None:
     """PReLU: a slope below 0, one for all or one for each feature."""
     layer: Any = call.module
     x = reader.known(call.node.args[0]) if call.node.args else None
-    slope = layer.weight.detach().to("cpu", torch.float64)
+    slope = numbers(layer.weight)
     if x is None or (layer.num_parameters > 1 and x.axis != 1):
         return reader.opaque(call)
     reader.own(call, "weight")
     if layer.num_parameters > 1:
-        reader.claim(layer.weight, 0, x.atoms)
-    out = x.like(torch.where(x.const < 0, slope * x.const, x.const))
-    reader.later(lambda: x.want(out.live))
-    return out
+        reader.ledger.claim(reader.key(layer.weight), 0, x.atoms)
+    return reader.ledger.through(x, np.where(x.const < 0, slope * x.const, x.const))
 
 
 def looked_up(reader: "Reader", call: "Call") -> Value | None:
@@ -155,12 +115,12 @@ def looked_up(reader: "Reader", call: "Call") -> Value | None:
     if layer.max_norm is not None or layer.sparse or (bag and (layer.mode == "max" or len(call.args) > 2)):
         return reader.opaque(call)
     reader.own(call, "weight")
-    table = layer.weight.detach().to("cpu", torch.float64)
-    same = (table == table[:1]).all(0)
-    const = torch.where(same & ((table[0] == 0) if bag else same), table[0], VARIES)
+    const = same_for_all(numbers(layer.weight))
+    if bag:
+        const = np.where(const == 0, const, VARIES)
     ndim = call.result.ndim
-    out = Value(ndim - 1, ndim, reader.atoms.fresh(table.shape[1]), const)
-    reader.claim(layer.weight, 1, out.atoms)
+    out = reader.ledger.fresh(len(const), ndim - 1, ndim, const)
+    reader.ledger.claim(reader.key(layer.weight), 1, out.atoms)
     return out
 
 

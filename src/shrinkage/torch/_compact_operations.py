@@ -4,12 +4,14 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from shrinkage.torch._compact_layers import numbers
 from shrinkage.torch._compact_trace import nodes_in
-from shrinkage.torch._compact_values import VARIES, Value
+from shrinkage.training import VARIES, Numbers, Value, numbered, order_along, same_for_all, zeros_of
 
 if TYPE_CHECKING:
     from shrinkage.torch._compact_reader import Call, Reader
@@ -25,7 +27,8 @@ def alone(reader: "Reader", call: "Call") -> Value | None:
     others = [*nodes_in(call.node.args[1:]), *nodes_in(call.node.kwargs)]
     if x is None or others or not isinstance(call.result, Tensor) or not call.result.is_floating_point():
         return reader.opaque(call)
-    return _through(reader, x, x.like(_certain(call.again(x.const.clone()), x.varies)))
+    got = numbers(torch.as_tensor(call.again(torch.from_numpy(x.const.copy())))).reshape(-1)
+    return reader.ledger.through(x, np.where(x.varies, VARIES, got))
 
 
 def passing(reader: "Reader", call: "Call") -> Value | None:
@@ -36,7 +39,7 @@ def passing(reader: "Reader", call: "Call") -> Value | None:
         return reader.opaque(call)
     if any(reader.known(node) for node in (*nodes_in(call.node.args[1:]), *nodes_in(call.node.kwargs))):
         return reader.opaque(call)
-    return _through(reader, x, x.like(x.const))
+    return reader.ledger.through(x, x.const)
 
 
 def pooling(n_axes: int, keeps: Callable[["Call"], bool]) -> Rule:
@@ -46,7 +49,7 @@ def pooling(n_axes: int, keeps: Callable[["Call"], bool]) -> Rule:
         x = reader.known(call.node.args[0]) if call.node.args else None
         if x is None or not isinstance(call.result, Tensor) or x.from_right != -1 - n_axes:
             return reader.opaque(call)
-        return _through(reader, x, x.like(x.const if keeps(call) else x.const.masked_fill(x.const != 0, VARIES)))
+        return reader.ledger.through(x, x.const if keeps(call) else zeros_of(x.const))
 
     return rule
 
@@ -63,8 +66,7 @@ def averaging(reader: "Reader", call: "Call") -> Value | None:
         return reader.opaque(call)
     axis = x.axis if given.get("keepdim") else x.axis - sum(dim < x.axis for dim in gone)
     name = getattr(call.node.target, "__name__", call.node.target)
-    const = x.const.masked_fill(x.const != 0, VARIES) if name == "sum" else x.const
-    return _through(reader, x, x.like(const, axis, call.result.ndim))
+    return reader.ledger.through(x, zeros_of(x.const) if name == "sum" else x.const, axis, call.result.ndim)
 
 
 def combining(reader: "Reader", call: "Call") -> Value | None:
@@ -82,31 +84,21 @@ def combining(reader: "Reader", call: "Call") -> Value | None:
     if result.shape[first.from_right] != n:
         return reader.opaque(call)
     sides = [_side(reader, call, place, value, first.from_right, n) for place, value in enumerate(known)]
-    consts = [side.const if isinstance(side, Value) else side for side in sides]
-    varies = sum((const.isnan() for const in consts if isinstance(const, Tensor)), torch.zeros(n, dtype=torch.bool))
-    const = _certain(call.again(*(c.clone() if isinstance(c, Tensor) else c for c in consts)), varies)
-    if call.node.target in TIMES or call.node.target in ("mul", "mul_", "multiply"):
-        zero = sum((const == 0 for const in consts if isinstance(const, Tensor)), torch.zeros(n, dtype=torch.bool))
-        const = torch.where(zero, 0.0, const)
-    parts = [side for side in sides if isinstance(side, Value)]
-    for one in parts[1:]:
-        if one.n == parts[0].n:
-            reader.atoms.join(one.atoms, parts[0].atoms)
-    widest = max(parts, key=lambda part: part.n)
-    out = widest.like(const, result.ndim + first.from_right, result.ndim)
-    reader.later(lambda: _want(parts, [out.live if part.n == out.n else out.live.any() for part in parts]))
-    _tell_branches(reader, call, parts, out)
-    return out
+
+    def function(*consts: Any) -> Any:
+        entries = (torch.from_numpy(c.copy()) if isinstance(c, np.ndarray) else c for c in consts)
+        return numbers(torch.as_tensor(call.again(*entries)))
+
+    product = call.node.target in TIMES or call.node.target in ("mul", "mul_", "multiply")
+    return reader.ledger.combined(call.title, sides, function, n, result.ndim, product)
 
 
 def _side(
     reader: "Reader", call: "Call", place: int, value: Value | None, from_right: int, n: int
-) -> Value | float | Tensor:
+) -> Value | Numbers | float:
     """One of two operands along the axis of features: what is known of it, or a number, or something that varies."""
     argument, concrete = call.node.args[place], call.args[place]
     if value is not None:
-        if value.n != n:
-            reader.hold(call, value)
         return value
     if not isinstance(argument, fx.Node):
         return concrete
@@ -114,34 +106,21 @@ def _side(
     if length == 1:
         if argument.op == "get_attr":
             reader.freeze(concrete)
-        return torch.full((n,), VARIES, dtype=torch.float64)
-    other = reader.unknown(n, concrete.ndim + from_right, concrete.ndim)
-    if argument.op == "get_attr":
-        other.wanted[:] = other.held[:] = False
-        other = _weight_as_side(reader, str(argument.target), concrete, other)
-    return other
+        return np.full(n, VARIES)
+    axis = concrete.ndim + from_right
+    if argument.op != "get_attr":
+        return reader.ledger.unknown(n, axis, concrete.ndim)
+    return _weight_as_side(reader, str(argument.target), concrete, axis)
 
 
-def _weight_as_side(reader: "Reader", target: str, weight: Tensor, side: Value) -> Value:
+def _weight_as_side(reader: "Reader", target: str, weight: Tensor, axis: int) -> Value:
     """A weight that is added or multiplied, such as a table of positions."""
     owner, _, name = target.rpartition(".")
     reader.owned.add((owner, name))
-    reader.claim(weight, side.axis, side.atoms)
-    rows = weight.detach().to("cpu", torch.float64).movedim(side.axis, 0).flatten(1)
-    side.const = torch.where((rows == rows[:, :1]).all(1), rows[:, 0], VARIES)
+    rows = numbers(weight.movedim(axis, 0).flatten(1))
+    side = reader.ledger.fresh(len(rows), axis, weight.ndim, same_for_all(rows.T))
+    reader.ledger.claim(reader.key(weight), axis, side.atoms)
     return side
-
-
-def _tell_branches(reader: "Reader", call: "Call", parts: list[Value], out: Value) -> None:
-    """Say where a branch holds constants that another needs the place of."""
-    if len(parts) < 2:
-        return
-
-    def tell() -> None:
-        some = torch.stack([~part.varies for part in parts]).any(0) & out.live if parts[0].n == parts[1].n else out.held
-        reader.whole[f"{call.title} joins branches, of which another varies there"] += int(some.sum())
-
-    reader.later(tell)
 
 
 def joining(reader: "Reader", call: "Call") -> Value | None:
@@ -155,24 +134,13 @@ def joining(reader: "Reader", call: "Call") -> Value | None:
         return reader.opaque(call)
     along = dim % first.ndim == first.axis
     parts = [
-        reader.unknown(tensor.shape[first.axis], first.axis, first.ndim) if value is None else value
+        reader.ledger.unknown(tensor.shape[first.axis], first.axis, first.ndim) if value is None else value
         for tensor, value in zip(tensors, known, strict=True)
     ]
     for node in nodes_in(nodes):
         if node.op == "get_attr":
             reader.freeze(reader.fetch_attr(str(node.target)))
-    if along:
-        consts, atoms = torch.cat([part.const for part in parts]), torch.cat([part.atoms for part in parts])
-        out = Value(first.axis, first.ndim, atoms, consts)
-        sizes = [part.n for part in parts]
-        reader.later(lambda: _want(parts, out.live.split(sizes)))
-        return out
-    rows = torch.stack([part.const for part in parts])
-    out = first.like(torch.where((rows == rows[:1]).all(0), rows[0], VARIES))
-    for part in parts:
-        reader.atoms.join(part.atoms, out.atoms)
-    reader.later(lambda: _want(parts, [out.live] * len(parts)))
-    return out
+    return reader.ledger.joined(parts, along)
 
 
 def cutting(reader: "Reader", call: "Call") -> list[Value] | None:
@@ -182,14 +150,9 @@ def cutting(reader: "Reader", call: "Call") -> list[Value] | None:
     if x is None or not isinstance(dim, int) or len([*nodes_in((call.node.args, call.node.kwargs))]) > 1:
         return reader.opaque(call)
     if dim % x.ndim != x.axis:
-        pieces = [x.like(x.const) for _ in call.result]
-        reader.later(lambda: _want([x] * len(pieces), [piece.live for piece in pieces]))
-        return pieces
-    sizes = [piece.shape[x.axis] for piece in call.result]
-    pairs = zip(x.atoms.split(sizes), x.const.split(sizes), strict=True)
-    pieces = [Value(x.axis, x.ndim, atoms, const) for atoms, const in pairs]
+        return reader.ledger.pieces(x, None, len(call.result))
+    pieces = reader.ledger.pieces(x, [piece.shape[x.axis] for piece in call.result], len(call.result))
     reader.partitions.append((call.node, x.axis, pieces))
-    reader.later(lambda: x.want(torch.cat([piece.live for piece in pieces])))
     return pieces
 
 
@@ -199,24 +162,19 @@ def moving(reader: "Reader", call: "Call") -> Value | None:
     others = [*nodes_in(call.node.args[1:]), *nodes_in(call.node.kwargs)]
     if x is None or any(reader.values.get(node) is not None for node in others) or _reads_tensors(call):
         return reader.opaque(call)
-    shape = call.args[0].shape
-    marks = torch.arange(x.n, dtype=torch.float64)
-    numbers = marks.reshape([x.n if axis == x.axis else 1 for axis in range(x.ndim)]).expand(shape).contiguous()
-    moved = call.again(numbers)
-    axis = _only_axis(moved)
-    if axis is None:
+    moved = numbers(call.again(torch.from_numpy(numbered(x, call.args[0].shape))))
+    found = order_along(moved)
+    if found is None:
         return reader.opaque(call, "{} spreads features over several axes")
-    order = moved[tuple(slice(None) if a == axis else 0 for a in range(moved.ndim))].long()
+    axis, order = found
     name = getattr(call.node.target, "__name__", call.node.target)
-    if name == "getitem" and not torch.equal(order, torch.arange(x.n)):
+    if name == "getitem" and not np.array_equal(order, np.arange(x.n)):
         return reader.opaque(call, "{} takes features by their number")
-    out = Value(axis, moved.ndim, x.atoms[order], x.const[order])
+    if name in LENGTHS and call.kwargs:
+        return reader.opaque(call)
+    out = reader.ledger.moved(x, order, axis, moved.ndim)
     if name in LENGTHS:
-        if call.kwargs:
-            return reader.opaque(call)
         reader.literals.append((call.node, axis, out))
-    back = torch.zeros(x.n, dtype=torch.bool)
-    reader.later(lambda: x.want(back.index_put((order[out.live],), torch.tensor(True))))
     return out
 
 
@@ -224,15 +182,6 @@ def _reads_tensors(call: "Call") -> bool:
     found = [*call.args[1:], *call.kwargs.values()]
     flat = [item for part in found for item in (part if isinstance(part, (tuple, list)) else (part,))]
     return any(isinstance(item, Tensor) for item in flat)
-
-
-def _only_axis(moved: Tensor) -> int | None:
-    """The axis along which numbers differ, if it is one and no other; None else."""
-    for axis in range(moved.ndim):
-        line = moved[tuple(slice(None) if a == axis else slice(0, 1) for a in range(moved.ndim))]
-        if bool((moved == line).all()):
-            return axis if line.numel() > 1 and bool((line != line.flatten()[0]).any()) else None
-    return None
 
 
 def taking(reader: "Reader", call: "Call") -> Any:
@@ -268,22 +217,6 @@ def _lays_out(node: fx.Node) -> bool:
     if node.target not in (operator.getitem, operator.mul, operator.floordiv) and node.target != "size":
         return False
     return all(user.target in LENGTHS or _lays_out(user) for user in node.users)
-
-
-def _want(values: Iterable[Value], entries: Iterable[Tensor]) -> None:
-    for value, wanted in zip(values, entries, strict=True):
-        value.want(wanted)
-
-
-def _through(reader: "Reader", x: Value, out: Value) -> Value:
-    reader.later(lambda: x.want(out.live))
-    return out
-
-
-def _certain(got: Any, varies: Tensor) -> Tensor:
-    """What a function gave for constants; where an argument varied it may have given anything."""
-    got = torch.as_tensor(got).detach().to("cpu", torch.float64).expand(varies.shape)
-    return torch.where(varies, VARIES, got)
 
 
 def _plain_window(call: "Call") -> bool:

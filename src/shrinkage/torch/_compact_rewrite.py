@@ -5,26 +5,26 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from shrinkage.torch._compact_layers import numbers
 from shrinkage.torch._compact_operations import LENGTHS
-from shrinkage.torch._compact_reader import named_tensors
-from shrinkage.torch._compact_removal import Removal
-from shrinkage.torch._compact_values import Refusal
+from shrinkage.torch._compact_reader import Reader, named_tensors
+from shrinkage.training import Refusal, Removal
 
 
-def rewrite(result: nn.Module, removal: Removal) -> None:
+def rewrite(result: nn.Module, reader: Reader, removal: Removal) -> None:
     """Cut the weights of `result`, a copy of the network that was read, in place."""
     _fold_biases(result, removal)
     names: dict[int, list[str]] = {}
-    for name, tensor in named_tensors(removal.reader.module):
+    for name, tensor in named_tensors(reader.module):
         names.setdefault(id(tensor), []).append(name)
-    axes: dict[int, list[int]] = {}
+    axes: dict[Any, list[int]] = {}
     for weight, axis in removal.kept:
         axes.setdefault(weight, []).append(axis)
     for weight, along in axes.items():
         old = _get(result, names[weight][0])
         new = old.detach()
         for axis in along:
-            new = new.index_select(axis, removal.kept[weight, axis].to(new.device))
+            new = new.index_select(axis, torch.from_numpy(removal.kept[weight, axis]).to(new.device))
         new = _like(new, old)
         for name in names[weight]:
             _set(result, name, new)
@@ -33,21 +33,22 @@ def rewrite(result: nn.Module, removal: Removal) -> None:
 
 
 def _fold_biases(result: nn.Module, removal: Removal) -> None:
+    weights = {site.name: site.weight for site in removal.ledger.sites}
     for name, added in removal.added.items():
         layer: Any = result.get_submodule(name)
         bias, weight = layer.bias, layer.weight
-        old = torch.zeros(len(added), dtype=torch.float64) if bias is None else bias.detach().to("cpu", torch.float64)
-        folded = (old + added).to(weight.device, weight.dtype)
+        old = 0.0 if bias is None else numbers(bias)
+        folded = torch.from_numpy(old + added).to(weight.device, weight.dtype)
         if bias is None:
-            kept = removal.kept.get((id(removal.reader.fetch_attr(name).weight), _out_axis(layer)))
-            folded = folded if kept is None else folded[kept.to(folded.device)]
+            kept = removal.kept.get((weights[name], _out_axis(layer)))
+            folded = folded if kept is None else folded[torch.from_numpy(kept).to(folded.device)]
             layer.bias = nn.Parameter(folded, requires_grad=weight.requires_grad)
         else:
             bias.data = folded
     for site, column, more in removal.merged:
         merging: Any = result.get_submodule(site.name)
-        rows = merging.weight.detach().movedim(site.in_axis, 0)
-        rows[column] = (rows[column].to("cpu", torch.float64) + more).to(rows.device, rows.dtype)
+        rows = merging.weight.detach().movedim(1, 0)
+        rows[column] = torch.from_numpy(numbers(rows[column]) + more).to(rows.device, rows.dtype)
 
 
 def _out_axis(layer: nn.Module) -> int:
@@ -78,7 +79,7 @@ def _recount(layer: Any, name: str, removal: Removal) -> None:
     if isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = weight.shape
     elif isinstance(layer, nn.modules.conv._ConvNd):
-        entering = removal.reader.grouped.get(name)
+        entering = removal.ledger.grouped.get(name)
         first, second = weight.shape[:2]
         if entering is not None:
             layer.groups = len(removal.places(entering)) // second
@@ -96,15 +97,15 @@ def _recount(layer: Any, name: str, removal: Removal) -> None:
         layer.num_features = len(told[0])
 
 
-def new_numbers(graph: fx.Graph, removal: Removal) -> dict[fx.Node, tuple[Any, ...]]:
+def new_numbers(graph: fx.Graph, reader: Reader, removal: Removal) -> dict[fx.Node, tuple[Any, ...]]:
     """New arguments for calls that name numbers of features as they were; empty where `forward` can stay as it is."""
     changed: dict[fx.Node, tuple[Any, ...]] = {}
-    for node, axis, value in removal.reader.literals:
+    for node, axis, value in reader.literals:
         count = len(removal.places(value))
         args = _with_length(node, axis, count) if count != value.n else None
         if args is not None:
             changed[node] = args
-    for node, axis, pieces in removal.reader.partitions:
+    for node, axis, pieces in reader.partitions:
         sizes = [len(removal.places(piece)) for piece in pieces]
         if sizes != [piece.n for piece in pieces] and sizes != _sizes_now(node, sum(sizes)):
             changed[node] = (node.args[0], sizes, axis)

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from shrinkage.torch._compact_values import Refusal
+from shrinkage.training import Refusal
 
 PLAIN = (nn.Parameter, Tensor)
 WRAPPERS = (nn.DataParallel, DistributedDataParallel)

@@ -1,12 +1,12 @@
 """Which features go, which are merged into one, and what their constants add to the biases of later layers."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from shrinkage.torch._compact_reader import Reader
-from shrinkage.torch._compact_values import Site, Value
+from shrinkage.training._features import Numbers, Site, Value
+from shrinkage.training._ledger import Ledger
 
 SMALLEST = 1e-2
 """A constant that stays anyway takes over others up to so many times as large: ratios of columns stay moderate."""
@@ -19,68 +19,65 @@ class Removal:
     Attributes
     ----------
     kept : dict
-        By (id of a weight, axis): the places that stay, where not all do.
-    added : dict of str to Tensor
+        By (what a weight is known by, axis): the places that stay, where not all do.
+    added : dict of str to float64 array
         By name of a layer: what its bias grows by, before rows are taken away.
-    merged : list of (Site, int, Tensor)
+    merged : list of (Site, int, float64 array)
         The column that takes over the constants of others, and what it grows by, for all rows.
-    n_atoms : int
-        Features that go.
     notes : list of str
     """
 
-    reader: Reader
-    kept: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-    added: dict[str, Tensor] = field(default_factory=dict)
-    merged: list[tuple[Site, int, Tensor]] = field(default_factory=list)
+    ledger: Ledger
+    kept: dict[tuple[Hashable, int], Numbers] = field(default_factory=dict)
+    added: dict[str, Numbers] = field(default_factory=dict)
+    merged: list[tuple[Site, int, Numbers]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stays: set[int] = field(default_factory=set)
 
-    def places(self, value: Value) -> Tensor:
+    def places(self, value: Value) -> Numbers:
         """The entries of a tensor that stay, in order."""
-        return self.stay(value.atoms).nonzero().flatten()
+        return np.flatnonzero(self.stay(value.atoms))
 
-    def stay(self, atoms: Tensor) -> Tensor:
+    def stay(self, atoms: Numbers) -> Numbers:
         """Whether each atom stays."""
-        roots = self.reader.atoms.roots(atoms).tolist()
-        return torch.tensor([root in self.stays for root in roots], dtype=torch.bool)
+        roots = self.ledger.atoms.roots(atoms).tolist()
+        return np.array([root in self.stays for root in roots], dtype=bool)
 
 
-def plan_removal(reader: Reader) -> Removal:
+def plan_removal(ledger: Ledger) -> Removal:
     """Decide, once everything has been read forwards and backwards."""
-    _hold_what_differs(reader)
-    removal = Removal(reader, stays=reader.held_atoms())
+    _hold_what_differs(ledger)
+    removal = Removal(ledger, stays=ledger.held_atoms())
     chosen = _merge(removal)
     _leave_one(removal)
-    for key, atoms in reader.claims.items():
+    for key, atoms in ledger.claims.items():
         stay = removal.stay(atoms)
-        if not bool(stay.all()):
-            removal.kept[key] = stay.nonzero().flatten()
+        if not stay.all():
+            removal.kept[key] = np.flatnonzero(stay)
     _fold(removal, chosen)
     removal.notes += [
         f"{count} constant {'feature stays' if count == 1 else 'features stay'}: {sentence}"
-        for sentence, count in reader.whole.items()
+        for sentence, count in ledger.whole.items()
         if count
     ]
     return removal
 
 
-def _sites_by_name(reader: Reader) -> dict[str, list[Site]]:
+def _sites_by_name(ledger: Ledger) -> dict[str, list[Site]]:
     found: dict[str, list[Site]] = {}
-    for site in reader.sites:
+    for site in ledger.sites:
         found.setdefault(site.name, []).append(site)
     return found
 
 
-def _hold_what_differs(reader: Reader) -> None:
+def _hold_what_differs(ledger: Ledger) -> None:
     """A layer that is called several times has one bias: only a constant that is the same in every call can fold."""
-    biases: dict[int, set[str]] = {}
-    for name in _sites_by_name(reader):
-        bias = getattr(reader.fetch_attr(name), "bias", None)
-        if bias is not None:
-            biases.setdefault(id(bias), set()).add(name)
+    biases: dict[Hashable, set[str]] = {}
+    for site in ledger.sites:
+        if site.bias is not None:
+            biases.setdefault(site.bias, set()).add(site.name)
     shared = {name for names in biases.values() if len(names) > 1 for name in names}
-    for name, sites in _sites_by_name(reader).items():
+    for name, sites in _sites_by_name(ledger).items():
         first = sites[0]
         for site in sites:
             known = ~site.entering.varies
@@ -90,16 +87,16 @@ def _hold_what_differs(reader: Reader) -> None:
                 differs |= known & (site.entering.const != 0) & site.connected.any(0)
             for each in sites:
                 each.entering.held |= differs
-            reader.whole[f"{name} is called several times, or shares its bias, and can take up one set"] += int(
+            ledger.whole[f"{name} is called several times, or shares its bias, and can take up one set"] += int(
                 (differs & known).sum()
             )
 
 
-def _tied(reader: Reader) -> set[str]:
+def _tied(ledger: Ledger) -> set[str]:
     """The layers whose weight another layer has too."""
-    owners: dict[int, set[str]] = {}
-    for site in reader.sites:
-        owners.setdefault(id(reader.fetch_attr(site.name).weight), set()).add(site.name)
+    owners: dict[Hashable, set[str]] = {}
+    for site in ledger.sites:
+        owners.setdefault(site.weight, set()).add(site.name)
     return {name for names in owners.values() if len(names) > 1 for name in names}
 
 
@@ -109,11 +106,11 @@ def _merge(removal: Removal) -> dict[int, int]:
     A constant c in front of a padded convolution adds c times a fixed image, which differs from channel to channel by
     its kernel alone: Σ c_j W_j = c_r Σ (c_j / c_r) W_j. Returns the atom that stands for each of these atoms.
     """
-    reader, tied = removal.reader, _tied(removal.reader)
+    ledger, tied = removal.ledger, _tied(removal.ledger)
     seen: dict[int, dict[int, float]] = {}
-    for number, site in enumerate(reader.sites):
-        places = site.shows.nonzero().flatten()
-        roots = reader.atoms.roots(site.entering.atoms[places]).tolist()
+    for number, site in enumerate(ledger.sites):
+        places = np.flatnonzero(site.shows)
+        roots = ledger.atoms.roots(site.entering.atoms[places]).tolist()
         if site.name in tied:
             removal.stays |= set(roots)
         for place, root in zip(places.tolist(), roots, strict=True):
@@ -131,7 +128,7 @@ def _merge(removal: Removal) -> dict[int, int]:
         removal.stays.add(largest)
         chosen |= dict.fromkeys(members, largest)
         if len(members) > 1:
-            layers = ", ".join(dict.fromkeys(reader.sites[number].name for number in seen[largest]))
+            layers = ", ".join(dict.fromkeys(ledger.sites[number].name for number in seen[largest]))
             removal.notes.append(
                 f"{len(members)} constant channels became one, which stays: the zero padding of {layers} shows it"
             )
@@ -140,35 +137,33 @@ def _merge(removal: Removal) -> dict[int, int]:
 
 def _leave_one(removal: Removal) -> None:
     """Keep the first entry wherever nothing would stay: layers without any feature are no ordinary ones."""
-    reader = removal.reader
-    lines = [*reader.claims.values(), *(value.atoms for value in reader.every_value())]
+    ledger = removal.ledger
+    lines = [*ledger.claims.values(), *(value.atoms for value in ledger.values)]
     for atoms in lines:
-        if len(atoms) and not bool(removal.stay(atoms).any()):
-            removal.stays.add(reader.atoms.root(int(atoms[0])))
+        if len(atoms) and not removal.stay(atoms).any():
+            removal.stays.add(ledger.atoms.root(int(atoms[0])))
 
 
 def _fold(removal: Removal, chosen: dict[int, int]) -> None:
-    reader = removal.reader
-    for sites in _sites_by_name(reader).values():
+    for sites in _sites_by_name(removal.ledger).values():
         site = sites[0]
         gone = ~removal.stay(site.entering.atoms)
-        constants = torch.where(gone & site.folds, site.entering.const, 0.0)
-        added = torch.where(site.connected, site.total, 0.0) @ constants
-        if bool((added != 0).any()):
+        constants = np.where(gone & site.folds, site.entering.const, 0.0)
+        added = np.where(site.connected, site.total, 0.0) @ constants
+        if (added != 0).any():
             removal.added[site.name] = added
-        if bool((gone & site.shows).any()):
+        if (gone & site.shows).any():
             _take_over(removal, site, gone, chosen)
 
 
-def _take_over(removal: Removal, site: Site, gone: Tensor, chosen: dict[int, int]) -> None:
+def _take_over(removal: Removal, site: Site, gone: Numbers, chosen: dict[int, int]) -> None:
     """What the column of the constant that stays grows by: the others' columns in proportion to their constants."""
-    reader = removal.reader
-    weight = reader.fetch_attr(site.name).weight.detach().to("cpu", torch.float64).movedim(site.in_axis, 0)
-    roots = reader.atoms.roots(site.entering.atoms).tolist()
-    grown: dict[int, Tensor] = {}
-    for place in (gone & site.shows).nonzero().flatten().tolist():
+    columns = site.columns()
+    roots = removal.ledger.atoms.roots(site.entering.atoms).tolist()
+    grown: dict[int, Numbers] = {}
+    for place in np.flatnonzero(gone & site.shows).tolist():
         takers = [at for at, root in enumerate(roots) if root == chosen[roots[place]]]
         column = max(takers, key=lambda at: abs(float(site.entering.const[at])))
         ratio = float(site.entering.const[place] / site.entering.const[column])
-        grown[column] = grown.get(column, torch.zeros_like(weight[0])) + ratio * weight[place]
+        grown[column] = grown.get(column, np.zeros_like(columns[0])) + ratio * columns[place]
     removal.merged += [(site, column, more) for column, more in grown.items()]

@@ -1,10 +1,13 @@
 """What is known of the entries of a tensor along its axis of features: which go together, which are constant."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+Numbers = NDArray[Any]
 VARIES = float("nan")
 """Stands among constants for an entry that depends on the input."""
 
@@ -22,11 +25,11 @@ class Atoms:
     def __init__(self) -> None:
         self._parent: list[int] = []
 
-    def fresh(self, count: int) -> Tensor:
+    def fresh(self, count: int) -> Numbers:
         """As many new atoms, each alone."""
         start = len(self._parent)
         self._parent.extend(range(start, start + count))
-        return torch.arange(start, start + count)
+        return np.arange(start, start + count, dtype=np.int64)
 
     def root(self, atom: int) -> int:
         """The atom that stands for all that were joined with this one."""
@@ -35,11 +38,11 @@ class Atoms:
             parent[atom] = atom = parent[parent[atom]]
         return atom
 
-    def roots(self, atoms: Tensor) -> Tensor:
-        """The same for each of a tensor."""
-        return torch.tensor([self.root(atom) for atom in atoms.tolist()], dtype=torch.int64)
+    def roots(self, atoms: Numbers) -> Numbers:
+        """The same for each of an array."""
+        return np.array([self.root(atom) for atom in atoms.tolist()], dtype=np.int64)
 
-    def join(self, one: Tensor, other: Tensor) -> None:
+    def join(self, one: Numbers, other: Numbers) -> None:
         """Make the atoms at equal places the same."""
         for a, b in zip(one.tolist(), other.tolist(), strict=True):
             self._parent[self.root(a)] = self.root(b)
@@ -56,25 +59,25 @@ class Value:
     ----------
     axis, ndim : int
         The axis of features and the number of axes.
-    atoms : Tensor of shape (n,), int64
-    const : Tensor of shape (n,), float64
+    atoms : int64 array of shape (n,)
+    const : float64 array of shape (n,)
         The value that an entry has everywhere and for every input; NaN where it varies.
-    wanted : Tensor of shape (n,), bool
+    wanted : bool array of shape (n,)
         Whether what comes later depends on the entry where it varies.
-    held : Tensor of shape (n,), bool
+    held : bool array of shape (n,)
         Whether the entry must stay whatever it holds.
     """
 
     axis: int
     ndim: int
-    atoms: Tensor
-    const: Tensor
-    wanted: Tensor = field(init=False)
-    held: Tensor = field(init=False)
+    atoms: Numbers
+    const: Numbers
+    wanted: Numbers = field(init=False)
+    held: Numbers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.const = torch.where(self.const.isfinite(), self.const, VARIES)
-        self.wanted, self.held = torch.zeros(2, self.n, dtype=torch.bool)
+        self.const = np.where(np.isfinite(self.const), self.const, VARIES)
+        self.wanted, self.held = np.zeros((2, self.n), dtype=bool)
 
     @property
     def n(self) -> int:
@@ -87,16 +90,16 @@ class Value:
         return self.axis - self.ndim
 
     @property
-    def varies(self) -> Tensor:
+    def varies(self) -> Numbers:
         """Where entries depend on the input."""
-        return self.const.isnan()
+        return np.isnan(self.const)
 
     @property
-    def live(self) -> Tensor:
+    def live(self) -> Numbers:
         """Where entries vary and something depends on it."""
         return self.wanted & self.varies
 
-    def want(self, entries: Tensor) -> None:
+    def want(self, entries: Numbers) -> None:
         """Something later depends on these."""
         self.wanted |= entries
 
@@ -105,7 +108,7 @@ class Value:
         self.wanted[:] = True
         self.held[:] = True
 
-    def like(self, const: Tensor, axis: int | None = None, ndim: int | None = None) -> "Value":
+    def like(self, const: Numbers, axis: int | None = None, ndim: int | None = None) -> "Value":
         """The same entries in another tensor."""
         return Value(self.axis if axis is None else axis, self.ndim if ndim is None else ndim, self.atoms, const)
 
@@ -119,32 +122,36 @@ class Site:
     name : str
         Of the layer.
     entering, leaving : Value
-    total : Tensor of shape (n_out, n_in), float64
+    total : float64 array of shape (n_out, n_in)
         The weight summed over the places of a kernel: what an entry of 1 everywhere adds.
-    connected : Tensor of shape (n_out, n_in), bool
+    connected : bool array of shape (n_out, n_in)
         Where any weight of the kernel is other than 0.
     exact : bool
         Whether a constant that enters adds a constant, at borders too.
-    in_axis : int
-        The weight's axis of the features that enter.
-    shows : Tensor of shape (n_in,), bool
+    weight, bias : hashable
+        What weight and bias are known by; layers that share one name the same. None for no bias.
+    columns : callable
+        Reads the weight, the axis of the features that enter first.
+    shows : bool array of shape (n_in,)
         Which constants must stay for nothing but this: zeros padded around them show at the borders.
     """
 
     name: str
     entering: Value
     leaving: Value
-    total: Tensor
-    connected: Tensor
+    total: Numbers
+    connected: Numbers
     exact: bool
-    in_axis: int
-    shows: Tensor = field(init=False)
+    weight: Hashable
+    bias: Hashable
+    columns: Callable[[], Numbers]
+    shows: Numbers = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shows", torch.zeros(self.entering.n, dtype=torch.bool))
+        object.__setattr__(self, "shows", np.zeros(self.entering.n, dtype=bool))
 
     @property
-    def folds(self) -> Tensor:
+    def folds(self) -> Numbers:
         """Which constants that enter can move into the bias."""
         known = ~self.entering.varies
         return known if self.exact else known & (self.entering.const == 0)
