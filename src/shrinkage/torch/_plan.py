@@ -1,7 +1,6 @@
 """Who gets which penalty in a torch model: resolved once, printed, and handed to any optimizer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import signature
 from typing import Any
 
 import torch
@@ -9,10 +8,11 @@ from torch import nn
 
 from shrinkage._check import check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.torch._facts import Named, facts_of
-from shrinkage.training import PlanRow, PlanTable, resolve, to_plain
+from shrinkage.torch._facts import facts_of
+from shrinkage.training import PlanRow, PlanTable, by_name, resolve, to_plain
 
 Selection = str | Callable[[str, torch.Tensor, nn.Module | None], bool]
+_TAKES = ("name", "parameter", "module")
 
 
 class Plan:
@@ -108,15 +108,15 @@ class Plan:
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         named = facts_of(model)
-        known = {one.facts.name: one for one in named}
+        known = {one.facts.name: (one.facts.name, one.parameter, one.module) for one in named}
         self.table: PlanTable = resolve(
             (one.facts for one in named),
             penalty,
-            _by_name("select", select, known),
-            _by_name("exclude", exclude, known),
+            by_name("select", select, known, _TAKES),
+            by_name("exclude", exclude, known, _TAKES),
             overrides,
         )
-        self.parameters: dict[str, torch.Tensor] = {name: one.parameter for name, one in known.items()}
+        self.parameters: dict[str, torch.Tensor] = {name: one[1] for name, one in known.items()}
         self._row_of = {name: row for row in self.table for name in (row.name, *row.aliases)}
         for row in self.table:
             if row.penalty is not None:
@@ -219,32 +219,6 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan: {self.table.summary}>"
-
-
-def _by_name(argument: str, selection: Any, known: dict[str, Named]) -> Any:
-    """A selection with its callables made to take names only."""
-    if callable(selection):
-        ask: Any = selection
-
-        def by_name(name: str) -> bool:
-            one = known[name]
-            return ask(name, one.parameter, one.module)
-
-        try:
-            signature(ask).bind("name", None, None)
-        except TypeError as error:
-            raise ArgumentError(
-                f"{argument}: a callable must take (name, parameter, module); "
-                f"{getattr(ask, '__name__', ask)!r} does not: {error}"
-            ) from None
-        except ValueError:  # compiled functions may not know what they take
-            pass
-
-        by_name.__name__ = getattr(selection, "__name__", "callable")
-        return by_name
-    if isinstance(selection, Iterable) and not isinstance(selection, (str, Mapping)):
-        return [_by_name(argument, one, known) for one in selection]
-    return selection
 
 
 def _check_real(row: PlanRow, parameter: torch.Tensor) -> None:

@@ -44,6 +44,7 @@ from shrinkage.training._recursions import adam_corrections as adam_corrections
 from shrinkage.training._recursions import decay_factor as decay_factor
 from shrinkage.training._recursions import decay_share as decay_share
 from shrinkage.training._recursions import momentum_scale as momentum_scale
+from shrinkage.training._selection import by_name as by_name
 from shrinkage.training._recursions import nadam_parts as nadam_parts
 from shrinkage.training._recursions import nadam_scale as nadam_scale
 from shrinkage.training._recursions import radam_scale as radam_scale

@@ -230,7 +230,8 @@ class _Index:
         if inside and inside != found:
             raise ArgumentError(
                 f"{argument}: {word!r} is both a role ({len(found)} parameters) and a module "
-                f"({len(inside)}, such as {inside[0]!r}): write 'role:{word}' for the role, '*{word}{self.separator}*' for the module"
+                f"({len(inside)}, such as {inside[0]!r}): write 'role:{word}' for the role, "
+                f"'*{word}{self.separator}*' for the module"
             )
         if not found:
             raise ArgumentError(f"{argument}: no parameter has the role {word!r}. {_census(self.facts)}")
