@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shrinkage._errors import ArgumentError
-from shrinkage.penalties import GroupL2, HasKernel, SparseGroup
+from shrinkage.penalties import GroupL2, SparseGroup
 from shrinkage.torch._group_prox import dual_group_step_
 from shrinkage.torch._local import is_sharded, local, needs_whole, part_of, whole_and_back
 from shrinkage.torch._optimizer import number
@@ -15,30 +14,6 @@ from shrinkage.torch._prox import enough_left, is_elementwise, with_survivors
 from shrinkage.training import dual_group_step, dual_step, one_step_per_group
 
 STATE = ("dual", "threshold", "group_threshold")
-
-
-def check_memory(memory: Any) -> None:
-    """Refuse a memory outside (0, 1]."""
-    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory <= 1:
-        raise ArgumentError(f"memory must be in (0, 1]; got {memory!r}")
-
-
-def check_dual(penalty: Any) -> None:
-    """Refuse penalties for which dual averaging has no closed form."""
-    if penalty is None:
-        return
-    parts = [penalty.elementwise, penalty.group] if isinstance(penalty, SparseGroup) else [penalty]
-    known = all(isinstance(part, GroupL2) or (isinstance(part, HasKernel) and part.kernel == "l1l2") for part in parts)
-    if not known or not all(isinstance(part.alpha, (int, float)) for part in parts):
-        raise ArgumentError(
-            "dual averaging takes L1, L2, L1L2, GroupL2 and SparseGroup with numbers as strengths; "
-            f"got {penalty!r}: use ProxAdam"
-        )
-    if len(parts) == 2 and parts[0].l1_ratio < 1 and parts[0].factors is not None:
-        raise ArgumentError(
-            "dual averaging takes the squares of a SparseGroup with one strength for all weights; got factors in "
-            f"{parts[0]!r}: use ProxAdam"
-        )
 
 
 def is_grouped(penalty: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from shrinkage.torch._adam import Moments, advance, check_settings, fused_step, moments_of, split_by_penalty, torch_adam
-from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
+from shrinkage.torch._dual import dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_adam
 from shrinkage.torch._local import local
 from shrinkage.torch._one_pass import factors_for, slopes
@@ -17,6 +17,7 @@ from shrinkage.torch._optimizer import (
     memory_of,
 )
 from shrinkage.torch._slopes import is_elastic_net
+from shrinkage.training import check_dual, check_memory
 
 
 class DualAdam(PenalizedOptimizer):
@@ -124,7 +125,7 @@ class DualAdam(PenalizedOptimizer):
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
-        check_dual(group["penalty"])
+        check_dual(group["penalty"], instead="ProxAdam")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_by_penalty(self, group)

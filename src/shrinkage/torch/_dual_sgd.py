@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from shrinkage.torch._dual import check_dual, check_memory, dual_, forget, ready_duals
+from shrinkage.torch._dual import dual_, forget, ready_duals
 from shrinkage.torch._fused import fused_dual_sgd
 from shrinkage.torch._local import local
 from shrinkage.torch._optimizer import (
@@ -27,6 +27,7 @@ from shrinkage.torch._sgd import (
     split_sgd,
     torch_sgd,
 )
+from shrinkage.training import check_dual, check_memory
 
 
 class DualSGD(PenalizedOptimizer):
@@ -115,7 +116,7 @@ class DualSGD(PenalizedOptimizer):
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
-        check_dual(group["penalty"])
+        check_dual(group["penalty"], instead="ProxAdam")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         free, penalized = split_sgd(self, group)

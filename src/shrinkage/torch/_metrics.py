@@ -23,6 +23,7 @@ from shrinkage.training import (
     steady_scale,
     step_scale,
 )
+from shrinkage.training import longest_step as longest
 
 SCALE = "momentum_scale"
 """State of ours: the momentum buffer, had every gradient been 1; a number, for RMSprop one per weight."""
@@ -196,20 +197,8 @@ def _over_metric(
 
 
 def longest_step(penalty: Any, group: dict[str, Any]) -> Any:
-    """Return the longest step of the prox of a penalty that is not convex, ½ (1 - β) / c; None for all others.
-
-    c is the concavity of the penalty, β the momentum (for Adam β₁) of the group. For steps h >= 1/c the objective of
-    the prox has two minimizers, and the global one need not be where the weight is stationary: it would be left.
-    For h < 1/c the prox stretches by up to 1 / (1 - h c) at once, while what the gradient answers comes in by a share
-    of 1 - β a step. About a minimizer in the bend, the weight and the momentum go through a linear map of determinant
-    β / (1 - h c), which is stable only for h c < 1 - β.
-    """
-    concavity = getattr(penalty, "concavity", 0.0)
-    if not concavity:
-        return None
-    memory = number(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))
-    left = 1.0 - memory
-    return 0.5 / concavity * (left if isinstance(left, Tensor) else max(left, 1e-3))
+    """Return `shrinkage.training.longest_step` under the momentum (for Adam β₁) of a group."""
+    return longest(penalty, number(group["betas"][0] if "betas" in group else group.get("momentum", 0.0)))
 
 
 def starts_of(penalty: Any, group: State, weights: list[Tensor]) -> list[Any]:
@@ -232,18 +221,18 @@ def shorten_(penalty: Any, group: State, starts: list[Any], weights: list[Tensor
     list
         The steps that the weights have now taken, none above `longest_step`.
     """
-    longest = longest_step(penalty, group)
-    if longest is None:
+    most = longest_step(penalty, group)
+    if most is None:
         return steps
     taken = []
     for start, w, h in zip(starts, weights, steps, strict=True):
-        if start is None or (not isinstance(h, Tensor) and h <= longest):
+        if start is None or (not isinstance(h, Tensor) and h <= most):
             taken.append(h)
             continue
         h = torch.as_tensor(h, device=w.device)
-        part = (longest / h).clamp_max(1.0)
-        w.copy_(torch.where(h > longest, start + (w - start) * part, w))
-        taken.append(h.clamp_max(longest))
+        part = (most / h).clamp_max(1.0)
+        w.copy_(torch.where(h > most, start + (w - start) * part, w))
+        taken.append(h.clamp_max(most))
     return taken
 
 

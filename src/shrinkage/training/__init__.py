@@ -11,6 +11,8 @@ from shrinkage.training._decay import DecayReport as DecayReport
 from shrinkage.training._decay import DecayRow as DecayRow
 from shrinkage.training._decay import decay_alarms_of as decay_alarms_of
 from shrinkage.training._decay import momentum_decay as momentum_decay
+from shrinkage.training._dual import check_dual as check_dual
+from shrinkage.training._dual import check_memory as check_memory
 from shrinkage.training._dual import dual_step as dual_step
 from shrinkage.training._dual_groups import dual_group_step as dual_group_step
 from shrinkage.training._dual_groups import one_step_per_group as one_step_per_group
@@ -43,13 +45,14 @@ from shrinkage.training._recursions import adagrad_scale as adagrad_scale
 from shrinkage.training._recursions import adam_corrections as adam_corrections
 from shrinkage.training._recursions import decay_factor as decay_factor
 from shrinkage.training._recursions import decay_share as decay_share
+from shrinkage.training._recursions import longest_step as longest_step
 from shrinkage.training._recursions import momentum_scale as momentum_scale
-from shrinkage.training._selection import by_name as by_name
 from shrinkage.training._recursions import nadam_parts as nadam_parts
 from shrinkage.training._recursions import nadam_scale as nadam_scale
 from shrinkage.training._recursions import radam_scale as radam_scale
 from shrinkage.training._recursions import steady_scale as steady_scale
 from shrinkage.training._recursions import step_scale as step_scale
+from shrinkage.training._recursions import velocity_length as velocity_length
 from shrinkage.training._removal import Removal as Removal
 from shrinkage.training._removal import plan_removal as plan_removal
 from shrinkage.training._report import Report as Report
@@ -64,5 +67,6 @@ from shrinkage.training._roles import is_vector as is_vector
 from shrinkage.training._roles import role_by_name as role_by_name
 from shrinkage.training._roles import role_by_own_name as role_by_own_name
 from shrinkage.training._roles import role_by_structure as role_by_structure
+from shrinkage.training._selection import by_name as by_name
 from shrinkage.training._sweep import Sweep as Sweep
 from shrinkage.training._sweep import SweepProgress as SweepProgress

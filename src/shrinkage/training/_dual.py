@@ -1,6 +1,10 @@
 """Dual averaging, coordinate by coordinate, in a form that keeps its precision in float32."""
 
+from typing import Any
+
 from shrinkage._arrays import Array, namespace_of
+from shrinkage._errors import ArgumentError
+from shrinkage.penalties import GroupL2, HasKernel, SparseGroup
 
 
 def dual_step(
@@ -61,3 +65,27 @@ def dual_step(
     crossed = xp.where(revived <= 0, zero, xp.sign(z) * revived)  # a NaN stays visible
     new = xp.where(beyond > 0, sign * beyond, crossed) / (1.0 + shrink)
     return new, xp.where(new == 0, z, zero), grown
+
+
+def check_memory(memory: Any) -> None:
+    """Refuse a memory outside (0, 1]."""
+    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory <= 1:
+        raise ArgumentError(f"memory must be in (0, 1]; got {memory!r}")
+
+
+def check_dual(penalty: Any, instead: str) -> None:
+    """Refuse penalties for which dual averaging has no closed form; `instead` is what to use for them."""
+    if penalty is None:
+        return
+    parts = [penalty.elementwise, penalty.group] if isinstance(penalty, SparseGroup) else [penalty]
+    known = all(isinstance(part, GroupL2) or (isinstance(part, HasKernel) and part.kernel == "l1l2") for part in parts)
+    if not known or not all(isinstance(part.alpha, (int, float)) for part in parts):
+        raise ArgumentError(
+            "dual averaging takes L1, L2, L1L2, GroupL2 and SparseGroup with numbers as strengths; "
+            f"got {penalty!r}: use {instead}"
+        )
+    if len(parts) == 2 and parts[0].l1_ratio < 1 and parts[0].factors is not None:
+        raise ArgumentError(
+            "dual averaging takes the squares of a SparseGroup with one strength for all weights; got factors in "
+            f"{parts[0]!r}: use {instead}"
+        )

@@ -32,6 +32,49 @@ def momentum_scale(previous: Scalar | None, momentum: Scalar, dampening: float =
     return 1.0 if previous is None else momentum * previous + (1.0 - dampening)
 
 
+def velocity_length(previous: Scalar, momentum: Scalar, lr: Scalar) -> Scalar:
+    """Return s, with velocity = -s · g if every gradient so far was g, for a velocity v ← μ v - lr · g.
+
+    s ← μ s + lr from s = 0, with lr that of each step: where the learning rate is inside the velocity, a schedule acts
+    on what comes, not on what is there. The step is s, with Nesterov μ s + lr, which is the next s.
+
+    Parameters
+    ----------
+    previous : number
+        s after the last step; 0 before the first.
+    momentum, lr : number
+
+    Examples
+    --------
+    >>> s = velocity_length(0.0, 0.5, 1.0)
+    >>> s, velocity_length(s, 0.5, 0.25)
+    (1.0, 0.75)
+    """
+    return momentum * previous + lr
+
+
+def longest_step(penalty: Any, momentum: Scalar) -> Scalar | None:
+    """Return the longest step of the prox of a penalty that is not convex, ½ (1 - β) / c; None for all others.
+
+    c is the concavity of the penalty, β the momentum of the optimizer (for Adam β₁). For steps h >= 1/c the objective
+    of the prox has two minimizers, and the global one need not be where the weight is stationary: it would be left.
+    For h < 1/c the prox stretches by up to 1 / (1 - h c) at once, while what the gradient answers comes in by a share
+    of 1 - β a step. About a minimizer in the bend, the weight and the momentum go through a linear map of determinant
+    β / (1 - h c), which is stable only for h c < 1 - β.
+
+    Examples
+    --------
+    >>> from shrinkage import L1, MCP
+    >>> longest_step(MCP(0.1, gamma=4.0), 0.5), longest_step(L1(0.1), 0.5)
+    (1.0, None)
+    """
+    concavity = getattr(penalty, "concavity", 0.0)
+    if not concavity:
+        return None
+    left = 1.0 - momentum
+    return 0.5 / concavity * (max(left, 1e-3) if isinstance(left, float) else left)
+
+
 def step_scale(scale: Scalar, momentum: Scalar, nesterov: bool) -> Scalar:
     """Return how many times lr · g a step moves when the buffer is s · g: s = `scale`, or 1 + μ s with Nesterov.
 
