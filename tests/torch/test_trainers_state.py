@@ -276,6 +276,14 @@ def test_long_steps_with_few_calls_are_not_measured_further(monkeypatch):
     assert (kind, reason.split(",")[0]) == ("loop", "a step of one model takes 33.3 s")
 
 
+def test_a_machine_that_is_busy_for_a_moment_does_not_make_steps_long(monkeypatch):
+    true, busy = trainer_room._seconds, [0.09]
+    monkeypatch.setattr(trainer_room, "_seconds", lambda *some: true(*some) + (busy.pop() if busy else 0.0))
+    _, reason = choose_trainer(task_of(OPTIMIZERS["torch AdamW"]), STRENGTHS, 0, batches())
+    assert not busy
+    assert "calls that stacking saves" not in reason
+
+
 @pytest.mark.parametrize("faster", ["stacked", "loop"])
 def test_the_faster_trainer_is_chosen_by_its_seconds_and_leaves_no_trace(monkeypatch, faster):
     """A clock that only the steps of one of the two move."""
