@@ -13,16 +13,22 @@ from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import local
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._reading import READABLE, Reading, applies_penalties, kind_of, plan_of, readings, unwrapped
-from shrinkage.torch._slopes import Slope, has_zeros, is_elastic_net, residuals_of, slope_of
+from shrinkage.torch._slopes import Slope, is_elastic_net, residuals_of, slope_of
 from shrinkage.torch._tally import Tally, count_lines, read
-from shrinkage.training import Alarm, Report, ReportRow, alarms_of, penalty_text
+from shrinkage.training import (
+    INVARIANT,
+    INVARIANT_BEFORE_NORM,
+    Report,
+    ReportRow,
+    alarms_of,
+    not_applied,
+    penalty_text,
+    with_change,
+)
 
 CHUNK = {"cpu": 1 << 17}
 """Weights per pass: on the CPU what stays in cache, elsewhere `CHUNK_ELSEWHERE`."""
 CHUNK_ELSEWHERE = 1 << 25
-INVARIANT_BEFORE_NORM = 1e-1
-INVARIANT = 1e-3
-"""|cos(gradient, weights)| √n below which a loss does not see the weights' scale; random directions have about 1."""
 
 
 def report(
@@ -119,7 +125,7 @@ def report(
             tallies.append(tally)
         numbers = read(tallies)
     rows = tuple(
-        _with_change(_row(draft, found, id(plan.parameters[draft.name]) in after_norm), earlier.get(draft.name))
+        with_change(_row(draft, found, id(plan.parameters[draft.name]) in after_norm), earlier.get(draft.name))
         for draft, found in zip(drafts, numbers, strict=True)
     )
     steps = [reading.step for reading in known.values() if reading.step is not None]
@@ -130,10 +136,11 @@ def report(
         step=max(steps, default=None),
         steps_per_epoch=steps_per_epoch,
     )
-    idle = 0
+    carried = []
     if inner is not None and record.step and not applies_penalties(inner):
-        idle = sum(has_zeros(reading.penalty) for reading in known.values())
-    return replace(record, alarms=(*alarms_of(rows, record.total), *_not_applied(rows, idle)))
+        carried = [reading.penalty for reading in known.values()]
+    remedy = "Use ProxAdam or DualAdam, or wrap the optimizer in Proximal."
+    return replace(record, alarms=(*alarms_of(rows, record.total), *not_applied(rows, carried, remedy)))
 
 
 def followed_by_norm(model: nn.Module) -> set[int]:
@@ -324,13 +331,6 @@ def _cosine(draft: ReportRow, found: dict[str, float], after_norm: bool) -> tupl
     return min(abs(now), abs(before)) / lengths, limit
 
 
-def _with_change(row: ReportRow, before: ReportRow | None) -> ReportRow:
-    if before is None or before.shape != row.shape:
-        return row
-    change = row.norm / before.norm - 1.0 if before.norm > 0 else None
-    return replace(row, norm_change=change, zeros_change=row.zeros - before.zeros)
-
-
 def _notes(rows: tuple[ReportRow, ...], optimizer: Any, known: dict[int, Reading]) -> list[str]:
     """What could not be read, and why."""
     notes = []
@@ -346,15 +346,3 @@ def _notes(rows: tuple[ReportRow, ...], optimizer: Any, known: dict[int, Reading
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""
         notes.append(f"Not in the optimizer: {', '.join(outside[:3])}{more}.")
     return notes
-
-
-def _not_applied(rows: tuple[ReportRow, ...], penalized: int) -> list[Alarm]:
-    """One alarm where an optimizer carries penalties in its groups without applying them."""
-    zeros = sum(row.zeros for row in rows if row.penalty is not None)
-    if not penalized or zeros:
-        return []
-    said = (
-        f"{penalized} parameters have a penalty that makes zeros, and the optimizer carries it without applying it: "
-        f"{zeros} weights are zero (limit: at least 1). Use ProxAdam or DualAdam, or wrap the optimizer in Proximal."
-    )
-    return [Alarm("not applied", None, float(zeros), 1.0, said)]

@@ -62,11 +62,6 @@ def has_l2(penalty: Any) -> bool:
     return is_elastic_net(elementwise) and elementwise.l1_ratio < 1 and not _is_zero(elementwise.alpha)
 
 
-def has_zeros(penalty: Any) -> bool:
-    """Say whether a penalty makes weights exactly zero."""
-    return penalty is not None and not _is_zero(penalty.alpha) and getattr(penalty, "l1_ratio", 1.0) > 0
-
-
 def _is_zero(alpha: Any) -> bool:
     return isinstance(alpha, (int, float)) and alpha == 0
 

@@ -29,6 +29,12 @@ from shrinkage.training._ledger import numbered as numbered
 from shrinkage.training._ledger import order_along as order_along
 from shrinkage.training._ledger import same_for_all as same_for_all
 from shrinkage.training._ledger import zeros_of as zeros_of
+from shrinkage.training._measured import INVARIANT as INVARIANT
+from shrinkage.training._measured import INVARIANT_BEFORE_NORM as INVARIANT_BEFORE_NORM
+from shrinkage.training._measured import measured as measured
+from shrinkage.training._measured import not_applied as not_applied
+from shrinkage.training._measured import with_change as with_change
+from shrinkage.training._measured_decay import measured_decay as measured_decay
 from shrinkage.training._network_path import NetworkPath as NetworkPath
 from shrinkage.training._outputs import compare_outputs as compare_outputs
 from shrinkage.training._outputs import distance as distance
@@ -41,6 +47,8 @@ from shrinkage.training._plan import Facts as Facts
 from shrinkage.training._plan import PlanRow as PlanRow
 from shrinkage.training._plan import PlanTable as PlanTable
 from shrinkage.training._plan import penalty_text as penalty_text
+from shrinkage.training._readings import StepReading as StepReading
+from shrinkage.training._readings import wide as wide
 from shrinkage.training._recursions import adagrad_scale as adagrad_scale
 from shrinkage.training._recursions import adam_corrections as adam_corrections
 from shrinkage.training._recursions import decay_factor as decay_factor

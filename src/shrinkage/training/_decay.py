@@ -1,7 +1,7 @@
 """The record of how fast the weights of a network really decay."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -51,7 +51,7 @@ class DecayRow:
         "decoupled" (weights are multiplied), "coupled" (added to the gradient), "penalty" (L2 in a proximal step),
         joined by " + " where several act, "none"; None where the optimizer is not known.
     lr, weight_decay, l2 : float or None
-        Learning rate; torch's `weight_decay`; the penalty's multiplier of ½ w² if it is applied.
+        Learning rate; the optimizer's `weight_decay`; the penalty's multiplier of ½ w² if it is applied.
     pure : float or None
         lr · weight_decay, what a step takes from every weight where decay is decoupled.
     quantiles : tuple of 5 floats, or None
@@ -115,7 +115,7 @@ class DecayRow:
 
 @dataclass(frozen=True, repr=False)
 class DecayReport:
-    """How fast every parameter of a network really decays; made by `shrinkage.torch.decay_report`.
+    """How fast every parameter of a network really decays; made by `decay_report` of a framework's room.
 
     Attributes
     ----------
@@ -251,8 +251,9 @@ def decay_alarms_of(
     rows: Sequence[DecayRow],
     steps_per_epoch: float | None = None,
     epochs: float | None = None,
-    loss_has_penalty: bool = False,
+    loss_has_penalty: bool | Collection[str] = False,
     meant: Sequence[str] = (),
+    remedy: str = "build the groups with Plan(model).param_groups(weight_decay=...)",
 ) -> tuple[Alarm, ...]:
     """Every alarm that the rows of a decay report give reason to.
 
@@ -261,16 +262,19 @@ def decay_alarms_of(
     rows : sequence of DecayRow
     steps_per_epoch, epochs : float, optional
         A timescale outside one epoch to all epochs is an alarm.
-    loss_has_penalty : bool
-        Whether the loss itself holds an L2 term, which no optimizer can see.
+    loss_has_penalty : bool or collection of str
+        Whether the loss itself holds an L2 term, which no optimizer can see; or the names of whose it holds.
     meant : sequence of str
         Names of biases, norms and embeddings that somebody chose to decay.
+    remedy : str
+        What leaves the others out of the decay.
     """
     found: list[Alarm | None] = []
     for row in rows:
-        found += [_lost(row), _idle(row), _doubled(row, loss_has_penalty)]
+        named = loss_has_penalty if isinstance(loss_has_penalty, bool) else row.name in loss_has_penalty
+        found += [_lost(row), _idle(row), _doubled(row, named)]
     found.append(_uneven(rows))
-    found.append(_accidental([row for row in rows if row.name not in meant]))
+    found.append(_accidental([row for row in rows if row.name not in meant], remedy))
     found += _timescales(rows, steps_per_epoch, epochs)
     return tuple(alarm for alarm in found if alarm is not None)
 
@@ -337,7 +341,7 @@ def _doubled(row: DecayRow, loss_has_penalty: bool) -> Alarm | None:
     return Alarm("double decay", row.name, float(len(sources)), 1.0, said)
 
 
-def _accidental(rows: Sequence[DecayRow]) -> Alarm | None:
+def _accidental(rows: Sequence[DecayRow], remedy: str) -> Alarm | None:
     hit = [row for row in rows if row.role in USUALLY_FREE and row.weight_decay and row.decays]
     if not hit:
         return None
@@ -345,7 +349,7 @@ def _accidental(rows: Sequence[DecayRow]) -> Alarm | None:
     counts = ", ".join(f"{role} {count}" for role, count in roles.items())
     said = (
         f"{_names([row.name for row in hit])}: usually left free, and decayed here ({counts}; limit 0). If that is not "
-        f"meant, build the groups with Plan(model).param_groups(weight_decay=...)."
+        f"meant, {remedy}."
     )
     return Alarm("accidental decay", hit[0].name if len(hit) == 1 else None, float(len(hit)), 0.0, said)
 

@@ -38,7 +38,7 @@ class ReportRow:
     strength, lr, lr_strength : float or None
         alpha, learning rate, and their product.
     weight_decay : float or None
-        torch's own `weight_decay` of the group.
+        the optimizer's own `weight_decay`.
     zeros : int
         Weights that are exactly zero.
     rows, zero_rows, columns, zero_columns : int or None
@@ -138,7 +138,7 @@ class ReportRow:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """What a penalty did to every parameter of a network; made by `shrinkage.torch.report`.
+    """What a penalty did to every parameter of a network; made by `report` of `shrinkage.torch`, `.keras` or `.optax`.
 
     Attributes
     ----------
