@@ -3,7 +3,10 @@
 import math
 import statistics
 import sys
+import tempfile
 import time
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 import tools
@@ -29,17 +32,19 @@ def compare_sweeps(runs: int) -> list[dict]:
         torch.set_num_threads(threads)
 
 
-def _problem(torch, rows):
+def _problem(torch, rows, dtype="float32"):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(rows + HELD, INPUTS, generator=generator)
     signal = x[:, 0] * x[:, 1] + torch.sin(2 * x[:, 2]) + x[:, 3]
     y = signal + 0.5 * torch.randn(len(x), generator=generator)
+    x, y = x.to(getattr(torch, dtype)), y.to(getattr(torch, dtype))
     return (x[:rows], y[:rows]), (x[rows:], y[rows:])
 
 
-def _model(torch, hidden=64, smooth=False):
+def _model(torch, hidden=64, activation="ReLU", dtype="float32"):
     nn = torch.nn
-    return nn.Sequential(nn.Linear(INPUTS, hidden), nn.Tanh() if smooth else nn.ReLU(), nn.Linear(hidden, 1))
+    layers = nn.Linear(INPUTS, hidden), getattr(nn, activation)(), nn.Linear(hidden, 1)
+    return nn.Sequential(*layers).to(getattr(torch, dtype))
 
 
 def _rows(output, y):
@@ -56,14 +61,66 @@ def _batches(torch, data, batch, epoch):
     return [(x[rows], y[rows]) for rows in order.split(batch)]
 
 
-def _by_hand(torch, strengths, smooth=False, fused=None) -> tuple[float, list[float]]:
-    """Seconds and held-out losses of what anyone would write; `fused` is torch's AdamW with other roundings."""
-    data, (x_held, y_held) = _problem(torch, ROWS)
+@dataclass(frozen=True)
+class Arm:
+    """How the network is trained at all strengths: `kind` is "hand", "trainer" (what runs in `sweep`) or "sweep"."""
+
+    kind: str
+    optimizer: str = "AdamW"
+    activation: str = "ReLU"
+    dtype: str = "float32"
+
+    @property
+    def name(self):
+        optimizer = self.optimizer if self.kind != "hand" else ""
+        what = {"hand": BY_HAND, "trainer": f"{tools.OURS} trainer", "sweep": f"{tools.OURS} sweep()"}[self.kind]
+        unusual = (
+            ["L1"] * (self.strengths is PENALTIES)
+            + [self.activation] * (self.activation != "ReLU")
+            + [self.dtype] * (self.dtype != "float32")
+        )
+        return ", ".join([f"{what} {optimizer}".strip(), *unusual])
+
+    @property
+    def by_hand(self):
+        """The loop that does the same."""
+        return replace(self, kind="hand", optimizer="AdamW")
+
+    @property
+    def strengths(self):
+        return STRENGTHS if self.optimizer == "AdamW" else PENALTIES
+
+    def make_optimizer(self, torch):
+        import shrinkage.torch as ours
+        from shrinkage import L1
+
+        if self.optimizer == "AdamW":
+            return lambda model, s: torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=s)
+        return lambda model, s: getattr(ours, self.optimizer)(ours.Plan(model, L1(s)), lr=LR)
+
+
+ARMS = (
+    *(Arm("hand"), Arm("hand", activation="Tanh"), Arm("hand", dtype="float64")),
+    *(Arm("trainer"), Arm("trainer", activation="Tanh"), Arm("trainer", dtype="float64")),
+    *(Arm("trainer", "ProxAdam"), Arm("trainer", "DualAdam"), Arm("sweep")),
+)
+
+
+def _task(torch, arm, hidden=64):
+    from shrinkage.torch._task import Task
+
+    model = partial(_model, torch, hidden, arm.activation, arm.dtype)
+    return Task(model, _mean, _rows, arm.make_optimizer(torch))
+
+
+def _by_hand(torch, arm):
+    """What anyone would write."""
+    data, (x_held, y_held) = _problem(torch, ROWS, arm.dtype)
     start, losses = time.perf_counter(), []
-    for strength in strengths:
+    for strength in arm.strengths:
         torch.manual_seed(0)
-        model = _model(torch, smooth=smooth)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=strength, fused=fused)
+        model = _model(torch, activation=arm.activation, dtype=arm.dtype)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=strength)
         for epoch in range(EPOCHS):
             for x, y in _batches(torch, data, BATCH, epoch):
                 optimizer.zero_grad()
@@ -71,77 +128,71 @@ def _by_hand(torch, strengths, smooth=False, fused=None) -> tuple[float, list[fl
                 optimizer.step()
         with torch.no_grad():
             losses.append(float(_mean(model(x_held), y_held)))
-    return time.perf_counter() - start, losses
+    return time.perf_counter() - start, losses, {}
 
 
-def _arms(torch):
-    """For each tool the strengths, the optimizer of each, and whether the network is smooth (tanh for ReLU)."""
-    from shrinkage import L1
-    from shrinkage.torch import DualAdam, Plan, ProxAdam
-
-    def adamw(model, strength):
-        return torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=strength)
-
-    return {
-        "AdamW, tanh": (STRENGTHS, adamw, True),
-        "AdamW": (STRENGTHS, adamw, False),
-        "ProxAdam, L1": (PENALTIES, lambda model, s: ProxAdam(Plan(model, L1(s)), lr=LR), False),
-        "DualAdam, L1": (PENALTIES, lambda model, s: DualAdam(Plan(model, L1(s)), lr=LR), False),
-    }
-
-
-def _task(torch, make_optimizer, hidden=64, smooth=False):
-    from shrinkage.torch._task import Task
-
-    return Task(lambda: _model(torch, hidden, smooth), _mean, _rows, make_optimizer)
-
-
-def _swept(torch, strengths, make_optimizer, smooth) -> tuple[float, list[float], str]:
-    """Seconds, held-out losses and the trainer of a sweep, with the measurement that chose it."""
+def _trained(torch, arm):
+    """The trainer that the measurement chooses, on the batches of the loop by hand; the measurement is counted."""
     from shrinkage.torch._trainer import TRAINERS, choose_trainer
 
-    data, held = _problem(torch, ROWS)
-    task = _task(torch, make_optimizer, smooth=smooth)
+    data, held = _problem(torch, ROWS, arm.dtype)
+    task = _task(torch, arm)
     start = time.perf_counter()
-    kind, _ = choose_trainer(task, strengths, 0, _batches(torch, data, BATCH, 0))
-    trainer = TRAINERS[kind](task, strengths, 0)
+    kind, _ = choose_trainer(task, arm.strengths, 0, _batches(torch, data, BATCH, 0))
+    trainer = TRAINERS[kind](task, arm.strengths, 0)
     for epoch in range(EPOCHS):
         trainer.run_epoch(_batches(torch, data, BATCH, epoch))
     losses = trainer.held_out([held]).mean(dim=1).tolist()
-    return time.perf_counter() - start, losses, kind
+    return time.perf_counter() - start, losses, {"trainer": kind}
+
+
+def _swept(torch, arm):
+    """The public function: every epoch measured on rows held out, a journal kept, batches in an order of its own."""
+    from shrinkage.torch import sweep
+
+    data, held = _problem(torch, ROWS, arm.dtype)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        result = sweep(
+            partial(_model, torch, 64, arm.activation, arm.dtype), data, arm.strengths, lr=LR, epochs=EPOCHS,
+            optimizer=torch.optim.AdamW, batch_size=BATCH, validation=held, loss=_rows, journal=folder,
+        )  # fmt: skip
+        return time.perf_counter() - start, result.mean.tolist(), {"trainer": result.mode}
 
 
 def _beside_a_loop(torch, runs) -> list[dict]:
-    """Loops by hand and sweeps in turns; the first loop and the first sweep pay for what torch loads at its first step.
+    """Loops by hand and sweeps in turns; the first of each pays for what torch loads at its first step.
 
-    A sample on the kink of a ReLU falls on one side or the other by a rounding, and the run goes another way: that is
-    what torch's AdamW and its fused twin are apart. With tanh there is no such side.
+    In float32 a sample on the kink of a ReLU falls on one side or the other by a rounding, and the run goes another
+    way: torch's own loop is then as far from itself in float64 (`from_float64`) as a stacked run is. In float64, and
+    with tanh in float32, where roundings stay small, loop and stacked run end alike (`held_out_apart`).
     """
-    hands = {f"{BY_HAND}, tanh": (True, None), BY_HAND: (False, None), f"{BY_HAND}, fused": (False, True)}
-    taken, losses, kinds = {}, {}, {}
+    run = {"hand": _by_hand, "trainer": _trained, "sweep": _swept}
+    taken, losses, more = {}, {}, {}
     for _ in range(runs):
-        for name, how in hands.items():
-            seconds, losses[name] = _by_hand(torch, STRENGTHS, *how)
-            taken.setdefault(name, []).append(seconds)
-            print(f"  {name}: {seconds:.1f} s", file=sys.stderr)
-        for name, arm in _arms(torch).items():
-            seconds, losses[name], kinds[name] = _swept(torch, *arm)
-            taken.setdefault(name, []).append(seconds)
-            print(f"  {name}: {seconds:.1f} s, {kinds[name]}", file=sys.stderr)
-    return [_compared(name, taken, losses, kinds) for name in taken]
+        for arm in ARMS:
+            seconds, losses[arm], more[arm] = run[arm.kind](torch, arm)
+            taken.setdefault(arm, []).append(seconds)
+            print(f"  {arm.name}: {seconds:.1f} s {more[arm]}", file=sys.stderr)
+    return [_compared(arm, taken, losses) | more[arm] for arm in ARMS]
 
 
-def _compared(name, taken, losses, kinds) -> dict:
-    reference = f"{BY_HAND}, tanh" if name.endswith("tanh") else BY_HAND
-    ours = name in kinds
-    tool, release = (f"{tools.OURS} {name}", tools.OURS) if ours else (name, "torch")
-    record = _record("32 strengths, 20-64-1", tool, version(release), taken[name])
-    if name != reference:
-        ratios = [by_hand / seconds for by_hand, seconds in zip(taken[reference], taken[name], strict=True)]
+def _compared(arm, taken, losses) -> dict:
+    release = version("torch" if arm.kind == "hand" else tools.OURS)
+    record = _record("32 strengths, 20-64-1", arm.name, release, taken[arm])
+
+    def apart(one, other):
+        return max(abs(a - b) for a, b in zip(losses[one], losses[other], strict=True))
+
+    if arm.kind != "hand":
+        ratios = [by_hand / seconds for by_hand, seconds in zip(taken[arm.by_hand], taken[arm], strict=True)]
         record["times_faster"] = statistics.median(ratios)
-    if name != reference and "L1" not in name:
-        record["held_out_apart"] = max(abs(a - b) for a, b in zip(losses[name], losses[reference], strict=True))
-    return record | ({"trainer": kinds[name]} if ours else {})
+    alike = arm.kind != "sweep" and arm.optimizer == "AdamW"
+    if alike and arm.kind != "hand":
+        record["held_out_apart"] = apart(arm, arm.by_hand)
+    if alike and (arm.activation, arm.dtype) == ("ReLU", "float32"):
+        record["from_float64"] = apart(arm, Arm("hand", dtype="float64"))
+    return record
 
 
 def _record(problem, tool, release, seconds) -> dict:
@@ -154,8 +205,8 @@ def _choice(torch, hidden, batch) -> dict:
     """The automatic choice, its measurement included, and the loop, in runs of the same number of steps."""
     from shrinkage.torch._trainer import TRAINERS, choose_trainer
 
-    strengths, make_optimizer, _ = _arms(torch)["AdamW"]
-    task = _task(torch, make_optimizer, hidden)
+    arm = Arm("trainer")
+    strengths, task = arm.strengths, _task(torch, arm, hidden)
     data, _ = _problem(torch, 8 * batch)
     trainer = TRAINERS["loop"](task, strengths, 0)
     trainer.run_epoch(_batches(torch, data, batch, 0))
@@ -187,8 +238,9 @@ def table(records: list[dict]) -> str:
     rows = [("problem", "tool", "trainer", "seconds", "times faster than a loop", "")]
     for r in records:
         note = f"held-out losses apart {r['held_out_apart']:.1e}" if "held_out_apart" in r else ""
+        note += f"; from float64 {r['from_float64']:.1e}" if "from_float64" in r else ""
         note += f"{r['measuring_seconds']:.2f} s measuring" if "measuring_seconds" in r else ""
         faster = f"{r['times_faster']:.3g}" if "times_faster" in r else ""
-        rows.append((r["problem"], r["tool"], r.get("trainer", ""), f"{r['seconds']:.3g}", faster, note))
+        rows.append((r["problem"], r["tool"], r.get("trainer", ""), f"{r['seconds']:.3g}", faster, note.strip("; ")))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
