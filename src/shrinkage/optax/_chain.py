@@ -41,14 +41,14 @@ def chain(*links: Any) -> optax.GradientTransformationExtraArgs:
 
     Examples
     --------
-    >>> import jax.numpy as jnp, optax
+    >>> import jax, jax.numpy as jnp, optax
     >>> from shrinkage import L1
     >>> from shrinkage.optax import chain, prox
     >>> optimizer = chain(optax.clip_by_global_norm(1.0), optax.adam(0.1), prox(L1(0.5)))
-    >>> w = jnp.array([1.0, 0.1])
-    >>> state = optimizer.init(w)
+    >>> w, goal = jnp.zeros(2), jnp.array([1.0, 0.1])
+    >>> state, update = optimizer.init(w), jax.jit(optimizer.update)
     >>> for _ in range(200):
-    ...     updates, state = optimizer.update(w - jnp.array([1.0, 0.1]), state, w)
+    ...     updates, state = update(w - goal, state, w)
     ...     w = optax.apply_updates(w, updates)
     >>> [round(float(x), 3) for x in w]
     [0.5, 0.0]

@@ -26,8 +26,8 @@ def dual_averaging(
 ) -> optax.GradientTransformationExtraArgs:
     r"""Dual averaging behind the links of `shrinkage.optax.chain`: zeros that last under mini-batch noise.
 
-    A weight is zero while its gradients so far do not outweigh its penalties so far. Where the links before move weight j by u_j, and by h_j for every unit of gradient (`prox` says what that is), from
-    z = w and Γ = 0,
+    A weight is zero while its gradients so far do not outweigh its penalties so far. Where the links before move
+    weight j by u_j, and by h_j for every unit of gradient (`prox` says what that is), from z = w and Γ = 0,
 
         z ← β z + u          Γ ← β Γ + h · αρ          w = sign(z) max(|z| - Γ, 0) / (1 + h · α(1-ρ))
 

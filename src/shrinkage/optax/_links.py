@@ -247,7 +247,8 @@ def _trace(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buff
             "and prox does not follow it: put optax.trace before the metric, or use optax.adam"
         )
     decay = cells["decay"]
-    numbers = buffers.advance([step.number for step in steps], lambda number, last: velocity_length(last, decay, number))
+    numbers = [step.number for step in steps]
+    numbers = buffers.advance(numbers, lambda number, last: velocity_length(last, decay, number))
     if cells["nesterov"]:
         numbers = [step.number + decay * number for step, number in zip(steps, numbers, strict=True)]
     return [replace(step, number=number, momentum=decay) for step, number in zip(steps, numbers, strict=True)]

@@ -43,14 +43,14 @@ def prox_adam(
 
     Examples
     --------
-    >>> import jax.numpy as jnp, optax
+    >>> import jax, jax.numpy as jnp, optax
     >>> from shrinkage import L1
     >>> from shrinkage.optax import prox_adam
     >>> optimizer = prox_adam(0.1, L1(0.5))
-    >>> w = jnp.array([1.0, 0.1])
-    >>> state = optimizer.init(w)
+    >>> w, goal = jnp.zeros(2), jnp.array([1.0, 0.1])
+    >>> state, update = optimizer.init(w), jax.jit(optimizer.update)
     >>> for _ in range(200):
-    ...     updates, state = optimizer.update(w - jnp.array([1.0, 0.1]), state, w)
+    ...     updates, state = update(w - goal, state, w)
     ...     w = optax.apply_updates(w, updates)
     >>> [round(float(x), 3) for x in w]
     [0.5, 0.0]
@@ -95,14 +95,14 @@ def dual_adam(
 
     Examples
     --------
-    >>> import jax.numpy as jnp, optax
+    >>> import jax, jax.numpy as jnp, optax
     >>> from shrinkage import L1
     >>> from shrinkage.optax import dual_adam
     >>> optimizer = dual_adam(0.1, L1(0.5))
-    >>> w = jnp.array([1.0, 0.1])
-    >>> state = optimizer.init(w)
+    >>> w, goal = jnp.zeros(2), jnp.array([1.0, 0.1])
+    >>> state, update = optimizer.init(w), jax.jit(optimizer.update)
     >>> for _ in range(200):
-    ...     updates, state = optimizer.update(w - jnp.array([1.0, 0.1]), state, w)
+    ...     updates, state = update(w - goal, state, w)
     ...     w = optax.apply_updates(w, updates)
     >>> [round(float(x), 3) for x in w]
     [0.5, 0.0]
@@ -140,14 +140,14 @@ def prox_sgd(
 
     Examples
     --------
-    >>> import jax.numpy as jnp, optax
+    >>> import jax, jax.numpy as jnp, optax
     >>> from shrinkage import L1
     >>> from shrinkage.optax import prox_sgd
     >>> optimizer = prox_sgd(0.1, L1(0.5), momentum=0.9)
-    >>> w = jnp.array([1.0, 0.1])
-    >>> state = optimizer.init(w)
+    >>> w, goal = jnp.zeros(2), jnp.array([1.0, 0.1])
+    >>> state, update = optimizer.init(w), jax.jit(optimizer.update)
     >>> for _ in range(300):
-    ...     updates, state = optimizer.update(w - jnp.array([1.0, 0.1]), state, w)
+    ...     updates, state = update(w - goal, state, w)
     ...     w = optax.apply_updates(w, updates)
     >>> [round(float(x), 3) for x in w]
     [0.5, 0.0]

@@ -84,9 +84,12 @@ def by_path(
     >>> params = {"dense": {"kernel": jnp.ones((3, 4)), "bias": jnp.ones(4)}, "head": {"kernel": jnp.ones((4, 2))}}
     >>> rules = by_path(L1(1e-3), overrides={"head": GroupL2(1e-2, axis=0)})
     >>> print(rules.table(params))
-    parameter     shape  role    rule             penalty           strength
-    ------------  -----  ------  ---------------  ----------------  --------
-    dense/bias    4      bias    bias by name 'bias'  -                 -
+    parameter     shape  role    rule                 penalty          strength
+    ------------  -----  ------  -------------------  ---------------  --------
+    dense/bias    4      bias    bias by name 'bias'  -                -
+    dense/kernel  3 x 4  matrix  2-D                  L1               0.001
+    head/kernel   4 x 2  matrix  override 'head'      GroupL2(axis=0)  0.01
+    penalized: 2 tensors, 20 numbers; free: 1 tensor, 4 numbers; frozen: 0 tensors, 0 numbers
     """
     return ByPath(penalty, select, exclude, overrides)
 
