@@ -1,13 +1,15 @@
 """Who gets which penalty in a Keras model: resolved once, printed, and handed to an optimizer or to the loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 
+from shrinkage._check import check_boolean
 from shrinkage._errors import ArgumentError
 from shrinkage.keras._facts import facts_of
-from shrinkage.training import Alarm, PlanRow, PlanTable, by_name, resolve
+from shrinkage.keras._regularizer import Regularizer
+from shrinkage.training import Alarm, PlanRow, PlanTable, by_name, resolve, wrap
 
 Selection = str | Callable[[str, Any, Any], bool]
 _TAKES = ("path", "variable", "layer")
@@ -114,7 +116,7 @@ class Plan:
             separator="/",
         )
         self.variables: dict[str, Any] = {name: one[1] for name, one in known.items()}
-        self._layers: dict[str, Any] = {name: one[2] for name, one in known.items()}
+        self.layers: dict[str, Any] = {name: one[2] for name, one in known.items()}
         self._rows = {row.name: row for row in self.table}
         self._row_of = {id(self.variables[row.name]): row for row in self.table}
         for row in self.table:
@@ -147,11 +149,12 @@ class Plan:
     @property
     def alarms(self) -> tuple[Alarm, ...]:
         """One alarm for each variable whose penalty the loss holds as well, read from the model as it is now."""
-        return tuple(
-            _doubled(row, self.variables[row.name].regularizer)
-            for row in self.rows
-            if row.penalty is not None and getattr(self.variables[row.name], "regularizer", None) is not None
-        )
+        return self.doubled(self.penalized)
+
+    def doubled(self, penalized: Iterable[str]) -> tuple[Alarm, ...]:
+        """Return an alarm for each of these variables, given by path, whose penalty the loss holds as well."""
+        terms = {name: getattr(self.variables[name], "regularizer", None) for name in penalized}
+        return tuple(_doubled(name, term) for name, term in terms.items() if term is not None)
 
     def row_of(self, variable: Any) -> PlanRow:
         """Return the row of a variable, given by path or itself.
@@ -175,6 +178,113 @@ class Plan:
         """Return the penalty of a variable, given by path or itself; None if it is free or frozen."""
         return self.row_of(variable).penalty
 
+    def exclude_from_weight_decay(self, optimizer: Any) -> None:
+        """Leave what this plan does not select out of an optimizer's weight decay: biases, norms, embeddings, gains.
+
+        Keras decays every variable that is not named to it, and by `var_names` it cannot tell a norm's gamma from
+        another layer's. This names them by themselves.
+
+        Parameters
+        ----------
+        optimizer : keras.optimizers.Optimizer, also a wrapper such as `Proximal` or `LossScaleOptimizer`
+
+        Raises
+        ------
+        ArgumentError
+            If the optimizer is built already: Keras refuses then.
+
+        Examples
+        --------
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> optimizer = keras.optimizers.AdamW(weight_decay=0.1)
+        >>> Plan(model).exclude_from_weight_decay(optimizer)
+        >>> model.compile(optimizer, loss="mse")
+        """
+        inner = optimizer
+        while hasattr(inner, "inner_optimizer"):
+            inner = inner.inner_optimizer
+        if not isinstance(inner, keras.optimizers.Optimizer):
+            raise ArgumentError(f"optimizer must be an optimizer of Keras; got {type(optimizer).__name__}")
+        if inner.built:
+            raise ArgumentError(
+                f"optimizer ({type(inner).__name__}) must not be built yet: Keras settles at its first step what decays"
+            )
+        inner.exclude_from_weight_decay(var_list=[self.variables[row.name] for row in self.rows if not row.selected])
+
+    def add_losses(self, model: Any = None, *, replace: bool = False) -> tuple[str, ...]:
+        """Add every penalty of this plan to the loss, as a `Regularizer` of its variable: the soft alternative.
+
+        It works on a model that is built, compiled, trained or loaded, where setting `layer.kernel_regularizer` does
+        nothing. No weight becomes exactly zero this way; `Proximal` is what makes zeros.
+
+        Parameters
+        ----------
+        model : keras.Model, optional
+            The model that the plan was made for, so that it traces its training step anew; another model with the
+            same paths, such as a loaded copy, gets the penalties in its place. None adds them to the plan's own
+            variables; a model that has trained must then be compiled again.
+        replace : bool, default False
+            Whether to put them in the place of regularizers that are there.
+
+        Returns
+        -------
+        tuple of str
+            Paths of the variables that got one.
+
+        Raises
+        ------
+        ArgumentError
+            If a variable has a regularizer already and `replace` is False; if `model` has other paths or shapes.
+            Nothing is added then.
+
+        Notes
+        -----
+        Where the layer has the setting, as `Dense.kernel_regularizer`, it is set too, so that the penalty is saved
+        with the model.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from shrinkage import L1
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="out")], name="net")
+        >>> Plan(model, L1(0.01)).add_losses(model)
+        ('net/out/kernel',)
+        >>> len(model.losses)
+        1
+        """
+        check_boolean("replace", replace)
+        there = self if model is None else self._in(model)
+        for name in self.penalized:
+            found = getattr(there.variables[name], "regularizer", None)
+            if found is not None and not replace:
+                raise ArgumentError(
+                    f"{name!r} has {regularizer_text(found)} in the loss already: replace=True puts the plan's penalty "
+                    "in its place"
+                )
+        for name, penalty in self.penalties.items():
+            variable, layer = there.variables[name], there.layers[name]
+            variable.regularizer = Regularizer(penalty)
+            setting = f"{variable.name}_regularizer"
+            if layer is not None and hasattr(layer, setting):
+                setattr(layer, setting, variable.regularizer)
+        for function in ("train_function", "test_function"):
+            if getattr(model, function, None) is not None:
+                setattr(model, function, None)
+        return self.penalized
+
+    def _in(self, model: Any) -> "Plan":
+        """The plan of a model whose variables are these, or have their paths and shapes."""
+        there = Plan(model)
+        own, other = ({row.name: row.shape for row in plan.rows} for plan in (self, there))
+        wrong = [name for name in self.penalized if own[name] != other.get(name)]
+        if wrong:
+            raise ArgumentError(
+                f"model must have the variables that this plan penalizes; {wrong[0]!r} of shape {own[wrong[0]]} is "
+                f"{'not there' if wrong[0] not in other else f'of shape {other[wrong[0]]} there'}"
+            )
+        return there
+
     def to_frame(self) -> Any:
         """Return the rows as a pandas DataFrame."""
         return self.table.to_frame()
@@ -188,18 +298,18 @@ class Plan:
         return self.table.to_json()
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table), *(f"! {alarm.sentence}" for alarm in self.alarms)])
+        return "\n".join([str(self.table), *(wrap(f"! {alarm.sentence}") for alarm in self.alarms)])
 
     def __repr__(self) -> str:
         return f"<Plan: {self.table.summary}>"
 
 
-def _doubled(row: PlanRow, regularizer: Any) -> Alarm:
+def _doubled(name: str, regularizer: Any) -> Alarm:
     said = (
-        f"{row.name} is penalized 2 times (limit 1): by this plan and by {regularizer_text(regularizer)} in the loss; "
+        f"{name} is penalized 2 times (limit 1): by the plan and by {regularizer_text(regularizer)} in the loss; "
         "keep one of them (variable.regularizer = None removes it from the loss)."
     )
-    return Alarm("double penalty", row.name, 2.0, 1.0, said)
+    return Alarm("double penalty", name, 2.0, 1.0, said)
 
 
 def regularizer_text(regularizer: Any) -> str:

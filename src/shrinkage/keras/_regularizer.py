@@ -7,7 +7,7 @@ import keras
 from shrinkage._arrays import namespace_of
 from shrinkage._errors import ArgumentError
 from shrinkage.penalties import L1, L1L2, L2
-from shrinkage.training import check_penalty, from_plain, to_plain
+from shrinkage.training import check_penalty, from_plain, has_l2, to_plain
 
 
 @keras.saving.register_keras_serializable(package="shrinkage")
@@ -119,6 +119,15 @@ class Regularizer(keras.regularizers.Regularizer):
         if kind == "L1":
             return keras.regularizers.L1(l1)
         return keras.regularizers.L2(l2) if kind == "L2" else keras.regularizers.L1L2(l1, l2)
+
+
+def l2_in_loss(variable: Any) -> bool:
+    """Say whether the loss holds Σw² of a variable, by one of Keras' regularizers or ours."""
+    regularizer = getattr(variable, "regularizer", None)
+    if isinstance(regularizer, Regularizer):
+        return has_l2(regularizer.penalty)
+    kinds = (keras.regularizers.L2, keras.regularizers.L1L2)
+    return isinstance(regularizer, kinds) and float(regularizer.get_config()["l2"]) > 0
 
 
 def _with_slope(penalty: Any, w: Any) -> Any:

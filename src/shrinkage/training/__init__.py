@@ -76,5 +76,8 @@ from shrinkage.training._roles import role_by_name as role_by_name
 from shrinkage.training._roles import role_by_own_name as role_by_own_name
 from shrinkage.training._roles import role_by_structure as role_by_structure
 from shrinkage.training._selection import by_name as by_name
+from shrinkage.training._strength import has_l2 as has_l2
+from shrinkage.training._strength import is_free as is_free
 from shrinkage.training._sweep import Sweep as Sweep
 from shrinkage.training._sweep import SweepProgress as SweepProgress
+from shrinkage.training._tables import wrap as wrap
