@@ -44,6 +44,7 @@ if not _TYPE_CHECKING:  # or type checkers would take every name for a room
         "tables",
         "torch",
         "training",
+        "units",
     )
 
     def __getattr__(name):
