@@ -1,5 +1,7 @@
 """What the tests of the optimizers share: all five of them, and a small regression with a model for it."""
 
+import io
+
 import torch
 
 from shrinkage.penalties import L1, L1L2
@@ -87,3 +89,16 @@ def same(a, b):
 
 def every_parameter(optimizer):
     return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def filled(shape=(8, 6), seed=3):
+    """Weights that a seed decides."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def through_a_file(stored):
+    """What a file gives back."""
+    file = io.BytesIO()
+    torch.save(stored, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
