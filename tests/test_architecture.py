@@ -70,7 +70,7 @@ LAZY = {
     "datasets": {"sklearn"},
     "tables": {"narwhals", "pyarrow", "polars", "pandas"},
     "_path": {"sklearn", "narwhals", "pandas"},
-    "training": {"pandas"},
+    "training": {"mlflow", "pandas"},
     "torch": {"lightning", "mlflow", "pandas", "pytorch_lightning", "transformers"},
     "selection": {"sklearn"},
     "plots": {"matplotlib"},

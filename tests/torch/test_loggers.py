@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 from shrinkage import L1  # noqa: E402
 from shrinkage._errors import ArgumentError, DataError  # noqa: E402
 from shrinkage.torch import Plan, ProxAdam, decay_report, report  # noqa: E402
-from shrinkage.torch._csv_logger import CSVLogger  # noqa: E402
-from shrinkage.torch._loggers import Logger, MLflowLogger, TensorBoardLogger, as_logger, scalars  # noqa: E402
+from shrinkage.torch import CSVLogger  # noqa: E402
+from shrinkage.torch import Logger, MLflowLogger, TensorBoardLogger, scalars  # noqa: E402
+from shrinkage.training import as_logger  # noqa: E402
 
 
 def trained():
@@ -87,7 +88,7 @@ def test_a_csv_cut_at_any_byte_goes_on_after_its_last_whole_line(tmp_path, lengt
 def test_a_killed_process_leaves_every_line_of_its_calls(tmp_path):
     code = (
         "import sys, pathlib\n"
-        "from shrinkage.torch._csv_logger import CSVLogger\n"
+        "from shrinkage.torch import CSVLogger\n"
         "logger = CSVLogger(sys.argv[1], durable=False)\n"
         "for step in range(10**9):\n"
         "    logger.log(step, {'a': step, 'b': -step})\n"

@@ -12,14 +12,10 @@ except ImportError as error:  # pragma: no cover - tests/test_without.py runs it
 
 from shrinkage.torch._adamw import AdamW as AdamW
 from shrinkage.torch._compact import compact as compact
-from shrinkage.torch._csv_logger import CSVLogger as CSVLogger
 from shrinkage.torch._decay_report import decay_report as decay_report
 from shrinkage.torch._dual_adam import DualAdam as DualAdam
 from shrinkage.torch._dual_sgd import DualSGD as DualSGD
-from shrinkage.torch._loggers import Logger as Logger
-from shrinkage.torch._loggers import MLflowLogger as MLflowLogger
 from shrinkage.torch._loggers import TensorBoardLogger as TensorBoardLogger
-from shrinkage.torch._loggers import scalars as scalars
 from shrinkage.torch._path import path as path
 from shrinkage.torch._plan import Plan as Plan
 from shrinkage.torch._prox_adam import ProxAdam as ProxAdam
@@ -29,6 +25,10 @@ from shrinkage.torch._report import report as report
 from shrinkage.torch._sparsify_like import sparsify_like as sparsify_like
 from shrinkage.torch._sweep import sweep as sweep
 from shrinkage.torch._target_sparsity import TargetSparsity as TargetSparsity
+from shrinkage.training import CSVLogger as CSVLogger
+from shrinkage.training import Logger as Logger
+from shrinkage.training import MLflowLogger as MLflowLogger
+from shrinkage.training import scalars as scalars
 
 if TYPE_CHECKING:
     from shrinkage.torch._lightning import LightningPenalty as LightningPenalty

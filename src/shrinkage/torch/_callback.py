@@ -1,5 +1,6 @@
 """What the callbacks of every training framework do: attach the prox, show the plan, report, aim at a sparsity."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -10,16 +11,15 @@ import torch
 from torch import nn
 
 from shrinkage._check import check_positive_int
-from shrinkage._errors import ArgumentError, MissingExtraError
+from shrinkage._errors import ArgumentError, ConvergenceWarning, MissingExtraError
 from shrinkage.torch._decay_report import decay_report
-from shrinkage.torch._loggers import Logger, as_logger, scalars
 from shrinkage.torch._optimizer import PenalizedOptimizer, check_penalty
 from shrinkage.torch._plan import Plan, Selection
 from shrinkage.torch._proximal import Proximal
 from shrinkage.torch._reading import unwrapped
 from shrinkage.torch._report import report
 from shrinkage.torch._target_sparsity import TargetSparsity
-from shrinkage.training import Report
+from shrinkage.training import Logger, Report, as_logger, scalars
 
 CONTROLLER = "target_sparsity"
 """Where the state of a controller lies in an optimizer's first group, and so in every checkpoint of it."""
@@ -246,6 +246,12 @@ class PenaltyCallback:
         """Hand values to every logger that was given."""
         for logger in self.loggers:
             logger.log(step, values)
+
+    def say_missed(self) -> None:
+        """Warn where a target of zeros was missed."""
+        for control in self.controllers:
+            if isinstance(control, TargetSparsity) and control.missed:
+                warnings.warn(f"target_sparsity: {control.missed}", ConvergenceWarning, stacklevel=2)
 
     def _planned(self, model: nn.Module) -> Plan | None:
         source = self._plan_source

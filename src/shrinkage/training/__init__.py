@@ -6,6 +6,7 @@ from shrinkage.training._auto_decay import AutoDecay as AutoDecay
 from shrinkage.training._auto_decay import auto_decay as auto_decay
 from shrinkage.training._compacted import CompactedLayer as CompactedLayer
 from shrinkage.training._compacted import Compaction as Compaction
+from shrinkage.training._csv_logger import CSVLogger as CSVLogger
 from shrinkage.training._decay import LEVELS as LEVELS
 from shrinkage.training._decay import DecayReport as DecayReport
 from shrinkage.training._decay import DecayRow as DecayRow
@@ -29,6 +30,11 @@ from shrinkage.training._ledger import numbered as numbered
 from shrinkage.training._ledger import order_along as order_along
 from shrinkage.training._ledger import same_for_all as same_for_all
 from shrinkage.training._ledger import zeros_of as zeros_of
+from shrinkage.training._loggers import Logger as Logger
+from shrinkage.training._loggers import MLflowLogger as MLflowLogger
+from shrinkage.training._loggers import as_logger as as_logger
+from shrinkage.training._loggers import checked_scalars as checked_scalars
+from shrinkage.training._loggers import scalars as scalars
 from shrinkage.training._measured import INVARIANT as INVARIANT
 from shrinkage.training._measured import INVARIANT_BEFORE_NORM as INVARIANT_BEFORE_NORM
 from shrinkage.training._measured import measured as measured

@@ -9,7 +9,7 @@ from typing import Any
 
 from shrinkage._check import check_boolean
 from shrinkage._errors import ArgumentError, DataError, MissingExtraError
-from shrinkage.torch._loggers import checked
+from shrinkage.training._loggers import checked_scalars
 
 HEADER = ("step", "name", "value")
 
@@ -66,7 +66,7 @@ class CSVLogger:
         """
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerows((step, _one_line(name), repr(value)) for name, value in checked(step, values).items())
+        writer.writerows((step, _one_line(name), repr(value)) for name, value in checked_scalars(step, values).items())
         if not lines.getvalue():
             return
         with _opened(self.path) as file:
@@ -155,7 +155,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str, float]]:
         end = _end_of_lines(raw)
         raw.seek(0)
         whole = raw.read(end)
-    for number, line in enumerate(csv.reader(io.StringIO(whole.decode())), start=1):
+    try:
+        text = whole.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a file of this logger, byte {error.start} is not UTF-8") from error
+    for number, line in enumerate(csv.reader(io.StringIO(text)), start=1):
         if number == 1:
             continue
         try:
