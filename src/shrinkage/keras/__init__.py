@@ -12,4 +12,5 @@ except ImportError as error:  # pragma: no cover - tests/test_without.py runs it
 
 from shrinkage.keras import _namespace as _namespace
 from shrinkage.keras._plan import Plan as Plan
+from shrinkage.keras._proximal import Proximal as Proximal
 from shrinkage.keras._regularizer import Regularizer as Regularizer

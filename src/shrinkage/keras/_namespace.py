@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from shrinkage._arrays import register_namespace
+from shrinkage.keras._values import ops
 
 _KINDS = {
     "bool": ("bool",),
@@ -27,7 +27,7 @@ def asarray(values: Any, dtype: Any = None, device: Any = None) -> Any:
     """`values` as a tensor; of Keras' default floating type where they are Python floats. `device` is TensorFlow's."""
     if dtype is None and isinstance(values, float):
         dtype = keras.config.floatx()
-    given = values if hasattr(values, "dtype") else np.asarray(values)  # an array.array too
+    given: Any = values if hasattr(values, "dtype") else np.asarray(values)  # an array.array too
     return ops.cast(ops.convert_to_tensor(given), dtype or given.dtype)
 
 
