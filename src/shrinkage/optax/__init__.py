@@ -23,6 +23,7 @@ from shrinkage.optax._optimizers import prox_adam as prox_adam
 from shrinkage.optax._optimizers import prox_sgd as prox_sgd
 from shrinkage.optax._penalties import by_path as by_path
 from shrinkage.optax._prox import prox as prox
+from shrinkage.optax._proximal_gradient import proximal_gradient as proximal_gradient
 
 __all__ = [
     "by_path",
@@ -41,4 +42,5 @@ __all__ = [
     "prox_none",
     "prox_ridge",
     "prox_sgd",
+    "proximal_gradient",
 ]

@@ -26,7 +26,7 @@ def norm(x: Array, axes: tuple[int, ...]) -> Array:
     xp = namespace_of(x)
     scale = largest(xp.abs(x), axes)
     unit = x / or_one(scale)
-    return scale * xp.sqrt(total(unit * unit, axes))
+    return scale * xp.sqrt(or_one(total(unit * unit, axes)))  # not √0, whose derivative is not finite
 
 
 def or_one(x: Array) -> Array:
