@@ -276,12 +276,20 @@ def test_long_steps_with_few_calls_are_not_measured_further(monkeypatch):
     assert (kind, reason.split(",")[0]) == ("loop", "a step of one model takes 33.3 s")
 
 
-def test_a_machine_that_is_busy_for_a_moment_does_not_make_steps_long(monkeypatch):
-    true, busy = trainer_room._seconds, [0.09]
-    monkeypatch.setattr(trainer_room, "_seconds", lambda *some: true(*some) + (busy.pop() if busy else 0.0))
-    _, reason = choose_trainer(task_of(OPTIMIZERS["torch AdamW"]), STRENGTHS, 0, batches())
-    assert not busy
-    assert "calls that stacking saves" not in reason
+@pytest.mark.parametrize("busy", [{0}, {3}, {3, 5}, {3, 4, 5, 6}])
+def test_a_machine_that_is_busy_for_a_moment_does_not_decide(monkeypatch, busy):
+    """Steps whose seconds are known, all but some in which the machine has something else to do."""
+    calls = []
+
+    def seconds(trainer, some):
+        calls.append(trainer)
+        least = 0.001 if type(trainer) is StackedTrainer else 0.01 * len(trainer.strengths)
+        return least + 0.06 * (len(calls) - 1 in busy)
+
+    monkeypatch.setattr(trainer_room, "_seconds", seconds)
+    kind, reason = choose_trainer(task_of(OPTIMIZERS["torch AdamW"]), STRENGTHS, 0, batches())
+    assert (kind, reason) == ("stacked", "a step of 3 strengths takes 1 ms stacked, 30 ms in a loop")
+    assert len(calls) > max(busy) + 1
 
 
 @pytest.mark.parametrize("faster", ["stacked", "loop"])

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from statistics import median
 from typing import Any, Literal
 
 import torch
@@ -21,7 +20,7 @@ Kind = Literal["stacked", "loop"]
 TRAINERS: dict[Kind, Callable[[Task, Sequence[float], int], Trainer]] = {"stacked": StackedTrainer, "loop": LoopTrainer}
 """The trainers by the words that `choose_trainer` returns."""
 
-_TIMED, _LOOPED = 3, 4
+_TIMED, _MOST, _LOOPED = 3, 12, 4
 _GAIN = 0.95
 _ROOM = 0.5
 _LONG, _WORTH = 0.05, 0.3
@@ -77,8 +76,7 @@ def _measured(task: Task, strengths: tuple[float, ...], seed: int, batches: list
     stacked = StackedTrainer(task, strengths, seed)
     stacked.run_epoch(batches[:1])
     stacked.run_epoch(batches[-1:])  # in which graphs of a second shape and the states of stacks are made
-    taken = [(_seconds(stacked, [batch]), share * _seconds(loop, [batch])) for batch in (batches * _TIMED)[:_TIMED]]
-    together, alone = median(pair[0] for pair in taken), median(pair[1] for pair in taken)
+    together, alone = _in_turns(stacked, loop, batches, share)
     count = f"{len(strengths)} strengths"
     if together < _GAIN * alone:
         return "stacked", f"a step of {count} takes {_time(together)} stacked, {_time(alone)} in a loop"
@@ -89,6 +87,17 @@ def _seconds(trainer: Trainer, batches: list[Batch]) -> float:
     start = time.perf_counter()
     trainer.run_epoch(batches)
     return time.perf_counter() - start
+
+
+def _in_turns(stacked: Trainer, loop: Trainer, batches: list[Batch], share: float) -> tuple[float, float]:
+    """Least seconds of a step of each, in turns: a few times, and short steps more often, as long as that is brief."""
+    start, times = time.perf_counter(), 0
+    together = alone = float("inf")
+    while times < _TIMED or (times < _MOST and time.perf_counter() - start < _BRIEF):
+        batch = [batches[times % len(batches)]]
+        together, alone = min(together, _seconds(stacked, batch)), min(alone, share * _seconds(loop, batch))
+        times += 1
+    return together, alone
 
 
 def _least_seconds(trainer: Trainer, batches: list[Batch]) -> float:
