@@ -150,6 +150,7 @@ def _fold(removal: Removal, chosen: dict[int, int]) -> None:
         gone = ~removal.stay(site.entering.atoms)
         constants = np.where(gone & site.folds, site.entering.const, 0.0)
         added = np.where(site.connected, site.total, 0.0) @ constants
+        added = np.where(removal.stay(site.leaving.atoms), added, 0.0)
         if (added != 0).any():
             removal.added[site.name] = added
         if (gone & site.shows).any():
