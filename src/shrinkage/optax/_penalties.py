@@ -127,7 +127,7 @@ def flags_of(mask: Any, params: Any) -> list[bool]:
 
 def _spread(name: str, given: Any, params: Any, is_leaf: Any) -> list[Any]:
     """One entry for every leaf of `params`, from a tree that is a prefix of theirs or a function that makes one."""
-    tree = given(params) if callable(given) else given
+    tree = given(params) if callable(given) and not isinstance(given, type) else given
     spread: list[Any] = []
     try:
         jax.tree.map(lambda own, part: spread.extend([own] * len(jax.tree.leaves(part))), tree, params, is_leaf=is_leaf)
