@@ -169,3 +169,11 @@ def test_one_cycle_s_own_key_leaves_the_base_rate_alone():
         schedule.step()
     torch.testing.assert_close(params[0].detach().double(), left, rtol=1e-6, atol=0)
     assert optimizer.param_groups[0]["max_lr"] == 0.1
+
+
+def test_groups_hold_torch_s_settings_and_ours_and_nothing_else():
+    weight = torch.nn.Parameter(torch.ones(2))
+    ours, theirs = AdamW([weight]), torch.optim.AdamW([weight])
+    own = {"l1_decay", "coupling", "base_lr", "stochastic_rounding", "penalty"}
+    assert set(theirs.param_groups[0]) - set(ours.param_groups[0]) <= {"decoupled_weight_decay"}
+    assert set(ours.param_groups[0]) - set(theirs.param_groups[0]) <= own

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from shrinkage import L1, L2  # noqa: E402
-from shrinkage._errors import ArgumentError, MissingExtraError  # noqa: E402
+from shrinkage._errors import ArgumentError, ConvergenceWarning, MissingExtraError  # noqa: E402
 from shrinkage.torch import Plan, ProxAdam, Proximal  # noqa: E402
 from shrinkage.torch._callback import CONTROLLER, PenaltyCallback  # noqa: E402
 from shrinkage.torch._target_sparsity import TargetSparsity  # noqa: E402
@@ -241,6 +241,22 @@ def test_the_controller_reaches_its_target_and_is_stepped_once_per_step():
     assert values["target_sparsity/target"] == 0.75
     assert values["target_sparsity/zeros"] == pytest.approx((weights == 0).double().mean().item())
     assert optimizer.state_dict()["param_groups"][0][CONTROLLER]["taken"] == 300
+
+
+@pytest.mark.parametrize(
+    ("told", "taken", "said"), [(300, 300, None), (300, 30, "only 30 of 300 steps"), (8, 8, "8 steps were too few")]
+)
+def test_a_target_that_was_missed_is_warned_of_with_the_reason(told, taken, said):
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    callback = PenaltyCallback(L1(0.001), target_sparsity=0.75)
+    callback.attach(model, [optimizer], told)
+    steps(model, [optimizer], taken)
+    if said is None:
+        callback.say_missed()
+        return
+    with pytest.warns(ConvergenceWarning, match=f"75 % were wanted: {said}"):
+        callback.say_missed()
 
 
 def test_any_controller_with_three_methods_will_do():

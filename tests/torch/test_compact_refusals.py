@@ -203,3 +203,35 @@ def test_a_wrong_example_of_one_row_cannot_hide_a_batch_that_is_mixed_with_featu
     torch.testing.assert_close(found.model(example), model(example))
     more = torch.randn(4, 4)
     torch.testing.assert_close(found.model(more), model(more))
+
+
+class Auxiliary(nn.Module):
+    """A second head, or noise of a fixed width, in training alone."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.first, self.last, self.aux = nn.Linear(4, 6), nn.Linear(6, 3), nn.Linear(6, 3)
+        self.how = how
+
+    def forward(self, x):
+        hidden = functional.relu(self.first(x))
+        if self.training and self.how == "noise":
+            hidden = hidden + torch.randn(len(x), 6)
+        if self.training and self.how == "head":
+            return self.last(hidden), self.aux(hidden)
+        return self.last(hidden)
+
+
+@pytest.mark.parametrize("how", ["head", "noise"])
+@pytest.mark.parametrize("mode", [True, False])
+def test_what_training_alone_reads_is_not_cut_from_under_it(how, mode):
+    model = dead(Auxiliary(how)).train(mode)
+    drawn = torch.random.get_rng_state()
+    small = compact(model, torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), seconds=0)
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert "in training forward reads" in small.report.refusal
+    assert small.model.training is mode
+    small.model.train()(torch.randn(8, 4))
+    plain = compact(dead(Auxiliary("neither")).train(mode), torch.randn(8, 4), seconds=0)
+    assert plain.report.refusal is None
+    assert plain.model.first.out_features < 6

@@ -12,9 +12,17 @@ torch = pytest.importorskip("torch")
 
 from shrinkage import L1  # noqa: E402
 from shrinkage._errors import ArgumentError, DataError  # noqa: E402
-from shrinkage.torch import Plan, ProxAdam, decay_report, report  # noqa: E402
-from shrinkage.torch import CSVLogger  # noqa: E402
-from shrinkage.torch import Logger, MLflowLogger, TensorBoardLogger, scalars  # noqa: E402
+from shrinkage.torch import (  # noqa: E402  # noqa: E402
+    CSVLogger,
+    Logger,
+    MLflowLogger,
+    Plan,
+    ProxAdam,
+    TensorBoardLogger,
+    decay_report,
+    report,
+    scalars,
+)
 from shrinkage.training import as_logger  # noqa: E402
 
 
@@ -129,6 +137,13 @@ def test_a_line_that_is_broken_is_named(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("step,name,value\n1,a,0.5\n2,b\n")
     with pytest.raises(DataError, match="line 3"):
+        CSVLogger(path).read()
+
+
+def test_a_byte_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_bytes(b"step,name,value\n1,\xff,0.5\n")
+    with pytest.raises(DataError, match="byte 18 is not UTF-8"):
         CSVLogger(path).read()
 
 

@@ -271,6 +271,13 @@ def test_what_cannot_be_steered_is_refused(optimizer, target, steps, message):
 
 def test_a_state_of_other_penalties_is_refused():
     _, optimizer = two_groups()
-    one = TargetSparsity(ProxAdam([nn.Parameter(torch.ones(3))], penalty=L1(1e-3)), 0.9)
+    one = TargetSparsity(ProxAdam([nn.Parameter(torch.ones(30))], penalty=L1(1e-3)), 0.9)
     with pytest.raises(ArgumentError, match="1 penalties"):
         TargetSparsity(optimizer, 0.9).load_state_dict(one.state_dict())
+
+
+def test_a_target_that_rounds_up_to_every_weight_is_refused():
+    network = nn.Linear(10, 5)
+    TargetSparsity(DualAdam(Plan(network, L1(1e-3)), lr=1e-2), 0.98)
+    with pytest.raises(ArgumentError, match="target must leave a weight; 0.999 of 50"):
+        TargetSparsity(DualAdam(Plan(network, L1(1e-3)), lr=1e-2), 0.999)

@@ -66,17 +66,18 @@ def _end_of_grid(m: Material) -> tuple[str, str] | None:
 
 
 def _linear(m: Material) -> tuple[str, str] | None:
-    """A linear model that does as well."""
+    """A linear model that does as well, or better."""
     if m.linear is None or m.linear.worse > CLEAR * m.linear.worse_se:
         return None
+    how = "better" if m.linear.worse < -CLEAR * m.linear.worse_se else "as well"
     if m.data.target.loss == "multinomial":
-        return "A linear model does as well: save that one, its weights can be read.", _again(m, hidden=())
+        return f"A linear model does {how}: save that one, its weights can be read.", _again(m, hidden=())
     request = m.request
     words = ["shrinkage", "fit", request.data, "--target", request.target]
     words += ["--positive", request.positive] if request.positive is not None else []
     words += [word for name in request.drop for word in ("--drop", name)]
     words += [] if m.out is None else ["--out", str(_beside(m, "linear"))]
-    return "A linear model does as well: fit it, and read its coefficients.", shlex.join(words)
+    return f"A linear model does {how}: fit it, and read its coefficients.", shlex.join(words)
 
 
 def _sparser(m: Material) -> tuple[str, str] | None:

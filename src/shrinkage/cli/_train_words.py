@@ -124,7 +124,11 @@ def _worth(m: Material) -> str:
     """The strength taken beside none at all."""
     free = np.flatnonzero(m.sweep.strengths == 0)
     if not len(free) or m.chosen == free[0]:
-        return "No penalty is as good as any." if len(free) else "Strength 0 was not tried, so there is nothing to say."
+        return (
+            "Strength 0 was taken: no penalty did better."
+            if len(free)
+            else "Strength 0 was not tried, so there is nothing to say."
+        )
     place = int(free[0])
     held, errors = m.sweep.mean, m.sweep.difference_se
     if errors is None or not np.isfinite(held[place]):

@@ -112,7 +112,7 @@ def _read_csv(data: bytes, delimiter: str, source: str, text: Collection[str]) -
     if any(pa.types.is_binary(kind) for kind in frame.schema.types):
         _refuse_bytes(data, delimiter, source, names)
     if frame.num_rows == 0:
-        raise DataError(f"{source} has a header but no rows: nothing to learn from")
+        raise DataError(f"{source} has a header but no rows")
     # Blank names of different lengths: distinct for the reader, unnamed for us.
     distinct = [name if name.strip() else " " * (place + 1) for place, name in enumerate(names)]
     return table_of(frame.rename_columns(distinct), source)

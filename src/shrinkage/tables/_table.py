@@ -131,7 +131,7 @@ def table_of(frame: Any, source: str = "the table") -> Table:
     refuse_duplicates([str(name) for name in names], source)
     table = nw.from_native(frame, eager_only=True)
     if len(table) == 0:
-        raise DataError(f"{source} has columns but no rows: nothing to learn from")
+        raise DataError(f"{source} has columns but no rows")
     columns = [_column(table[name], str(name), place, source) for place, name in enumerate(table.columns)]
     return Table(tuple(columns), len(table), source)
 

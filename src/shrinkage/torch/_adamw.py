@@ -23,6 +23,9 @@ from shrinkage.torch._precision import LOW, warn_of_lost_decay
 from shrinkage.torch._prox import soft_threshold_
 from shrinkage.training import AutoDecay, decay_factor
 
+NO_DEFAULTS = frozenset(("self", "params", "steps_per_epoch", "epochs", "__class__"))
+"""Arguments of the constructor that are of no group."""
+
 
 class AdamW(PenalizedOptimizer):
     r"""Adam with decoupled decay: w ← soft(decay · w - lr · m̂ / d, lr · l1_decay), d = √v̂ + ε.
@@ -108,8 +111,7 @@ class AdamW(PenalizedOptimizer):
         steps_per_epoch: float | None = None,
         epochs: float | None = None,
     ) -> None:
-        passed = ("self", "params", "steps_per_epoch", "epochs", "__class__")
-        defaults = {k: v for k, v in locals().items() if k not in passed}
+        defaults = {k: v for k, v in locals().items() if k not in NO_DEFAULTS}
         self._length = steps_per_epoch, epochs
         self._auto: AutoDecay | None = None
         self._check_decay(weight_decay)

@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from shrinkage._check import check_nonnegative, check_positive_int
 from shrinkage._errors import ArgumentError
-from shrinkage.torch._compact_check import Inputs, call, compare, difference, latencies
+from shrinkage.torch._compact_check import Inputs, call, check_training, compare, difference, latencies
 from shrinkage.torch._compact_layers import LAYERS
 from shrinkage.torch._compact_reader import Reader
 from shrinkage.torch._compact_rewrite import new_numbers, rewrite, with_graph
@@ -90,7 +90,8 @@ def compact(
     Zeros padded around a constant c show at the borders, so c ≠ 0 cannot be folded there; of several such channels
     one stays for all, Σ_j c_j W_j = c_r Σ_j (c_j / c_r) W_j. Layers that mix features otherwise (layer and group
     norms, attention, softmax, recurrent layers) and calls that are not known keep all that enters and leaves them.
-    Outputs are those of evaluation: batch norms count as what they do then; they and dropout train on as before.
+    Outputs are those of evaluation: batch norms count as what they do then; they and dropout train on as before. A
+    network that reads in training what it does not in evaluation (auxiliary heads) is refused where that shows.
     Scattered zeros stay: dense layers cannot use them. Activations are taken to be finite, as 0 · ∞ is not 0.
 
     References
@@ -130,6 +131,7 @@ def compact(
         result, notes, rewritten = _smaller(model, reference, (args, kwargs), unset, first)
         evaluated = _copied(result).eval()
         apart, count = compare(reference, evaluated, (args, kwargs), n_random, tolerance, seed)
+        check_training(_copied(model), _copied(result), (args, kwargs))
     except Refusal as refusal:
         return _refused(model, str(refusal))
     report = _report(reference, result, notes, apart, count, rewritten)

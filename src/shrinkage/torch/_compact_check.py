@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from shrinkage import training
-from shrinkage.training import distance, output_tolerance
+from shrinkage.training import Refusal, distance, output_tolerance
 
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -93,6 +93,32 @@ def call(model: nn.Module, inputs: Inputs) -> Any:
     args, kwargs = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, inputs)
     with torch.no_grad():
         return model(*args, **kwargs)
+
+
+def check_training(before: nn.Module, after: nn.Module, example: Inputs) -> None:
+    """Try both on the example in training mode, each on a copy that may be thrown away.
+
+    Raises
+    ------
+    Refusal
+        If the smaller network fails there, or its outputs have other shapes: training reads what evaluation does not.
+    """
+    devices = {leaf.device.index for leaf in tree_leaves(example) if isinstance(leaf, Tensor) and leaf.is_cuda}
+    with torch.random.fork_rng(devices=sorted(devices)):
+        try:
+            wanted = call(before.train(), example)
+        except Exception:  # one row and a batch norm: what training takes cannot be known from this example
+            return
+        try:
+            got = call(after.train(), example)
+        except Exception as error:
+            said = (str(error).splitlines() or [""])[0]
+            raise Refusal(
+                f"in training forward reads what its outputs do not depend on in evaluation: {said}"
+            ) from None
+    shapes = [[tuple(leaf.shape) for leaf in tree_leaves(each) if isinstance(leaf, Tensor)] for each in (wanted, got)]
+    if shapes[0] != shapes[1]:
+        raise Refusal(f"in training outputs would have the shapes {shapes[1]} in place of {shapes[0]}")
 
 
 def latencies(before: nn.Module, after: nn.Module, example: Inputs, seconds: float) -> tuple[float, float]:

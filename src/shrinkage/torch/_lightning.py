@@ -82,6 +82,9 @@ class LightningPenalty(PenaltyCallback, _CALLBACK):
     *Checkpoints* need nothing more: what the prox and the controller remember lies in the optimizer's state, and
     `trainer.fit(ckpt_path=...)` with the same callback goes on bit for bit.
 
+    *Targets* of zeros are aimed at over the steps that Lightning foresees, which know nothing of `max_time` or early
+    stopping. A target missed by more than a point is warned of at the end.
+
     *Monitors.* `sparsity/total` is logged through the module too, so that `ModelCheckpoint`, `EarlyStopping` and the
     progress bar can ask for it.
 
@@ -128,6 +131,11 @@ class LightningPenalty(PenaltyCallback, _CALLBACK):
         every = self.every_n_epochs
         if every is not None and (trainer.current_epoch + 1) % every == 0 and trainer.global_step != self._reported_at:
             self._report(trainer, pl_module)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Warn where a target of zeros was missed."""
+        if trainer.is_global_zero:
+            self.say_missed()
 
     def _report(self, trainer: Any, pl_module: Any) -> None:
         self._reported_at = trainer.global_step

@@ -106,6 +106,9 @@ class TargetSparsity:
         self._strengths = self._slots.strengths()
         if not any(_largest(strength) > 0 for strength in self._strengths):
             raise ArgumentError("a strength of 0 cannot be multiplied: begin with a small one, such as 1e-4")
+        size = self._slots.size()
+        if math.ceil(self.target * size) >= size:
+            raise ArgumentError(f"target must leave a weight; {target!r} of {size} penalized weights leaves none")
         self._log_factor, self._error, self._start = 0.0, None, None
         self._taken, self._seen = 0, 0
         self._resting = False
@@ -119,6 +122,19 @@ class TargetSparsity:
     def zeros(self) -> float:
         """The share of exact zeros among the penalized weights, counted now."""
         return 1.0 - self._slots.density()
+
+    @property
+    def missed(self) -> str | None:
+        """Why the share of zeros is more than a point from the target, and what to do; None where it is not."""
+        zeros = self.zeros
+        if abs(zeros - self.target) <= 0.01:
+            return None
+        said = f"{100 * zeros:.1f} % of the weights are zero, {100 * self.target:g} % were wanted: "
+        if self.steps is None:
+            return f"{said}{self._taken} steps were taken; tell how many there will be (steps=), or train longer"
+        if self._taken < self.steps:
+            return f"{said}only {self._taken} of {self.steps} steps were taken; tell how many there will be (steps=)"
+        return f"{said}{self.steps} steps were too few; train longer, take a larger learning rate or a stronger penalty"
 
     @property
     def factor(self) -> float:
@@ -294,6 +310,9 @@ class _Slots:
 
     def parameters(self) -> list[Tensor]:
         return [p for p, _ in self.penalized()]
+
+    def size(self) -> int:
+        return sum(p.numel() for p in self.parameters())
 
     @torch.no_grad()
     def density(self) -> float:

@@ -125,6 +125,11 @@ class TrainerPenalty(PenaltyCallback, _CALLBACK):
         if every is not None and state.global_step != self._reported_at and _epochs(state.epoch) % every == 0:
             self._report(state.global_step, args, state, model, others)
 
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **others: Any) -> None:
+        """Warn where a target of zeros was missed."""
+        if state.is_world_process_zero:
+            self.say_missed()
+
     def _report(self, step: int, args: Any, state: Any, model: Any, others: dict[str, Any]) -> None:
         self._reported_at = step
         loader: Any = others.get("train_dataloader")
