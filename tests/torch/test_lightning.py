@@ -13,8 +13,13 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from shrinkage import L1, MCP  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
-from shrinkage.torch import Plan, ProxAdam, Proximal, report  # noqa: E402
-from shrinkage.torch import CSVLogger  # noqa: E402
+from shrinkage.torch import (  # noqa: E402
+    CSVLogger,
+    Plan,
+    ProxAdam,
+    Proximal,
+    report,
+)
 from shrinkage.torch._reading import unwrapped  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -279,5 +279,5 @@ def test_a_state_of_other_penalties_is_refused():
 def test_a_target_that_rounds_up_to_every_weight_is_refused():
     network = nn.Linear(10, 5)
     TargetSparsity(DualAdam(Plan(network, L1(1e-3)), lr=1e-2), 0.98)
-    with pytest.raises(ArgumentError, match="target must leave a weight; 0.999 of 50"):
+    with pytest.raises(ArgumentError, match=r"target must leave a weight; 0\.999 of 50"):
         TargetSparsity(DualAdam(Plan(network, L1(1e-3)), lr=1e-2), 0.999)

@@ -11,8 +11,12 @@ from torch.nn import functional  # noqa: E402
 
 from shrinkage import L1  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
-from shrinkage.torch import Plan, ProxAdam, Proximal  # noqa: E402
-from shrinkage.torch import CSVLogger  # noqa: E402
+from shrinkage.torch import (  # noqa: E402
+    CSVLogger,
+    Plan,
+    ProxAdam,
+    Proximal,
+)
 from shrinkage.torch._reading import unwrapped  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
