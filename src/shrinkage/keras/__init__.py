@@ -11,6 +11,13 @@ except ImportError as error:  # pragma: no cover - tests/test_without.py runs it
     ) from error
 
 from shrinkage.keras import _namespace as _namespace
+from shrinkage.keras._callback import ReportCallback as ReportCallback
+from shrinkage.keras._decay_report import decay_report as decay_report
 from shrinkage.keras._plan import Plan as Plan
 from shrinkage.keras._proximal import Proximal as Proximal
 from shrinkage.keras._regularizer import Regularizer as Regularizer
+from shrinkage.keras._report import report as report
+from shrinkage.training import CSVLogger as CSVLogger
+from shrinkage.training import Logger as Logger
+from shrinkage.training import MLflowLogger as MLflowLogger
+from shrinkage.training import scalars as scalars
