@@ -21,6 +21,8 @@ from shrinkage.torch import _data  # noqa: E402
 from shrinkage.torch._data import Batches, as_batches, split  # noqa: E402
 from shrinkage.torch._loader_batches import LoaderBatches  # noqa: E402
 
+WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 def numbered(n=50, batch_size=8):
     rows = torch.arange(n)
@@ -79,6 +81,7 @@ def test_numbers_of_any_kind_become_tensors():
     batches = Batches(np.ones((4, 2), dtype=np.float64), np.array([True, False, True, True]), 2)
     assert (batches.X.dtype, batches.y.dtype) == (torch.float32, torch.int64)
     assert batches.y.tolist() == [1, 0, 1, 1]
+    assert {Batches([[1.0]], torch.ones(1, dtype=kind)).y.dtype for kind in WHOLE} == {torch.int64}
     kept = torch.ones(4, 2, dtype=torch.float64)
     assert Batches(kept, [0, 1, 2, 3]).X.dtype is torch.float64
     assert Batches([[1, 2], [3, 4]], [0.5, 1]).X.dtype is torch.int64  # tokens stay whole
@@ -148,6 +151,19 @@ def test_a_loader_is_shuffled_and_transformed_by_seed_and_epoch(workers):
     assert (batches.n_rows, batches.steps_per_epoch) == (30, 4)
 
 
+def test_an_epoch_of_persistent_workers_is_that_of_fresh_ones():
+    def loader():
+        return DataLoader(Drawn(), batch_size=8, shuffle=True, num_workers=2, persistent_workers=True)
+
+    running = as_batches(loader())
+    epochs = [list(running.epoch(1, epoch)) for epoch in range(3)]
+    for resumed in (running, as_batches(loader())):
+        for (x, y), (a, b) in zip(resumed.epoch(1, 2), epochs[2], strict=True):
+            assert torch.equal(x, a)
+            assert torch.equal(y, b)
+    assert not torch.equal(epochs[1][0][1], epochs[2][0][1])
+
+
 def test_random_numbers_drawn_between_batches_change_no_batch():
     loader = DataLoader(Drawn(), batch_size=8, shuffle=True)
     quiet = [x for x, _ in as_batches(loader).epoch(0, 0)]
@@ -181,6 +197,15 @@ class OwnOrder(Sampler):
         return len(self.data)
 
 
+class NumPyOrder(OwnOrder):
+    def __init__(self, data):
+        super().__init__(data)
+        self.generator = np.random.default_rng(0)
+
+    def __iter__(self):
+        return iter(self.generator.permutation(len(self.data)).tolist())
+
+
 class Told(OwnOrder):
     epoch = 0
 
@@ -206,7 +231,10 @@ def test_a_loader_says_what_cannot_be_reproduced():
     inside = as_batches(DataLoader(data, batch_sampler=BatchSampler(RandomSampler(data), 8, drop_last=True)))
     assert inside.reproducible
     assert order(inside, 0, 1) == order(inside, 0, 1) != order(inside, 1, 1)
-    assert "the sampler OwnOrder has no `generator`" in as_batches(DataLoader(data, sampler=OwnOrder(data))).note
+    for kind in (OwnOrder, NumPyOrder):
+        doubtful = as_batches(DataLoader(data, batch_size=8, sampler=kind(data)))
+        assert f"the sampler {kind.__name__} has no `generator` of torch's" in doubtful.note
+        assert sorted(order(doubtful, 0, 0)) == list(range(30))  # its own generator is left to it
     endless = as_batches(DataLoader(Endless(), batch_size=5))
     assert "iterable data set Endless" in endless.note
     assert (endless.n_rows, endless.steps_per_epoch) == (None, None)
@@ -217,6 +245,14 @@ def test_dropped_rows_are_not_counted():
     batches = as_batches(DataLoader(Drawn(), batch_size=8, drop_last=True))
     assert (batches.n_rows, batches.steps_per_epoch) == (24, 3)
     assert len(order(batches, 0, 0)) == 24
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 29, 30, 31])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_last_batch_of_one_row_is_known(batch_size, drop_last):
+    batches = as_batches(DataLoader(Drawn(), batch_size=batch_size, drop_last=drop_last))
+    sizes = [len(y) for _, y in batches.epoch(0, 0)]
+    assert batches.ends_in_one_row == (len(sizes) > 1 and sizes[-1] == 1 < sizes[0])
 
 
 def test_inputs_of_several_tensors_pass_through_a_loader():

@@ -28,7 +28,7 @@ class Batches:
     X : tensor or array-like of shape (n_rows, ...)
         Tensors stay as they are. Of anything else, floating numbers take torch's default type and whole numbers int64.
     y : tensor or array-like of shape (n_rows,) or (n_rows, ...)
-        Likewise; booleans become the classes 0 and 1.
+        Likewise; booleans become the classes 0 and 1, and whole numbers of a tensor int64, which losses of torch take.
     batch_size : int >= 1 or None
         None stands for all rows.
 
@@ -52,7 +52,7 @@ class Batches:
 
     def __init__(self, X: Any, y: Any, batch_size: int | None = None) -> None:
         self.X, self.y = _tensor("X", X), _tensor("y", y)
-        if self.y.dtype == torch.bool:
+        if not self.y.is_floating_point():
             self.y = self.y.long()
         if self.X.ndim < 1 or self.y.ndim < 1 or len(self.X) != len(self.y):
             shapes = f"{tuple(self.X.shape)} and {tuple(self.y.shape)}"

@@ -1,6 +1,7 @@
 """What a network is trained for: a loss, row by row and on average, and the score that people read beside it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from shrinkage._errors import ArgumentError, DataError
+from shrinkage._errors import ArgumentError, DataError, ShrinkageError
 from shrinkage.torch._task import Batch, Trainer
 
 
@@ -38,20 +39,20 @@ class Goal:
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """Mean of -log p of the right class."""
-    return functional.cross_entropy(output, target)
+    return functional.cross_entropy(output, target.long())
 
 
 def cross_entropy_rows(output: Tensor, target: Tensor) -> Tensor:
     """-log p of the right class of each row, averaged over further axes."""
-    rows = functional.cross_entropy(output, target, reduction="none")
-    return rows if rows.ndim == 1 else rows.flatten(1).mean(1)
+    return _by_row(functional.cross_entropy(output, target.long(), reduction="none"))
 
 
 def binary_rows(output: Tensor, target: Tensor) -> Tensor:
-    """-log p of the right one of two classes of each row; the output is the log odds of class 1."""
-    return functional.binary_cross_entropy_with_logits(
+    """-log p of the right one of two classes, averaged over the columns of a row; outputs are log odds of class 1."""
+    each = functional.binary_cross_entropy_with_logits(
         output.reshape(target.shape), target.to(output.dtype), reduction="none"
     )
+    return _by_row(each)
 
 
 def binary(output: Tensor, target: Tensor) -> Tensor:
@@ -82,26 +83,44 @@ def goal_of(loss: Any, output: Any, target: Tensor, labels: Tensor | None = None
         All targets, where they are known.
     """
     if callable(loss):
-        return _of_callable(loss, output, target)
-    if loss != "auto":
+        goal = _of_callable(loss, output, target)
+    elif loss != "auto":
         raise ArgumentError(f"loss must be 'auto' or a callable (output, target) -> loss; got {loss!r}")
-    if not isinstance(output, Tensor):
+    elif not isinstance(output, Tensor):
         raise ArgumentError(
             f"loss='auto' needs a model that returns one tensor; it returns {type(output).__name__}: give a callable"
         )
-    if target.is_floating_point():
-        if output.numel() != target.numel():
-            raise ArgumentError(
-                f"the model returns shape {tuple(output.shape)} for a batch of y of shape {tuple(target.shape)}: for a "
-                "regression it needs one output for each column of y"
-            )
-        return Goal("½ squared error", squared, squared_rows, "R2", _squared_residuals)
-    return _of_classes(output, target if labels is None else labels, target)
+    elif target.is_floating_point():
+        goal = _of_numbers(output, target)
+    else:
+        goal = _of_classes(output, target if labels is None else labels, target)
+    with _refusing(f"loss cannot be computed row by row ({goal.name}); reduction='none' may help"):
+        rows = goal.rows(output, target)
+    if rows.shape != (len(target),):
+        raise ArgumentError(f"loss must give one number for each of {len(target)} rows; got {tuple(rows.shape)}")
+    return goal
+
+
+@contextmanager
+def _refusing(said: str) -> Iterator[None]:
+    """What fails in code of the user's is an argument that cannot be used."""
+    try:
+        yield
+    except ShrinkageError:
+        raise
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ArgumentError(f"{said}: {error}") from error
+
+
+def _of_numbers(output: Tensor, target: Tensor) -> Goal:
+    if not _fits(output, target):
+        raise ArgumentError(f"{_shapes(output, target)}: for a regression it needs one output for each column of y")
+    return Goal("½ squared error", squared, squared_rows, "R2", _squared_residuals)
 
 
 def _of_classes(output: Tensor, labels: Tensor, target: Tensor) -> Goal:
     low, high = int(labels.min()), int(labels.max())
-    if output.numel() == target.numel():
+    if _fits(output, target):
         if low < 0 or high > 1:
             raise DataError(
                 f"y holds whole numbers from {low} to {high} and the model has one output: for classes it needs "
@@ -109,15 +128,27 @@ def _of_classes(output: Tensor, labels: Tensor, target: Tensor) -> Goal:
             )
         return Goal("cross entropy of the log odds", binary, binary_rows, "accuracy", _right_sides)
     if output.ndim < 2 or (output.shape[0], *output.shape[2:]) != tuple(target.shape):
-        raise ArgumentError(
-            f"the model returns shape {tuple(output.shape)} for a batch of y of shape {tuple(target.shape)}: for "
-            "classes it must have (n, n_classes) and (n,)"
-        )
+        raise ArgumentError(f"{_shapes(output, target)}: for classes it must have (n, n_classes) and (n,)")
     if low < 0 or high >= output.shape[1]:
         raise DataError(
             f"y must hold classes from 0 to {output.shape[1] - 1}, the model's outputs; got {low} to {high}"
         )
     return Goal("cross entropy", cross_entropy, cross_entropy_rows, "accuracy", _right_classes)
+
+
+def _fits(output: Tensor, target: Tensor) -> bool:
+    """Whether an output has the rows and columns of y, in their order; axes of length 1 and flattened ones aside."""
+    if output.numel() != target.numel():
+        return False
+    if output.numel() == 1:
+        return True
+    ours, theirs = ([length for length in tensor.shape[1:] if length != 1] for tensor in (output, target))
+    same = ours == theirs or min(len(ours), len(theirs)) == 1
+    return output.ndim > 0 and output.shape[0] == target.shape[0] and same
+
+
+def _shapes(output: Tensor, target: Tensor) -> str:
+    return f"the model returns shape {tuple(output.shape)} for a batch of y of shape {tuple(target.shape)}"
 
 
 def _right_classes(outputs: Tensor, target: Tensor) -> Tensor:
@@ -126,8 +157,9 @@ def _right_classes(outputs: Tensor, target: Tensor) -> Tensor:
 
 
 def _right_sides(outputs: Tensor, target: Tensor) -> Tensor:
-    flat = target.reshape(-1)
-    return ((outputs.reshape(len(outputs), -1) > 0) == (flat == 1)).double().sum(1)
+    rows = (len(target), -1)
+    right = (outputs.reshape(len(outputs), *rows) > 0) == (target.reshape(rows) == 1)
+    return right.double().mean(2).sum(1)
 
 
 def _squared_residuals(outputs: Tensor, target: Tensor) -> Tensor:
@@ -137,15 +169,14 @@ def _squared_residuals(outputs: Tensor, target: Tensor) -> Tensor:
 
 def _of_callable(loss: Any, output: Any, target: Tensor) -> Goal:
     name = getattr(loss, "__name__", type(loss).__name__)
-    value = loss(output, target)
     n = len(target)
+    with _refusing(f"loss cannot take the model's output and y; {name} says"):
+        value = loss(output, target)
     if not isinstance(value, Tensor) or not value.is_floating_point():
         raise ArgumentError(f"loss must return a tensor of floating numbers; {name} returns {type(value).__name__}")
-    if value.ndim and value.shape[0] == n:
-        return Goal(name, lambda o, y: _by_row(loss(o, y)).mean(), lambda o, y: _by_row(loss(o, y)))
     if value.ndim:
-        shape = tuple(value.shape)
-        raise ArgumentError(f"loss must return one number per row, or their mean; {name} returns {shape} for {n} rows")
+        _check_rows(name, value, output, target)
+        return Goal(name, lambda o, y: _by_row(loss(o, y)).mean(), lambda o, y: _by_row(loss(o, y)))
 
     def one(o: Any, y: Tensor) -> Tensor:
         return loss(tree_map_only(Tensor, lambda leaf: leaf.unsqueeze(0), o), y.unsqueeze(0))
@@ -155,13 +186,28 @@ def _of_callable(loss: Any, output: Any, target: Tensor) -> Goal:
     if not by_rows:
         kind = type(output).__name__
         raise ArgumentError(f"loss must return one number per row of an output that is a {kind}: reduction='none'")
-    mean = float(rows(output, target).mean())
+    with _refusing(f"loss cannot be computed row by row ({name}); reduction='none' may help"):
+        mean = float(rows(output, target).mean())
     if not abs(mean - float(value)) <= 1e-3 * (abs(mean) + 1e-6):
         raise ArgumentError(
             f"loss must be a mean over rows, which the held-out error needs; {name} returns {float(value):.6g} for a "
             f"batch whose rows have the mean {mean:.6g}: return one number per row, reduction='none'"
         )
     return Goal(name, loss, rows)
+
+
+def _check_rows(name: str, value: Tensor, output: Any, target: Tensor) -> None:
+    """Refuse losses that are not of one row each, such as those of every row with every other, by broadcasting."""
+    n, shape = len(target), tuple(value.shape)
+    made = tuple(output.shape) if isinstance(output, Tensor) else ()
+    of_outputs = shape == made and n not in shape[1:]  # one per output; n of them could be a row against all others
+    if shape[0] == n and (value.numel() == n or shape == tuple(target.shape) or of_outputs):
+        return
+    of = f"outputs of shape {made} and " if made else ""
+    raise ArgumentError(
+        f"loss must return one number per row, or their mean; {name} returns shape {shape} for {n} rows, from {of}y of "
+        f"shape {tuple(target.shape)}"
+    )
 
 
 def _by_row(values: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ class LoaderBatches:
 
     The generators of the loader and of its samplers are replaced for the time of an epoch, and a sampler that has
     `set_epoch` is told the epoch. Random transforms that draw from torch's own stream draw from one that depends on
-    (seed, epoch), in this process and in workers; torch's stream outside is left as it was.
+    (seed, epoch), in this process and in workers; torch's stream outside is left as it was. Workers are begun anew with
+    every epoch, persistent ones too: what they have drawn before would decide what they draw next.
 
     Parameters
     ----------
@@ -52,6 +53,12 @@ class LoaderBatches:
         return rows if rows is None or not self.loader.drop_last else min(rows, (steps or 0) * size)
 
     @property
+    def ends_in_one_row(self) -> bool:
+        """Whether the last batch is known to have a single row, though others have more."""
+        size, rows = self.loader.batch_size, self.n_rows
+        return bool(size and rows) and not self.loader.drop_last and (rows or 0) % size == 1 < (size or 0)
+
+    @property
     def steps_per_epoch(self) -> int | None:
         """Batches of an epoch; None where only reading tells."""
         return None if isinstance(self.loader.dataset, IterableDataset) else _length(self.loader)
@@ -61,7 +68,7 @@ class LoaderBatches:
         with _seeded(self.loader, seed, epoch):
             own = stream(OF_ORDER, seed, epoch).get_state()
             with _torch_stream(own):
-                iterator = iter(self.loader)
+                iterator = self.loader._get_iterator() if self.loader.persistent_workers else iter(self.loader)
                 own = torch.get_rng_state()
             while True:
                 with _torch_stream(own):
@@ -113,18 +120,23 @@ def _doubt(loader: DataLoader[Any]) -> str:
         return f"the iterable data set {kind} decides its own order, so a resumed training may see other batches"
     for sampler in _samplers(loader):
         plain = isinstance(sampler, (SequentialSampler, BatchSampler))
-        if not plain and not hasattr(sampler, "generator") and not hasattr(sampler, "set_epoch"):
+        if not plain and not _has_generator(sampler) and not hasattr(sampler, "set_epoch"):
             return (
-                f"the sampler {type(sampler).__name__} has no `generator` and no `set_epoch`, so its order cannot be "
-                "seeded and a resumed training may see other batches"
+                f"the sampler {type(sampler).__name__} has no `generator` of torch's and no `set_epoch`, so its order "
+                "cannot be seeded and a resumed training may see other batches"
             )
     return ""
+
+
+def _has_generator(one: Any) -> bool:
+    """Whether an object draws from a generator of torch's, or from torch's own stream for want of one."""
+    return isinstance(getattr(one, "generator", ""), (torch.Generator, type(None)))
 
 
 @contextmanager
 def _seeded(loader: DataLoader[Any], seed: int, epoch: int) -> Iterator[None]:
     """The loader and its samplers draw from one stream of (seed, epoch); afterwards from their own again."""
-    holders = [one for one in (loader, *_samplers(loader)) if hasattr(one, "generator")]
+    holders = [one for one in (loader, *_samplers(loader)) if _has_generator(one)]
     before = [one.generator for one in holders]
     drawn = stream(OF_ORDER, seed, epoch)
     try:
