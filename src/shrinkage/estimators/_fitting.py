@@ -18,6 +18,7 @@ from shrinkage._check import check_boolean, check_choice, check_positive, finite
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate, fold_rows, warn_missed
 from shrinkage.design import as_design
+from shrinkage.estimators import _equivalents
 from shrinkage.losses import Loss
 from shrinkage.problem import Problem
 from shrinkage.solvers import Status, column_scale, solve
@@ -46,6 +47,8 @@ class LinearRegressor:
         ndarray of shape (n_samples,), float64
         """
         return linear_predictor(self, X, offset)
+
+    equivalent_calls = _equivalents.equivalent_calls
 
     def __sklearn_tags__(self):
         """Sparse X is accepted."""
@@ -122,6 +125,7 @@ def fit_strength(model: Any, X: Any, y: np.ndarray, loss: Loss, penalty: Any, sa
     solution = solve(problem, tol=model.tol)
     model.coef_, model.intercept_ = solution.coef, solution.intercept
     model.dual_gap_, model.n_iter_, model.status_ = solution.gap, solution.n_iter, solution.status
+    _equivalents.remember(model, y, loss.name, penalty.alpha, penalty.l1_ratio, sample_weight, offset)
     if solution.status is Status.GAP_ABOVE_TOL:
         warn_about_gap(solution.gap / (problem.null.objective or 1.0), model.tol)
     return model
@@ -180,6 +184,7 @@ def fit_folds(
     model.intercept_ = float(best.path.intercepts[chosen])
     model.dual_gap_, model.n_iter_ = float(best.path.gaps[chosen]), best.path.n_passes
     model.status_ = best.path.status[chosen]
+    _equivalents.remember(model, y, loss, model.alpha_, best.path.l1_ratio, sample_weight, offset)
     return model
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from shrinkage._check import weight_vector
 from shrinkage._errors import ArgumentError, DataError
+from shrinkage.estimators import _equivalents
 from shrinkage.estimators._fitting import (
     Routed,
     check_data,
@@ -56,6 +57,8 @@ class TwoClasses:
         """Logarithm of `predict_proba`, exact where a probability rounds to 0 or 1; shape (n_samples, 2)."""
         eta = linear_predictor(self, X, offset)
         return -np.column_stack([Logistic().value(np.zeros_like(eta), eta), Logistic().value(np.ones_like(eta), eta)])
+
+    equivalent_calls = _equivalents.equivalent_calls
 
     def __sklearn_tags__(self):
         """Two classes; sparse X is accepted."""

@@ -42,7 +42,7 @@ def _regularizer(name: str, defaults: dict[str, float]) -> Call:
         return f"import keras\n\nkernel_regularizer = {made}"
 
     def notes(strength: Strength, facts: DataFacts) -> list[str]:
-        said = term_notes(strength, facts)
+        said = term_notes(strength, facts, own_mean=False)
         said += ["Keras' L2 is l2 Σw², without our ½."] if strength.l2 > 0 else []
         if strength.l1 > 0:
             said.append(
@@ -85,7 +85,7 @@ def _optimizer_code(name: str):
 
 def _sgd_notes(strength: Strength, facts: DataFacts) -> list[str]:
     return [
-        *term_notes(strength, facts),
+        *term_notes(strength, facts, own_mean=False),
         "With momentum μ the penalty is 1 - μ of weight_decay, whatever the learning rate: at rest the gradient is "
         "-(1 - μ) weight_decay w. PyTorch's SGD has no such factor.",
     ]
@@ -129,7 +129,9 @@ CALLS = (
         "keras.Ftrl",
         {f"{part}_regularization_strength": 0.0 for part in ("l1", "l2", "l2_shrinkage")},
         ANY, _read_ftrl, _write_ftrl, _ftrl_code, RAN, l1=False, mixed=False,
-        notes=lambda strength, facts: [*term_notes(strength, facts), "It penalizes biases too, and has no ½."],
+        notes=lambda strength, facts: [
+            *term_notes(strength, facts, own_mean=False), "It penalizes biases too, and has no ½.",
+        ],
     ),
     *(_decayed(name, default) for name, default in
       {"AdamW": 0.004, "Adam": None, "Nadam": None, "Adamax": None, "RMSprop": None, "Adagrad": None,

@@ -21,9 +21,9 @@ def term_scale(strength: Strength, facts: DataFacts) -> float:
     return scale
 
 
-def term_notes(strength: Strength, facts: DataFacts) -> list[str]:
-    """What the term is added to, and what it must leave out."""
-    weighed = "weighted mean, Σ sᵢ ℓᵢ / Σ sᵢ" if facts.has_weights else "mean"
+def term_notes(strength: Strength, facts: DataFacts, own_mean: bool = True) -> list[str]:
+    """What the term is added to; with row weights a mean of the user's own making is the weighted one."""
+    weighed = "weighted mean (Σ sᵢ ℓᵢ / Σ sᵢ)" if facts.has_weights and own_mean else "mean"
     named = facts.mean_loss or ("mse" if strength.loss == "squared" else None)
     words = {
         "mse": f"For the {weighed} of (y - η)², twice our ½(y - η)²: strengths are doubled.",
