@@ -1,6 +1,6 @@
 """Speed, accuracy and memory beside other libraries, in one run, as ratios.
 
-usage: python benchmarks/run.py path|cv|small|memory|step|networks|sweep|compact|all [--runs N] [--out FILE]
+usage: python benchmarks/run.py path|cv|small|memory|step|frameworks|networks|sweep|compact|all [--runs N] [--out FILE]
 """
 
 import argparse
@@ -18,6 +18,7 @@ from statistics import median
 import numpy as np
 
 import bench_compact
+import bench_frameworks
 import bench_networks
 import bench_step
 import bench_sweep
@@ -109,12 +110,24 @@ BENCHMARKS = {
     "small": compare_small,
     "memory": compare_memory,
     "step": bench_step.compare_steps,
+    "frameworks": bench_frameworks.compare,
     "networks": bench_networks.compare,
     "sweep": bench_sweep.compare_sweeps,
     "compact": bench_compact.compare,
 }
-TABLES = {"networks": bench_networks.table, "sweep": bench_sweep.table, "compact": bench_compact.table}
-PACKAGES = {"step": ("torch",), "networks": ("torch", "torchao"), "sweep": ("torch",), "compact": ("torch",)}
+TABLES = {
+    "frameworks": bench_frameworks.table,
+    "networks": bench_networks.table,
+    "sweep": bench_sweep.table,
+    "compact": bench_compact.table,
+}
+PACKAGES = {
+    "step": ("torch",),
+    "frameworks": ("jax", "keras", "optax"),
+    "networks": ("torch", "torchao"),
+    "sweep": ("torch",),
+    "compact": ("torch",),
+}
 
 
 def machine() -> dict:
