@@ -55,8 +55,8 @@ class LoaderBatches:
     @property
     def ends_in_one_row(self) -> bool:
         """Whether the last batch is known to have a single row, though others have more."""
-        size, rows = self.loader.batch_size, self.n_rows
-        return bool(size and rows) and not self.loader.drop_last and (rows or 0) % size == 1 < (size or 0)
+        size, rows = self.loader.batch_size or 0, self.n_rows or 0
+        return not self.loader.drop_last and rows > size > 1 and rows % size == 1
 
     @property
     def steps_per_epoch(self) -> int | None:

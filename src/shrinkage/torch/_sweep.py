@@ -152,7 +152,8 @@ def sweep(
     recipe = Recipe(penalty, optimizer, lr, optimizer_options, select, exclude, overrides)
     recipe.check()
     train, held_out = split(data, validation, split_seed, batch_size)
-    setup = set_up(model_fn, recipe, train, held_out, loss, scheduler, scheduler_every, places[0], values[-1])
+    setup = set_up(model_fn, recipe, train, held_out, loss, scheduler, scheduler_every, places, values[-1],
+                   journal is not None)  # fmt: skip
     settings = {
         "strengths": list(values),
         "seeds": list(places),
@@ -214,7 +215,7 @@ def _record(race: Race, runner: Runner, recipe: Recipe, setup: Setup, rule: str)
     status = tuple(runner.stopped.get(strength, "complete") for strength in race.strengths)
     means = tables["held_out"].mean(axis=1)
     found = choose(_columns(race, runner.outcomes, tables["held_out"]), race.strengths, rule, means)
-    notes = [note for note in (*runner.notes, race.train.note, race.held_out.note) if note]
+    notes = [note for note in (*runner.notes, *setup.notes, race.train.note, race.held_out.note) if note]
     return Sweep(
         strengths=np.array(race.strengths),
         seeds=race.seeds,

@@ -1,8 +1,9 @@
 """From what a user says of a sweep to a task that trainers understand, and to the settings that a journal compares."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
 import torch
@@ -12,12 +13,14 @@ from torch.optim import Optimizer
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._adamw import AdamW
 from shrinkage.torch._dual_adam import DualAdam
-from shrinkage.torch._goals import Goal, goal_of
-from shrinkage.torch._members import apply, in_mode, make_template
+from shrinkage.torch._goals import Goal
+from shrinkage.torch._members import make_template
 from shrinkage.torch._optimizer import PenalizedOptimizer
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox_adam import ProxAdam
 from shrinkage.torch._source import Source, digest
+from shrinkage.torch._strengths import at_strength
+from shrinkage.torch._sweep_trial import try_out
 from shrinkage.torch._task import Task
 from shrinkage.training import penalty_text, to_plain
 
@@ -29,7 +32,7 @@ class Recipe:
     Attributes
     ----------
     penalty : Penalty or None
-        Its own strength does not count. Without one, strengths are weight decays.
+        Its own strength does not count; of an array of them, ratios do. Without one, strengths are weight decays.
     optimizer : class, callable (plan, strength) -> Optimizer, or None
     lr, options
         Given to a class.
@@ -48,11 +51,14 @@ class Recipe:
     @property
     def strength_name(self) -> str:
         """What the strengths are, in words."""
-        return "weight_decay" if self.penalty is None else f"strength of {penalty_text(self.penalty)}"
+        if self.penalty is None:
+            return "weight_decay"
+        largest = "largest " if getattr(self.penalty.alpha, "ndim", 0) else ""
+        return f"{largest}strength of {penalty_text(self.penalty)}"
 
     def __call__(self, model: nn.Module, strength: float) -> Optimizer:
         """Return the optimizer of a model at a strength."""
-        penalty = None if self.penalty is None else self.penalty.with_alpha(strength)
+        penalty = None if self.penalty is None else at_strength(self.penalty, strength)
         plan = Plan(model, penalty, select=self.select, exclude=self.exclude, overrides=self.overrides)
         kind = self.kind
         if not isinstance(kind, type):
@@ -108,12 +114,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Setup:
-    """A task, its goal, where it runs, and the settings that decide its results."""
+    """A task, its goal, where it runs, the settings that decide its results, and what a reader should know."""
 
     task: Task
     goal: Goal
     device: torch.device
     settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def set_up(
@@ -124,60 +131,83 @@ def set_up(
     loss: Any,
     scheduler: Callable[[Optimizer], Any] | None,
     scheduler_every: Literal["epoch", "step"],
-    seed: int,
+    seeds: Sequence[int],
     strength: float,
+    kept: bool = False,
 ) -> Setup:
     """Try everything once, on a model that is thrown away, so that what cannot work is refused before training.
 
     Parameters
     ----------
-    seed, strength
-        Of the model and the optimizer that are tried.
+    seeds, strength
+        The first seed and the strength are those of the model and the optimizer that are tried.
+    kept : bool
+        Whether a journal keeps what is done, for which a scheduler must have a state.
     """
-    model = make_template(Task(model_fn, _no_loss, _no_loss, recipe), seed)
+    if isinstance(model_fn, nn.Module) or not callable(model_fn):
+        raise ArgumentError(
+            f"model_fn must be a function that makes a new model at each call, such as lambda: nn.Linear(4, 1); got "
+            f"{type(model_fn).__name__}{', a model' if isinstance(model_fn, nn.Module) else ''}"
+        )
+    blank = Task(model_fn, _no_loss, _no_loss, recipe)
+    model = make_template(blank, seeds[0])
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"model_fn must return a torch module; it returned {type(model).__name__}")
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     optimizer = recipe(model, strength)
-    described = _described(optimizer)  # before a scheduler writes into it
+    optimizer_said = described(optimizer)  # before a scheduler writes into it
     made = None if scheduler is None else scheduler(optimizer)
-    x, y = _first(train.to(device))
-    with in_mode([model], None), torch.no_grad():
-        try:
-            output = apply(model, x)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            what = f"shape {tuple(x.shape)} and type {x.dtype}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise ArgumentError(f"the model of model_fn cannot take a batch of the data ({what}): {error}") from error
-        goal = goal_of(loss, output, y, getattr(train, "y", None))
-        first_loss = float(goal.loss(output, y))
+    _check_scheduler(made, kept)
+    goal, first_loss = try_out(model, train.to(device), held_out.to(device), loss)
     task = Task(model_fn, goal.loss, goal.rows, recipe, scheduler, scheduler_every)
+    start = _digest(model)
     settings = {
-        "model": _without_addresses(str(model)),
+        "model": without_addresses(str(model)),
         "loss": goal.name,
-        "penalty": to_plain(recipe.penalty) if recipe.penalty is None else to_plain(recipe.penalty.with_alpha(1.0)),
-        "optimizer": described,
+        "penalty": to_plain(None if recipe.penalty is None else at_strength(recipe.penalty, 1.0)),
+        "optimizer": optimizer_said,
         "scheduler": None if made is None else _scheduler_described(made) | {"every": scheduler_every},
         "training data": train.fingerprint(),
         "held-out data": held_out.fingerprint(),
-        "initial weights": digest(*model.parameters(), *model.buffers()),
+        "initial weights": start,
         "initial loss": f"{first_loss:.3g}",
         "torch": torch.__version__.partition("+")[0],
+        "shrinkage": version("shrinkage"),
     }
-    return Setup(task, goal, device, settings)
+    notes = _notes_on_starts(start, seeds, blank)
+    return Setup(task, goal, device, settings, notes)
+
+
+def _notes_on_starts(start: str, seeds: Sequence[int], blank: Task) -> tuple[str, ...]:
+    """Say it where seeds do not change the weights at the start."""
+    if len(seeds) < 2 or _digest(make_template(blank, seeds[1])) != start:
+        return ()
+    return (
+        f"model_fn starts from the same weights under seeds {seeds[0]} and {seeds[1]}: standard errors over seeds are "
+        "those of the order of batches and of dropout alone",
+    )
+
+
+def _digest(model: nn.Module) -> str:
+    return digest(*model.parameters(), *model.buffers())
+
+
+def _check_scheduler(scheduler: Any, kept: bool) -> None:
+    """Refuse what makes no steps, and for a journal what has no state that it could keep."""
+    needed = ("step", "state_dict", "load_state_dict") if kept else ("step",)
+    missing = [name for name in needed if not callable(getattr(scheduler, name, None))]
+    if scheduler is not None and missing:
+        why = ", for the journal to go on from" if missing[0] != "step" else ""
+        raise ArgumentError(
+            f"scheduler must make an object with {missing[0]}(){why}; {type(scheduler).__name__} has none"
+        )
 
 
 def _no_loss(output: Any, target: Tensor) -> Tensor:
     raise NotImplementedError
 
 
-def _first(train: Source) -> tuple[Any, Tensor]:
-    """The first batch, of two rows or more if it has them: a loss is tried on it."""
-    for batch in train.in_order():
-        return batch
-    raise ArgumentError("data must have at least one batch; got none")
-
-
-def _described(optimizer: Optimizer) -> dict[str, Any]:
+def described(optimizer: Optimizer) -> dict[str, Any]:
     """An optimizer's class and settings; of its parameters the names, or how many they are."""
     groups = []
     for group in optimizer.param_groups:
@@ -204,9 +234,9 @@ def _plain(value: Any) -> Any:
     try:
         return to_plain(value)
     except ArgumentError:
-        return _without_addresses(repr(value))
+        return without_addresses(repr(value))
 
 
-def _without_addresses(text: str) -> str:
+def without_addresses(text: str) -> str:
     """A text without places in memory, which another process does not share."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
