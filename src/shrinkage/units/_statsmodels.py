@@ -7,12 +7,20 @@ import numpy as np
 from shrinkage._check import check_choice
 from shrinkage.units._call import REQUIRED, Arguments, Call, number, truth, vector
 from shrinkage.units._code import Verbatim, call, literal, response, scaled_columns
-from shrinkage.units._records import DataFacts, Strength
+from shrinkage.units._records import DataFacts, NotExpressible, Strength
 
 RAN = "run against statsmodels 0.15.0"
 FAMILIES = {"Gaussian": "squared", "Binomial": "logistic", "Poisson": "poisson"}
 FAMILY_OF = {loss: family for family, loss in FAMILIES.items()}
 SUM = "multiplies its penalty once, the log-likelihood is a sum over rows"
+PROFILED = (
+    "not expressible: at L1_wt=0 statsmodels' GLM of the Gaussian family divides the residuals by an estimated scale "
+    "that moves with the coefficients, so that its strength has no fixed unit. Take statsmodels.OLS, or WLS"
+)
+ACTIVE = {"maxiter": 10_000, "cnvrg_tol": 1e-12, "zero_tol": 0.0}
+RETURN = (
+    "By default a coefficient that was 0 once never returns, and the fit may miss the minimum; zero_tol=0.0 mends it."
+)
 SPARED = "A scalar alpha would penalize the constant too: the code gives it a 0 of its own."
 
 
@@ -36,6 +44,8 @@ def _read(loss: str | None, has_intercept: bool = True):
         intercept = truth(arguments, "constant") if has_intercept else False
         if loss is None:
             check_choice("family", arguments["family"], tuple(FAMILIES))
+        if loss is None and arguments["family"] == "Gaussian" and number(arguments, "L1_wt") == 0:
+            raise NotExpressible(PROFILED)
         named = loss or FAMILIES[arguments["family"]]
         return Strength(alpha, number(arguments, "L1_wt"), factors, named, intercept)
 
@@ -44,6 +54,8 @@ def _read(loss: str | None, has_intercept: bool = True):
 
 def _write(loss: str | None, has_intercept: bool = True):
     def write(strength: Strength, facts: DataFacts) -> Arguments:
+        if loss is None and strength.loss == "squared" and strength.l1_ratio == 0:
+            raise NotExpressible(PROFILED)
         family = {"family": FAMILY_OF[strength.loss or "squared"]} if loss is None else {}
         constant = {"constant": strength.fit_intercept} if has_intercept else {}
         return {"alpha": _alphas(strength), "L1_wt": strength.l1_ratio, **family, **constant}
@@ -94,7 +106,7 @@ def _ols_code(arguments: Arguments, strength: Strength, facts: DataFacts) -> str
     model = weighted if facts.has_weights else f"sm.OLS({y}, exog)"
     fit = {"alpha": _penalty(arguments, strength), "L1_wt": arguments["L1_wt"]}
     if strength.l1 > 0:
-        fit |= {"maxiter": 10_000, "cnvrg_tol": 1e-12}
+        fit |= ACTIVE
     return _lines(strength, facts, model, fit, _coefficients(strength))
 
 
@@ -106,7 +118,7 @@ def _glm_code(arguments: Arguments, strength: Strength, facts: DataFacts) -> str
         options["var_weights"] = Verbatim("sample_weight / sample_weight.mean()")
     fit = {"alpha": _penalty(arguments, strength), "L1_wt": arguments["L1_wt"]}
     if strength.l1 > 0:
-        fit |= {"maxiter": 10_000, "cnvrg_tol": 1e-12}
+        fit |= ACTIVE
     return _lines(strength, facts, call("sm.GLM", ["y", "exog"], options), fit, _coefficients(strength))
 
 
@@ -117,13 +129,13 @@ def _logit_code(arguments: Arguments, strength: Strength, facts: DataFacts) -> s
 
 
 def _phreg_code(arguments: Arguments, strength: Strength, facts: DataFacts) -> str:
-    fit = {"alpha": _penalty(arguments, strength), "L1_wt": arguments["L1_wt"], "maxiter": 10_000, "cnvrg_tol": 1e-12}
+    fit = {"alpha": _penalty(arguments, strength), "L1_wt": arguments["L1_wt"], **ACTIVE}
     options = {"status": Verbatim("event"), "ties": "breslow"}
     return _lines(strength, facts, call("sm.PHReg", ["time", "exog"], options), fit, "coef = result.params")
 
 
 def _spared(strength: Strength, facts: DataFacts) -> list[str]:
-    return [SPARED] if strength.fit_intercept else []
+    return [*([SPARED] if strength.fit_intercept else []), *([RETURN] if strength.l1 > 0 else [])]
 
 
 def _glm_notes(strength: Strength, facts: DataFacts) -> list[str]:
@@ -136,7 +148,7 @@ def _glm_notes(strength: Strength, facts: DataFacts) -> list[str]:
 
 
 def _logit_notes(strength: Strength, facts: DataFacts) -> list[str]:
-    return ["Its alpha is ours times n_samples, though GLM of the same package divides.", *_spared(strength, facts)]
+    return ["Its alpha is ours times n_samples, though GLM of the same package divides.", *_spared(strength, facts)[:1]]
 
 
 CALLS = (
@@ -155,6 +167,8 @@ CALLS = (
     Call(
         "statsmodels.PHReg", {"alpha": 0.0, "L1_wt": 1.0}, ("cox",), _read("cox", False), _write("cox", False),
         _phreg_code, RAN, weights=False, factors=True, intercept=False,
-        notes=lambda strength, facts: ["The loss is the partial likelihood with Breslow's ties, over n_samples."],
+        notes=lambda strength, facts: [
+            "The loss is the partial likelihood with Breslow's ties, over n_samples.", *_spared(strength, facts)
+        ],
     ),
 )  # fmt: skip
