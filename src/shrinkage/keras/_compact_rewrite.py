@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from shrinkage.keras._compact_graph import array, graph_of, layers_of, numbers, opens
-from shrinkage.keras._compact_layers import DEPTHWISE, TRANSPOSED
+from shrinkage.keras._compact_layers import DEPTHWISE, LAYERS, TRANSPOSED
 from shrinkage.keras._compact_reader import Reader
 from shrinkage.training import Numbers, Refusal, Removal
 
@@ -63,7 +63,11 @@ def _renewed(operation: Any, reader: Reader, removal: Removal) -> Any:
     try:
         config = operation.get_config()
         if isinstance(operation, L.Layer):
-            config = {**config, **_numbers(operation, reader, removal)}
+            config = {
+                **config,
+                **_numbers(operation, reader, removal),
+                **dict.fromkeys(_initializers(operation), "zeros"),
+            }
         return type(operation).from_config(config)
     except Refusal:
         raise
@@ -74,6 +78,11 @@ def _renewed(operation: Any, reader: Reader, removal: Removal) -> Any:
         raise Refusal(
             f"{operation.name} ({type(operation).__name__}) cannot be made anew from its configuration: {said}"
         ) from error
+
+
+def _initializers(layer: Any) -> list[str]:
+    """Attributes with initializers of a layer whose weights are all set later: to draw them first takes long."""
+    return [name for name in vars(layer) if name.endswith("_initializer")] if type(layer) in LAYERS else []
 
 
 def _numbers(layer: Any, reader: Reader, removal: Removal) -> dict[str, Any]:
@@ -155,6 +164,8 @@ def _fill(old: Any, new: Any, name: str, removal: Removal) -> None:
     if brought is not None and added is not None:
         site = next(site for site in removal.ledger.sites if site.name == name)
         _assign(brought, added[removal.places(site.leaving)], name)
+    for attribute in _initializers(old):
+        setattr(new, attribute, getattr(old, attribute))
     if isinstance(new, L.Normalization):
         new.finalize_state()
 
