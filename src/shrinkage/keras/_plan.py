@@ -51,7 +51,8 @@ class Plan:
     Notes
     -----
     *Names* are the paths of variables, `variable.path`, such as "sequential/dense/kernel". Where two layers of one
-    name give two variables the same path, the second layer is "dense#2" here.
+    name give two variables the same path, the second layer is "dense#2" here. A model that is loaded from a file may
+    have shorter paths: Keras leaves out the names of models, "dense/kernel". Patterns without them work on both.
 
     *Patterns.* With `*`, `?` or `[`: a glob for the whole path ("encoder/*/kernel"). Without: whole components at any
     depth ("dense" matches "sequential/dense/kernel", not "sequential/dense_1/kernel"; "gamma" matches every gamma).
@@ -221,8 +222,8 @@ class Plan:
         Parameters
         ----------
         model : keras.Model, optional
-            The model that the plan was made for, so that it traces its training step anew; another model with the
-            same paths, such as a loaded copy, gets the penalties in its place. None adds them to the plan's own
+            The model that the plan was made for, so that it traces its training step anew; another model of the same
+            architecture, such as a loaded copy, gets the penalties in its place. None adds them to the plan's own
             variables; a model that has trained must then be compiled again.
         replace : bool, default False
             Whether to put them in the place of regularizers that are there.
@@ -235,8 +236,8 @@ class Plan:
         Raises
         ------
         ArgumentError
-            If a variable has a regularizer already and `replace` is False; if `model` has other paths or shapes.
-            Nothing is added then.
+            If a variable has a regularizer already and `replace` is False; if `model` has other variables. Nothing is
+            added then.
 
         Notes
         -----
@@ -254,16 +255,16 @@ class Plan:
         1
         """
         check_boolean("replace", replace)
-        there = self if model is None else self._in(model)
+        there = self._in(model) if model is not None else {n: (v, self.layers[n]) for n, v in self.variables.items()}
         for name in self.penalized:
-            found = getattr(there.variables[name], "regularizer", None)
+            found = getattr(there[name][0], "regularizer", None)
             if found is not None and not replace:
                 raise ArgumentError(
                     f"{name!r} has {regularizer_text(found)} in the loss already: replace=True puts the plan's penalty "
                     "in its place"
                 )
         for name, penalty in self.penalties.items():
-            variable, layer = there.variables[name], there.layers[name]
+            variable, layer = there[name]
             variable.regularizer = Regularizer(penalty)
             setting = f"{variable.name}_regularizer"
             if layer is not None and hasattr(layer, setting):
@@ -273,17 +274,15 @@ class Plan:
                 setattr(model, function, None)
         return self.penalized
 
-    def _in(self, model: Any) -> "Plan":
-        """The plan of a model whose variables are these, or have their paths and shapes."""
+    def _in(self, model: Any) -> dict[str, tuple[Any, Any]]:
+        """By path here: the variable and the layer in its place in a model of the same architecture."""
         there = Plan(model)
-        own, other = ({row.name: row.shape for row in plan.rows} for plan in (self, there))
-        wrong = [name for name in self.penalized if own[name] != other.get(name)]
-        if wrong:
-            raise ArgumentError(
-                f"model must have the variables that this plan penalizes; {wrong[0]!r} of shape {own[wrong[0]]} is "
-                f"{'not there' if wrong[0] not in other else f'of shape {other[wrong[0]]} there'}"
-            )
-        return there
+        pairs = list(zip(self.rows, there.rows, strict=False))
+        wrong = [row.name for row, other in pairs if (row.shape, _own(row)) != (other.shape, _own(other))]
+        if wrong or len(there.rows) != len(self.rows):
+            why = f"{wrong[0]!r} has no match there" if wrong else f"that one has {len(there.rows)}"
+            raise ArgumentError(f"model must have the {len(self.rows)} variables of this plan, in their order; {why}")
+        return {row.name: (there.variables[other.name], there.layers[other.name]) for row, other in pairs}
 
     def to_frame(self) -> Any:
         """Return the rows as a pandas DataFrame."""
@@ -302,6 +301,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan: {self.table.summary}>"
+
+
+def _own(row: PlanRow) -> str:
+    """The last part of a path: `kernel`."""
+    return row.name.rpartition("/")[2]
 
 
 def _doubled(name: str, regularizer: Any) -> Alarm:
