@@ -1,5 +1,7 @@
 """One network from dense to sparse: strengths that rise, each start where the last ended, a choice, and a refit."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from shrinkage.torch._dual_adam import DualAdam
 from shrinkage.torch._goals import goal_of
 from shrinkage.torch._members import apply, in_mode, own_random_numbers
 from shrinkage.torch._optimizer import check_penalty
+from shrinkage.torch._path_journal import PathJournal
 from shrinkage.torch._path_run import Run, Rung
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox_adam import ProxAdam
@@ -52,6 +55,7 @@ def path(
     select: Any = None,
     exclude: Any = None,
     overrides: Any = None,
+    journal: str | os.PathLike[str] | None = None,
     progress: Callable[[str], Any] | None = None,
 ) -> NetworkPath:
     r"""Train a network dense, then on at rising strengths, and take the sparsest that is as good as any.
@@ -104,6 +108,10 @@ def path(
         Of the split, the order of batches, and dropout.
     select, exclude, overrides
         Of the `Plan`.
+    journal : path, optional
+        A folder that keeps every rung when it is finished. After a kill or Ctrl-C the same call, on the model as it was
+        at first, goes on from the last of them and ends as if it had not been interrupted, to the bit. `rule` and
+        `most_rungs` may be others: a path that ended too early can be made longer.
     progress : callable (text), optional
         Gets a line after each phase: `print` will do.
 
@@ -115,7 +123,8 @@ def path(
     Raises
     ------
     ArgumentError
-        If an argument is out of range, or the dense network has no weights that the penalty could shrink.
+        If an argument is out of range, the dense network has no weights that the penalty could shrink, or the journal
+        was begun with other settings, data or weights.
 
     References
     ----------
@@ -140,16 +149,16 @@ def path(
     check_positive_int("epochs", epochs, least=0)
     start = time.perf_counter()
     held = _made(model, data, penalty, optimizer, lr, batch_size, loss, validation, seed, (select, exclude, overrides))
-    walk = _Walk(held, epochs, epochs_per_rung, refit, progress or (lambda text: None))
-    status = "complete"
-    try:
-        walk.dense()
-        if target_sparsity is not None:
-            walk.to_target(float(target_sparsity))
-        else:
-            walk.climb(strengths, growth, most_rungs)
-    except KeyboardInterrupt:
-        status = walk.interrupted()
+    book = None
+    if journal is not None:
+        given = strengths if isinstance(strengths, str) else [float(strength) for strength in strengths]
+        settings = {"strengths": given, "epochs": epochs, "epochs_per_rung": epochs_per_rung, "seed": seed}
+        settings |= {"refit": refit, "target_sparsity": target_sparsity, "growth": growth, "batch_size": batch_size}
+        book = PathJournal(journal, held, penalty, settings)
+        start -= book.seconds
+    with contextlib.nullcontext() if book is None else contextlib.closing(book):
+        walk = _Walk(held, epochs, epochs_per_rung, refit, progress or (lambda text: None), start, book)
+        status = walk.go(strengths, growth, most_rungs, target_sparsity)
     found = walk.choose(rule)
     chosen = found.chosen if target_sparsity is None else len(walk.rungs) - 1
     held.put(walk.rungs[chosen].weights)
@@ -167,12 +176,32 @@ class _Walk:
     epochs_per_rung: int
     refit: bool
     say: Callable[[str], Any]
+    start: float
+    book: PathJournal | None = None
     rungs: list[Rung] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     phase: str = "dense training"
     scale: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.book is not None:
+            self.rungs, self.scale = self.book.restore()
+
+    def go(self, strengths: Any, growth: float, most_rungs: int, target: float | None) -> str:
+        """All phases; how they ended."""
+        try:
+            self.dense()
+            if target is not None:
+                self.to_target(float(target))
+            else:
+                self.climb(strengths, growth, most_rungs)
+        except KeyboardInterrupt:
+            return self.interrupted()
+        return "complete"
+
     def dense(self) -> None:
+        if self.rungs:
+            return
         self.scale = float(self.run.judge()[0].mean())
         self.run.set_strength(0.0)
         for done in self.run.train(self.epochs):
@@ -181,8 +210,11 @@ class _Walk:
 
     def climb(self, strengths: Any, growth: float, most_rungs: int) -> None:
         given = None if isinstance(strengths, str) else [float(strength) for strength in strengths]
-        strength = self._first() if given is None else 0.0
-        for place in range(most_rungs if given is None else len(given)):
+        done = len(self.rungs) - 1
+        if given is None and done and self._is_over():
+            return
+        strength = self._first() if given is None and not done else self.rungs[-1].strength
+        for place in range(done, most_rungs if given is None else len(given)):
             strength = given[place] if given is not None else strength * (growth if place else 1.0)
             self.phase = f"rung {place + 1}, strength {strength:.4g}"
             self.run.set_strength(strength)
@@ -198,26 +230,32 @@ class _Walk:
             )
 
     def to_target(self, target: float) -> None:
+        if len(self.rungs) == 1:
+            self._steer(target)
+        missed = abs(self.rungs[-1].zeros - target)
+        if len(self.rungs) > 1 and missed > 0.01:
+            self.notes.append(
+                f"{100 * self.rungs[-1].zeros:.1f} % zeros instead of {100 * target:g} %: more epochs or a larger "
+                "learning rate give the strength time to act"
+            )
+
+    def _steer(self, target: float) -> None:
         first = self._first()
         self.run.set_strength(first)
-        steps = self.run.count_steps()
-        epochs = max(self.epochs, self.epochs_per_rung, -(-FEWEST_STEPS // steps))
+        epochs = max(self.epochs, self.epochs_per_rung, -(-FEWEST_STEPS // self.run.count_steps()))
         control = None
         for control in self.run.steered(target, epochs):
             self.phase = f"the way to {100 * target:g} % zeros, at {100 * control.zeros:.1f} %"
         if control is not None:
             self._keep(first * control.factor)
-            missed = abs(self.rungs[-1].zeros - target)
-            if missed > 0.01:
-                self.notes.append(
-                    f"{100 * self.rungs[-1].zeros:.1f} % zeros instead of {100 * target:g} %: more epochs or a larger "
-                    "learning rate give the strength time to act"
-                )
 
     def interrupted(self) -> str:
+        kept = "" if self.book is None else "; the same call, on the model as it was at first, goes on from there"
         if not self.rungs:
-            self._keep(0.0)  # the dense network as far as it came
-        return f"interrupted (Ctrl-C) in {self.phase}; chosen among the {len(self.rungs)} rungs that were finished"
+            self.rungs.append(self.run.rung(0.0))  # the dense network as far as it came
+        return (
+            f"interrupted (Ctrl-C) in {self.phase}; chosen among the {len(self.rungs)} rungs that were finished{kept}"
+        )
 
     def choose(self, rule: str) -> Choice:
         return choose([rung.rows for rung in self.rungs], [rung.strength for rung in self.rungs], rule)
@@ -245,6 +283,8 @@ class _Walk:
         if self.refit and strength > 0:
             self.phase += ", in its refit"
             rung = self.run.refitted(rung, self.epochs_per_rung)
+        if self.book is not None:
+            self.book.add(rung, self.scale, time.perf_counter() - self.start)
         self.rungs.append(rung)
         name = "dense" if strength == 0 else f"strength {strength:.4g}"
         score = "" if np.isnan(rung.score) else f", {self.run.goal.score_name} {rung.score:.4g}"
