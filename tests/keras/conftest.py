@@ -8,6 +8,10 @@ import pytest
 QUIET = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "requires_trainable_backend: a mark that Keras' own tests carry")
+
+
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     for item in items:

@@ -72,6 +72,13 @@ class Around(keras.optimizers.Optimizer):
         """Exclude variables from the inner optimizer's weight decay."""
         self.inner_optimizer.exclude_from_weight_decay(var_list=var_list, var_names=var_names)
 
+    def set_weights(self, weights: Any) -> None:
+        """Set every variable, in the order of `variables`."""
+        if not self.built:
+            raise ValueError("set_weights needs an optimizer that is built: call build(trainable_variables) first")
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
+
     def save_own_variables(self, store: Any) -> None:
         """Store what is remembered here; Keras stores the inner optimizer after it."""
         for place, variable in enumerate(self._variables):

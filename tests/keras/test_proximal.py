@@ -1,0 +1,351 @@
+"""The prox behind Keras' own optimizers ends at the penalty's minimizer, by the step that each really takes."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from keras import ops  # noqa: E402
+
+from shrinkage import ElasticNet, Lasso, LogisticRegression  # noqa: E402
+from shrinkage._errors import ArgumentError  # noqa: E402
+from shrinkage.keras import Plan, Proximal  # noqa: E402
+from shrinkage.penalties import L1, L1L2, L2, MCP, SCAD, GroupL2  # noqa: E402
+
+optimizers = keras.optimizers
+STEPS = 400
+KINDS = {
+    "SGD": lambda lr=0.3, **more: optimizers.SGD(lr, **more),
+    "SGD with momentum": lambda lr=0.1, **more: optimizers.SGD(lr, momentum=0.8, **more),
+    "SGD with Nesterov's momentum": lambda lr=0.1, **more: optimizers.SGD(lr, momentum=0.8, nesterov=True, **more),
+    "Adam": lambda lr=0.1, **more: optimizers.Adam(lr, **more),
+    "Adam with amsgrad": lambda lr=0.1, **more: optimizers.Adam(lr, amsgrad=True, **more),
+    "AdamW": lambda lr=0.1, **more: optimizers.AdamW(lr, weight_decay=0.0, **more),
+    "Nadam": lambda lr=0.1, **more: optimizers.Nadam(lr, **more),
+    "Adagrad": lambda lr=0.6, **more: optimizers.Adagrad(lr, **more),
+    "RMSprop": lambda lr=0.05, **more: optimizers.RMSprop(lr, **more),
+    "RMSprop with all": lambda lr=0.02, **more: optimizers.RMSprop(
+        lr, momentum=0.8, centered=True, epsilon=0.01, **more
+    ),
+}
+
+
+def regression():
+    """Data whose lasso has zeros, with columns near enough to orthogonal that few hundred steps are many."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 12))
+    X -= X.mean(0)
+    y = X @ np.array([2.0, -1.5, 1.0, 0.5, -0.3] + [0.0] * 7) + 0.5 * rng.normal(size=80)
+    return X, y - y.mean()
+
+
+X, Y = regression()
+GRAM, CORRELATION = (X.T @ X / len(Y)).astype("float32"), (X.T @ Y / len(Y)).astype("float32")
+
+
+def decayed(lr):
+    return optimizers.schedules.CosineDecay(lr, STEPS, alpha=1e-3)
+
+
+def minimized(optimizer, gradient, start, steps=STEPS, name="kernel"):
+    """The weights after full-batch steps of an optimizer, as the backend compiles them."""
+    w = keras.Variable(np.asarray(start, "float32"), name=name)
+    optimizer.build([w])
+    if keras.backend.backend() == "jax":
+        return _by_scan(optimizer, w, gradient, steps)
+    step = lambda: optimizer.apply([gradient(ops.convert_to_tensor(w.value))], [w])  # noqa: E731
+    if keras.backend.backend() == "tensorflow":
+        step = pytest.importorskip("tensorflow").function(step)
+    elif keras.backend.backend() == "torch":
+        step = pytest.importorskip("torch").no_grad()(step)
+    for _ in range(steps):
+        step()
+    return ops.convert_to_numpy(w)
+
+
+def _by_scan(optimizer, w, gradient, steps):
+    jax = pytest.importorskip("jax")
+
+    @jax.jit
+    def every(weights, state):
+        def step(carry, _):
+            weights, state = carry
+            return tuple(map(tuple, optimizer.stateless_apply(list(state), [gradient(weights[0])], list(weights)))), 0
+
+        return jax.lax.scan(step, (tuple(weights), tuple(state)), length=steps)[0]
+
+    weights, state = every([w.value], [v.value for v in optimizer.variables])
+    w.assign(weights[0])
+    for variable, new in zip(optimizer.variables, state, strict=True):
+        variable.assign(new)
+    return ops.convert_to_numpy(w)
+
+
+def of_squares(w):
+    return ops.matmul(ops.convert_to_tensor(GRAM), w) - ops.convert_to_tensor(CORRELATION)
+
+
+def fitted(kind, penalty, **more):
+    lr = KINDS[kind]().learning_rate
+    inner = KINDS[kind](decayed(float(ops.convert_to_numpy(lr))))
+    return minimized(Proximal(inner, {"kernel": penalty}, **more), of_squares, np.full(12, 0.1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_optimizer_ends_at_the_lasso_with_its_exact_zeros(kind):
+    expected = Lasso(alpha=0.15, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
+    found = fitted(kind, L1(0.15))
+    assert 0 < np.sum(expected == 0) < 12
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["SGD with momentum", "Adam", "RMSprop with all"])
+def test_an_elastic_net_ends_at_its_minimizer(kind):
+    expected = ElasticNet(alpha=0.3, l1_ratio=0.5, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
+    found = fitted(kind, L1L2(0.3, 0.5))
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_logistic_regression_ends_at_its_minimizer():
+    labels = (Y > 0).astype("float32")
+    expected = LogisticRegression(alpha=0.05, l1_ratio=1.0, fit_intercept=False, tol=1e-12).fit(X, labels).coef_.ravel()
+    data, target = ops.convert_to_tensor(X.astype("float32")), ops.convert_to_tensor(labels)
+
+    def gradient(w):
+        return ops.matmul(ops.transpose(data), ops.sigmoid(ops.matmul(data, w)) - target) / len(Y)
+
+    found = minimized(Proximal(optimizers.Adam(decayed(0.1)), {"kernel": L1(0.05)}), gradient, np.full(12, 0.1), 800)
+    assert 0 < np.sum(expected == 0) < 12
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "penalty"), [("SGD with momentum", MCP(0.3, 3.0)), ("Adam", SCAD(0.3, 3.7))])
+def test_a_penalty_that_is_not_convex_ends_where_it_is_stationary(kind, penalty):
+    w = fitted(kind, penalty).astype(float)
+    assert 0 < np.sum(w == 0) < 12
+    assert np.max(penalty.violation(w, -(X.T @ (X @ w - Y) / len(Y)))) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("kind", "penalty"),
+    [("SGD with momentum", L1(0.05) + GroupL2(0.15, axis=0)), ("Adam", GroupL2(0.2, axis=0))],
+)
+def test_a_penalty_on_groups_ends_at_its_minimizer_in_the_metric_too(kind, penalty):
+    correlation = ops.convert_to_tensor((X.T @ np.stack([Y, Y**2 - np.mean(Y**2)], 1) / len(Y)).astype("float32"))
+    gram = ops.convert_to_tensor(GRAM)
+    lr = decayed(0.05 if kind == "Adam" else 0.1)
+    optimizer = Proximal(KINDS[kind](lr), {"kernel": penalty})
+    w = minimized(optimizer, lambda w: ops.matmul(gram, w) - correlation, np.full((12, 2), 0.1), 600).astype(float)
+    assert 0 < np.sum(np.all(w == 0, 1)) < 12
+    gradient = GRAM.astype(float) @ w - ops.convert_to_numpy(correlation)
+    assert np.max(penalty.violation(w, -gradient)) < 3e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_strength_zero_no_bit_changes(kind):
+    more = {"clipnorm": 1.0, "weight_decay": 0.01, "use_ema": True, "ema_overwrite_frequency": 3}
+    found = []
+    for wrap in (lambda inner: inner, lambda inner: Proximal(inner, {"*": L1(0.0)})):
+        inner = KINDS[kind](**more | {"weight_decay": 0.01}) if kind != "AdamW" else optimizers.AdamW(0.1, **more)
+        w = minimized(wrap(inner), of_squares, np.linspace(-1, 1, 12), 7)
+        found.append([w, *(ops.convert_to_numpy(variable) for variable in inner.variables)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_under_accumulation_the_prox_acts_on_the_steps_that_are_taken():
+    w, plain = (keras.Variable(np.ones(2, "float32"), name="kernel") for _ in range(2))
+    optimizer = Proximal(optimizers.SGD(0.5, momentum=0.5, gradient_accumulation_steps=3), {"kernel": L1(0.2)})
+    each = Proximal(optimizers.SGD(0.5, momentum=0.5), {"kernel": L1(0.2)})
+    seen = []
+    for step in range(6):
+        optimizer.apply([ops.convert_to_tensor(np.array([0.1 * step, 0.3], "float32"))], [w])
+        seen.append(ops.convert_to_numpy(w).copy())
+    for mean in (0.1, 0.4):
+        each.apply([ops.convert_to_tensor(np.array([mean, 0.3], "float32"))], [plain])
+    np.testing.assert_array_equal(seen[1], [1, 1])
+    np.testing.assert_array_equal(seen[3], seen[2])
+    np.testing.assert_allclose(seen[5], ops.convert_to_numpy(plain), rtol=1e-6)
+
+
+def test_a_step_that_loss_scaling_skips_is_skipped_by_the_prox():
+    inner = Proximal(optimizers.SGD(0.5, momentum=0.5), {"kernel": L1(0.2)})
+    optimizer = optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
+    w = keras.Variable(np.ones(2, "float32"), name="kernel")
+    good, bad = (ops.convert_to_tensor(np.array(g, "float32")) for g in ([0.4, 0.8], [np.inf, 0.4]))
+    optimizer.apply([good], [w])
+    once = ops.convert_to_numpy(w).copy()
+    np.testing.assert_allclose(once, [1 - 0.5 * 0.1 - 0.1, 1 - 0.5 * 0.2 - 0.1], rtol=1e-6)
+    state = [ops.convert_to_numpy(v).copy() for v in inner.variables]
+    optimizer.apply([bad], [w])
+    np.testing.assert_array_equal(ops.convert_to_numpy(w), once)
+    for before, variable in zip(state, inner.variables, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), before)
+
+
+def test_averages_that_overwrite_weights_keep_their_zeros():
+    optimizer = Proximal(
+        optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=4), {"kernel": L1(0.4)}
+    )
+    w = keras.Variable(np.array([1.0, 0.5], "float32"), name="kernel")
+    target = ops.convert_to_tensor(np.array([1.0, 0.1], "float32"))
+    for _ in range(4):
+        optimizer.apply([ops.convert_to_tensor(w.value) - target], [w])
+    found = ops.convert_to_numpy(w)
+    assert found[1] == 0
+    np.testing.assert_allclose(found[0], ops.convert_to_numpy(optimizer._model_variables_moving_average[0])[0])
+    optimizer.finalize_variable_values([w])
+    assert ops.convert_to_numpy(w)[1] == 0
+
+
+def test_a_learning_rate_of_zero_moves_nothing_and_a_warmup_waits():
+    for more in ({}, {"dual": True}):
+        w = keras.Variable(np.array([1.0, 0.0, -0.5], "float32"), name="kernel")
+        optimizer = Proximal(optimizers.Adam(0.0), {"kernel": L1(10.0)}, **more)
+        optimizer.apply([ops.convert_to_tensor(np.array([1.0, 2.0, 3.0], "float32"))], [w])
+        np.testing.assert_array_equal(ops.convert_to_numpy(w), np.array([1.0, 0.0, -0.5], "float32"))
+    for more in ({}, {"dual": True}):
+        w, plain = (keras.Variable(np.array([1.0, -0.5], "float32"), name="kernel") for _ in range(2))
+        optimizer, other = (
+            Proximal(optimizers.Adam(0.1), {"kernel": L1(10.0)}, warmup_steps=2, **more),
+            optimizers.Adam(0.1),
+        )
+        for step in range(3):
+            gradient = ops.convert_to_tensor(np.array([1.0, 0.2], "float32"))
+            optimizer.apply([gradient], [w])
+            other.apply([gradient], [plain])
+            if step < 2:
+                np.testing.assert_allclose(ops.convert_to_numpy(w), ops.convert_to_numpy(plain), rtol=1e-6)
+        np.testing.assert_array_equal(ops.convert_to_numpy(w), [0, 0])
+
+
+def test_weights_without_gradients_shrink_at_the_pace_of_the_floor_and_a_tensor_without_any_stays():
+    w = keras.Variable(np.ones((2, 2), "float32"), name="kernel")
+    optimizer = Proximal(optimizers.Adam(0.001), {"kernel": L1(0.01)}, metric_floor=0.01)
+    gradient = np.zeros((2, 2), "float32")
+    optimizer.apply([ops.convert_to_tensor(gradient)], [w])
+    np.testing.assert_array_equal(ops.convert_to_numpy(w), 1)
+    gradient[0] = 1.0
+    optimizer.apply([ops.convert_to_tensor(gradient)], [w])
+    rms = np.sqrt(0.001 * 0.5 / (1 - 0.999**2))
+    np.testing.assert_allclose(ops.convert_to_numpy(w)[1], 1 - 0.001 * 0.01 / (0.01 * rms), rtol=1e-6)
+
+
+def test_fit_trains_with_it_compiled_and_makes_zeros_where_a_regularizer_makes_none():
+    rng = np.random.default_rng(1)
+    data = rng.normal(size=(64, 20)).astype("float32")
+    target = data[:, :2].sum(1, keepdims=True)
+    counts = {}
+    for kind in ("prox", "loss"):
+        keras.utils.set_random_seed(0)
+        regularizer = keras.regularizers.L1(0.02) if kind == "loss" else None
+        model = keras.Sequential(
+            [
+                keras.Input((20,)),
+                keras.layers.Dense(16, activation="relu", kernel_regularizer=regularizer),
+                keras.layers.Dense(1),
+            ]
+        )
+        adam = optimizers.Adam(0.01)
+        model.compile(Proximal(adam, Plan(model, L1(0.02))) if kind == "prox" else adam, loss="mse")
+        model.fit(data, target, batch_size=32, epochs=20, verbose=0)
+        counts[kind] = int(np.sum(model.get_weights()[0] == 0))
+    assert counts["loss"] == 0
+    assert counts["prox"] > 20
+
+
+def test_layers_that_are_frozen_stay_and_the_others_are_trained():
+    layers = [keras.Input((3,)), keras.layers.Dense(2, name="a"), keras.layers.Dense(1, name="b")]
+    model = keras.Sequential(layers)
+    plan = Plan(model, L1(0.5))
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    optimizer = Proximal(optimizers.SGD(0.1), plan)
+    model.compile(optimizer, loss="mse")
+    model.fit(np.ones((4, 3), "float32"), np.zeros((4, 1), "float32"), epochs=1, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert [variable.path for variable, _ in optimizer.penalized] == [model.layers[1].kernel.path]
+    assert optimizer.penalty_of(model.layers[1].kernel) == L1(0.5)
+    assert optimizer.penalty_of(model.layers[0].kernel) is None
+
+
+def test_an_optimizer_that_has_run_before_is_taken_at_its_steady_pace():
+    w = keras.Variable(np.zeros(1, "float32") + 1.0, name="kernel")
+    inner = optimizers.SGD(0.1, momentum=0.5)
+    for _ in range(60):
+        inner.apply([ops.convert_to_tensor(np.ones(1, "float32"))], [w])
+    w.assign(np.array([10.0], "float32"))
+    Proximal(inner, {"kernel": L1(1.0)}).apply([ops.convert_to_tensor(np.ones(1, "float32"))], [w])
+    np.testing.assert_allclose(ops.convert_to_numpy(w), [10.0 - 0.2 - 0.2], rtol=1e-6)
+
+
+def test_a_bare_penalty_is_for_kernels_alone():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.LayerNormalization()])
+    optimizer = Proximal(optimizers.Adam(), L1(0.1))
+    assert optimizer.penalized == ()
+    optimizer.build(model.trainable_variables)
+    assert [variable.name for variable, _ in optimizer.penalized] == ["kernel"]
+    assert repr(optimizer) == "<Proximal after Adam: L1(alpha=0.1, factors=None) on 1 variable>"
+
+
+class Mine(optimizers.Adam):
+    """A step of somebody's own."""
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        optimizers.Adamax(),
+        optimizers.Lion(),
+        optimizers.Ftrl(),
+        optimizers.Muon(),
+        optimizers.LossScaleOptimizer(optimizers.Adam()),
+        Mine(),
+        Proximal(optimizers.Adam(), L1(0.1)),
+    ],
+    ids=lambda inner: type(inner).__name__,
+)
+def test_an_optimizer_whose_step_is_not_known_is_refused_by_name(inner):
+    with pytest.raises(ArgumentError, match=type(inner).__name__):
+        Proximal(inner, L1(0.1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"plan": 0.1}, "plan"),
+        ({"plan": {3: L1(0.1)}}, "paths or patterns"),
+        ({"plan": {"kernel": 0.1}}, "kernel"),
+        ({"dual": 1}, "dual"),
+        ({"memory": 0.0}, "memory"),
+        ({"metric_floor": -1.0}, "metric_floor"),
+        ({"warmup_steps": -1}, "warmup_steps"),
+        ({"plan": MCP(0.1, 3.0), "dual": True}, "dual=False"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, word):
+    with pytest.raises(ArgumentError, match=word):
+        Proximal(optimizers.Adam(), **arguments)
+
+
+def test_penalties_that_fit_no_variable_are_refused_when_it_is_built():
+    w = keras.Variable(np.ones((2, 2), "float32"), name="kernel")
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ArgumentError, match="matches no parameter"):
+        Proximal(optimizers.Adam(), {"karnel": L1(0.1)}).build([w])
+    with pytest.raises(ArgumentError, match="the plan penalizes"):
+        Proximal(optimizers.Adam(), Plan(other, L1(0.1))).build([w])
+    with pytest.raises(ArgumentError, match="axes"):
+        Proximal(optimizers.Adam(), {"kernel": GroupL2(0.1, axis=3)}).build([w])
+    with pytest.raises(ArgumentError, match="dual=False"):
+        Proximal(optimizers.Adam(), {"kernel": MCP(0.1, 3.0)}, dual=True).build([w])
+
+
+def test_a_decay_beside_an_l2_part_is_warned_of():
+    w = keras.Variable(np.ones((2, 2), "float32"), name="kernel")
+    with pytest.warns(UserWarning, match="decay twice"):
+        Proximal(optimizers.AdamW(weight_decay=0.1), {"kernel": L2(0.1)}).build([w])
+    Proximal(optimizers.AdamW(weight_decay=0.1), {"kernel": L1(0.1)}).build([w])
