@@ -101,6 +101,7 @@ def fit_keras(problem, kind, precision):
     from shrinkage.keras import Proximal
 
     keras.config.set_floatx(precision)
+    keras.config.set_dtype_policy(precision)
     X, y, penalty = data(problem)
     of = settings(problem, kind)
     if kind == "sgd":

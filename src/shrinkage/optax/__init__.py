@@ -24,6 +24,7 @@ from shrinkage.optax._optimizers import prox_sgd as prox_sgd
 from shrinkage.optax._penalties import by_path as by_path
 from shrinkage.optax._prox import prox as prox
 from shrinkage.optax._proximal_gradient import proximal_gradient as proximal_gradient
+from shrinkage.optax._report import report as report
 
 __all__ = [
     "by_path",
@@ -43,4 +44,5 @@ __all__ = [
     "prox_ridge",
     "prox_sgd",
     "proximal_gradient",
+    "report",
 ]

@@ -95,8 +95,8 @@ def proximal_gradient(
     maxls : int
         How often one iteration may shrink its step.
     lower_bound : float, optional
-        What `fun` is never below: 0 for a mean of losses. Makes `state.gap` finite for norms, whose conjugates are
-        infinite outside a ball.
+        What `fun` is never below: 0 for a mean of losses, `-math.inf` where nothing is known. Asks for `state.gap`,
+        which without a finite bound is inf for norms, whose conjugates are infinite outside a ball.
 
     Returns
     -------
@@ -229,9 +229,10 @@ class ProximalGradient:
         prox, of_prox = hoisted(self.prox, params, hyperparams, step)
         judge = gap = None
         of_judge = of_gap = ()
-        if self.stated is not None:
-            stated, lower = self.stated, self.lower_bound
+        stated, lower = self.stated, self.lower_bound
+        if stated is not None:
             judge, of_judge = hoisted(stated.violation, params, hyperparams, params)
+        if stated is not None and lower is not None:
             gap, of_gap = hoisted(lambda p, h, v, g: stated.gap(p, h, v, g, lower), params, hyperparams, value, params)
         theta = {"hyper": hyperparams, "call": (args, kwargs), "closed": (of_fun, of_prox, of_judge, of_gap)}
         problem = _Problem(

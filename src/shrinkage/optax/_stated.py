@@ -85,14 +85,14 @@ class Stated:
             largest.append(jnp.max(distance, initial=0.0))
         return jnp.max(jnp.stack([jnp.asarray(one, kind_of(params)) for one in largest]))
 
-    def gap(self, params: Tree, alphas: list[Any], value: Array, gradient: Tree, lower: float | None) -> Array:
+    def gap(self, params: Tree, alphas: list[Any], value: Array, gradient: Tree, lower: float) -> Array:
         """Return an upper bound of F(params) - min F, for a convex f of this value and gradient; inf if none is known.
 
         With z = -∇f(w), c the largest number in [0, 1] for which g*(c z) is finite, and f >= `lower`,
 
             F(w) - F(u) <= ⟨∇f(w), w⟩ + g(w) + g*(c z) / c + (1/c - 1) (F(w) - lower)    for all u with F(u) <= F(w),
 
-        since f(u) >= f(w) + ⟨∇f(w), u - w⟩ and ⟨z, u⟩ - g(u) <= g*(c z) / c + (1/c - 1) g(u). Without `lower` the bound
+        since f(u) >= f(w) + ⟨∇f(w), u - w⟩ and ⟨z, u⟩ - g(u) <= g*(c z) / c + (1/c - 1) g(u). A `lower` of -inf
         needs c = 1; a leaf without a penalty needs a gradient of 0.
         """
         each = self._each(alphas, params)
@@ -111,7 +111,7 @@ class Stated:
                 continue
             penalty = penalty + jnp.asarray(g.value(w), kind)
             total = total + jnp.asarray(g.conjugate(c.astype(w.dtype) * -slope), kind) / c
-        above = jnp.inf if lower is None else value + penalty - lower
+        above = value + penalty - lower
         excess = total + penalty + jnp.where(c < 1.0, (1.0 / c - 1.0) * above, 0.0)
         return jnp.where(jnp.isnan(excess), jnp.inf, jnp.maximum(excess, 0.0)).astype(kind)
 
