@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from shrinkage.optax._penalized import Leaf, Settings, penalty_link
+from shrinkage.optax._penalized import Leaf, Settings, penalty_link, strengths_of
 from shrinkage.penalties import GroupL2, SparseGroup
 from shrinkage.training import check_dual, check_memory, dual_group_step, dual_step, one_step_per_group
 
@@ -100,9 +100,10 @@ class _Formula:
             new, z, grown = _grouped(leaf, dual, (threshold, group_threshold), self.beta)
         else:
             step = jnp.broadcast_to(leaf.step, leaf.weight.shape)
-            l1, l2 = _strengths(leaf.penalty, leaf.weight)
+            l1, l2 = strengths_of(leaf.penalty, leaf.weight)
             new, z, gamma = dual_step(leaf.weight, dual, threshold, leaf.moved, step * l1, step * l2, self.beta)
             grown = gamma, group_threshold
+        new = jnp.where(leaf.moves, new, leaf.weight)  # or rounding would move groups
         return new, tuple(_kept(leaf, *pair) for pair in zip(memory, (z, *grown), strict=True))
 
 
@@ -119,15 +120,8 @@ def _kept(leaf: Leaf, old: Any, new: Any) -> Any:
     """The memory after a step: as it was where the step was not taken, 0 where the penalty does not act."""
     if isinstance(old, optax.MaskedNode):
         return old
-    return jnp.where(leaf.taken, jnp.where(leaf.active, new, 0.0), old).astype(old.dtype)
-
-
-def _strengths(penalty: Any, like: Any) -> tuple[Any, Any]:
-    """The multipliers of |w| and of ½ w²."""
-    strength = jnp.asarray(penalty.alpha, like.dtype)
-    if penalty.factors is not None:
-        strength = strength * jnp.asarray(penalty.factors, like.dtype)
-    return strength * penalty.l1_ratio, strength * (1.0 - penalty.l1_ratio)
+    taken = jnp.logical_and(leaf.fired, leaf.moves)
+    return jnp.where(taken, jnp.where(leaf.active, new, 0.0), old).astype(old.dtype)
 
 
 def _memory(params: Any, penalties: list[Any]) -> tuple[Any, ...]:

@@ -70,11 +70,11 @@ def l1_decay(decay: Any, learning_rate: Any, mask: Any = None) -> optax.Gradient
     def init(params: Any) -> L1DecayState:
         return L1DecayState(jnp.zeros([], jnp.int32))
 
-    def update(updates: Any, state: L1DecayState, params: Any = None, **extra: Any) -> tuple[Any, L1DecayState]:
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, L1DecayState]:
         if params is None:
             raise ArgumentError(NO_PARAMS)
-        ratio = decay(state.count) if callable(decay) else decay
-        rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        ratio: Any = decay(state.count) if callable(decay) else decay
+        rate: Any = learning_rate(state.count) if callable(learning_rate) else learning_rate
         leaves, structure = jax.tree.flatten(params)
         moves = structure.flatten_up_to(updates)
         flags = flags_of(mask, params)

@@ -27,8 +27,8 @@ class Step:
         The factor of all weights of a tensor; negative once a link has turned the direction.
     metric : array or None
         d, what each weight is divided by, such as √v̂ + ε.
-    root : array or None
-        √v̂ alone.
+    size : 0-d array or None
+        Root mean square of √v̂ over the tensor.
     momentum : number
         The share of itself that a mean or a buffer of gradients keeps.
     fired : bool or 0-d array
@@ -37,7 +37,7 @@ class Step:
 
     number: Any = 1.0
     metric: Any = None
-    root: Any = None
+    size: Any = None
     momentum: Any = 0.0
     fired: Any = True
 
@@ -269,7 +269,7 @@ def _moment(cells: Any, count: Any) -> tuple[Any, Any, Any]:
 def _adam(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
     _refuse_after(steps, "a link with Adam's metric", "behind nothing that has a memory or a metric itself")
     c, b1, second = _moment(cells, after.count)
-    return _over(steps, after.nu, lambda v: _root(v) / second, cells["eps_root"], cells["eps"], c, b1)
+    return _over(steps, after.nu, second, cells["eps_root"], cells["eps"], c, b1)
 
 
 def _belief(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
@@ -278,64 +278,64 @@ def _belief(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buf
 
 def _adamax(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
     _refuse_after(steps, "a link with Adam's metric", "behind nothing that has a memory or a metric itself")
-    return _over(steps, after.nu, lambda v: v, 0.0, 0.0, 1.0, cells["b1"])
+    largest = jax.tree.map(lambda v: v * v, after.nu)  # of |g| itself, not of its square
+    return _over(steps, largest, 1.0, 0.0, 0.0, 1.0, cells["b1"])
 
 
 def _amsgrad(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
     _refuse_after(steps, "a link with Adam's metric", "behind nothing that has a memory or a metric itself")
     b1 = cells["b1"]
     c = 1.0 if cells["bias_correction_mu"] else adam_corrections(jnp.maximum(after.count, 1), b1, 0.0)[0]
-    return _over(steps, after.nu_max, _root, cells["eps_root"], cells["eps"], c, b1)
+    return _over(steps, after.nu_max, 1.0, cells["eps_root"], cells["eps"], c, b1)
 
 
 def _rms(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
-    return _mean_square(cells, steps, after, lambda k, v: _root(v))
+    return _mean_square(cells, steps, after.nu, _correction(cells, after))
 
 
 def _stddev(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
-    means = [jnp.abs(m.astype(jnp.promote_types(m.dtype, jnp.float32))) for m in jax.tree.leaves(after.mu)]
-    second = 1.0
-    if cells["bias_correction"]:
-        second = adam_corrections(jnp.maximum(after.count, 1), 0.0, cells["decay"])[1]
-    # (v / s² - (m / s²)²) s² = v - (m / s)² with s² = 1 - decayᵗ, which divides both.
-    return _mean_square(cells, steps, after, lambda k, v: jnp.sqrt(jnp.maximum(v - (means[k] / second) ** 2, 0.0)))
+    second = _correction(cells, after)
+    # With s² = 1 - decayᵗ, v / s² - (m / s²)² is (v - (m / s)²) / s².
+    centered = jax.tree.map(lambda v, m: jnp.maximum(v - (m / second) ** 2, 0.0).astype(v.dtype), after.nu, after.mu)
+    return _mean_square(cells, steps, centered, second)
 
 
-def _mean_square(cells: Any, steps: list[Step], after: Any, root: Callable[[int, Any], Any]) -> list[Step]:
+def _correction(cells: Any, after: Any) -> Any:
+    """√(1 - decayᵗ) of a mean square that is corrected for bias, else 1."""
+    return adam_corrections(jnp.maximum(after.count, 1), 0.0, cells["decay"])[1] if cells["bias_correction"] else 1.0
+
+
+def _mean_square(cells: Any, steps: list[Step], squares: Any, second: Any) -> list[Step]:
     _refuse_after(steps, "a link with a metric", "behind nothing that has a memory or a metric itself")
-    second = 1.0
-    if cells["bias_correction"]:
-        second = adam_corrections(jnp.maximum(after.count, 1), 0.0, cells["decay"])[1]
     inside, outside = (cells["eps"], 0.0) if cells["eps_in_sqrt"] else (0.0, cells["eps"])
-    roots = [root(k, _wide(v)) / second for k, v in enumerate(jax.tree.leaves(after.nu))]
-    return [_divided(step, r, inside, outside, 1.0, 0.0) for step, r in zip(steps, roots, strict=True)]
+    return _over(steps, squares, second, inside, outside, 1.0, 0.0)
 
 
 def _rss(cells: Any, steps: list[Step], before: Any, after: Any, buffers: Buffers) -> list[Step]:
     _refuse_after(steps, "a link with a metric", "behind nothing that has a memory or a metric itself")
-    return _over(steps, after.sum_of_squares, _root, cells["eps"], 0.0, 1.0, 0.0)
+    return _over(steps, after.sum_of_squares, 1.0, cells["eps"], 0.0, 1.0, 0.0)
 
 
-def _over(
-    steps: list[Step], second: Any, root: Callable[[Any], Any], inside: Any, outside: Any, c: Any, b1: Any
-) -> Any:
-    roots = [root(_wide(v)) for v in jax.tree.leaves(second)]
-    return [_divided(step, r, inside, outside, c, b1) for step, r in zip(steps, roots, strict=True)]
+def _over(steps: list[Step], squares: Any, second: Any, inside: Any, outside: Any, c: Any, b1: Any) -> list[Step]:
+    """The steps times c, divided by d = √(v / second² + inside) + outside, with v = `squares`."""
+    found = []
+    for step, v in zip(steps, jax.tree.leaves(squares), strict=True):
+        wide = v.astype(jnp.promote_types(v.dtype, jnp.float32))
+        mean = wide * (1.0 / (second * second))
+        exact = isinstance(inside, (int, float)) and inside == 0
+        metric = (jnp.sqrt(mean) if exact else jnp.sqrt(mean + inside)) + outside
+        size = jnp.sqrt(_mean(wide)) / second
+        found.append(replace(step, number=step.number * c, metric=metric, size=size, momentum=b1))
+    return found
 
 
-def _divided(step: Step, root: Any, inside: Any, outside: Any, c: Any, b1: Any) -> Step:
-    """The step divided by d = √(root² + inside) + outside."""
-    exact = isinstance(inside, (int, float)) and inside == 0
-    metric = (root if exact else jnp.sqrt(root * root + inside)) + outside
-    return replace(step, number=step.number * c, metric=metric, root=root, momentum=b1)
-
-
-def _root(v: Any) -> Any:
-    return jnp.sqrt(v)
-
-
-def _wide(v: Any) -> Any:
-    return v.astype(jnp.promote_types(v.dtype, jnp.float32))
+def _mean(v: Any) -> Any:
+    """The mean, over the finite numbers alone where others are among them."""
+    if not v.size:
+        return jnp.zeros([], v.dtype)
+    mean = jnp.mean(v)
+    rest = lambda: jnp.mean(jnp.where(jnp.isfinite(v), v, 0.0))  # noqa: E731
+    return jax.lax.cond(jnp.isfinite(mean), lambda: mean, rest)
 
 
 def _refuse_after(steps: list[Step], what: str, where: str) -> None:

@@ -78,8 +78,10 @@ class Leaf:
         How far they move a weight for every unit of gradient.
     active : bool or 0-d array
         Whether the penalty acts at all by now.
-    taken : bool or 0-d array
-        Whether this step moves anything.
+    fired : bool or 0-d array
+        Whether this step is taken.
+    moves : bool or 0-d array
+        Whether its length is anything but 0.
     """
 
     penalty: Any
@@ -87,7 +89,8 @@ class Leaf:
     moved: Any
     step: Any
     active: Any
-    taken: Any
+    fired: Any
+    moves: Any
 
 
 Formula = Callable[[Leaf, tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
@@ -136,7 +139,7 @@ def penalty_link(
         n = len(jax.tree.leaves(params))
         return start(params, () if settings.momentum is None else (jnp.zeros(n, jnp.result_type(float)),))
 
-    def update(updates: Any, state: PenaltyState, params: Any = None, **extra: Any) -> tuple[Any, PenaltyState]:
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, PenaltyState]:
         if params is None:
             raise ArgumentError(NO_PARAMS)
         return _apply(settings, formula, updates, state, params, _told(settings, state, params))
@@ -153,7 +156,7 @@ def _told(settings: Settings, state: PenaltyState, params: Any) -> tuple[list[St
             "shrinkage.optax.chain in its place, or, behind plain gradient descent, give learning_rate and momentum "
             "(0 for none)"
         )
-    rate = settings.learning_rate
+    rate: Any = settings.learning_rate
     rate = rate(state.count) if callable(rate) else rate
     scale = momentum_scale(state.buffers[0], settings.momentum)
     numbers = -rate * step_scale(scale, settings.momentum, settings.nesterov)
@@ -187,7 +190,8 @@ def _apply(
     moves = structure.flatten_up_to(updates)
     penalties = penalties_of(settings.penalty, settings.mask, params)
     memories = [structure.flatten_up_to(tree) for tree in state.memory]
-    begun = state.count >= settings.warmup_steps
+    warmup = settings.warmup_steps
+    begun = (isinstance(warmup, int) and warmup == 0) or state.count >= warmup
     factor = settings.strength(state.count) if callable(settings.strength) else settings.strength
     new_moves, new_memories, sizes = [], [list(kept) for kept in memories], []
     for k, (w, u, step, penalty) in enumerate(zip(leaves, moves, steps, penalties, strict=True)):
@@ -225,36 +229,43 @@ def _leaf(settings: Settings, penalty: Any, w: Any, u: Any, step: Step, last: An
             f"the links before move weights along their gradients, by {-length} times them: a minimizer moves against "
             "them; scale by a negative number, as optax.scale_by_learning_rate does"
         )
-    size, met = last, jnp.asarray(True)
+    size = last
     if step.metric is not None:
-        size = _root_mean_square(step.root)
+        size = step.size.astype(last.dtype)
         before = jnp.where(last < 0, size, last)
         floor = jnp.where(jnp.isfinite(before), settings.metric_floor * before, 0.0).astype(kind)
-        metric = jnp.maximum(step.metric.astype(kind), floor)
-        moved = jnp.where(metric > step.metric, moved * (step.metric.astype(kind) / metric), moved)
-        length, met = length / metric, before != 0
+        metric = step.metric.astype(kind)
+        moved = moved * jnp.where(metric < floor, metric * (1.0 / floor), 1.0)
+        length = jnp.where(before != 0, length, 0.0).astype(kind) / jnp.maximum(metric, floor)
     longest = longest_step(penalty, step.momentum)
     if longest is not None:
         moved = jnp.where(length > longest, moved * (longest / jnp.maximum(length, longest)), moved)
         length = jnp.minimum(length, longest)
-    active = begun & met & jnp.any(jnp.asarray(penalty.alpha) > 0)
-    length = jnp.asarray(length, kind)
-    taken = jnp.logical_and(step.fired, jnp.asarray(step.number) != 0)
-    return Leaf(penalty, weight, moved, length, active, taken), size
+    active = _both(begun, _is_positive(penalty.alpha))
+    return Leaf(penalty, weight, moved, jnp.asarray(length, kind), active, step.fired, _is_nonzero(step.number)), size
+
+
+def _both(one: Any, other: Any) -> Any:
+    """`one` and `other`, as Python's truth where that decides."""
+    if one is True or other is True:
+        return other if one is True else one
+    return jnp.logical_and(one, other)
+
+
+def _is_positive(alpha: Any) -> Any:
+    return alpha > 0 if isinstance(alpha, (int, float)) else jnp.any(jnp.asarray(alpha) > 0)
+
+
+def _is_nonzero(number: Any) -> Any:
+    return number != 0 if isinstance(number, (int, float)) else jnp.asarray(number) != 0
 
 
 def _difference(leaf: Leaf, new: Any, u: Any, w: Any) -> Any:
-    """What to add to the weights so that they become `new`: 0 exactly where that is 0, and u where it is off."""
-    there = leaf.weight + leaf.moved
-    change = jnp.where(new == there, leaf.moved, jnp.where(new == 0, -leaf.weight, new - leaf.weight))
+    """What to add to the weights so that they become `new`, minus the weights exactly where that is 0; u when off."""
     kind = jnp.promote_types(u.dtype, w.dtype)
-    return jnp.where(leaf.active & leaf.taken, change.astype(kind), u.astype(kind))
-
-
-def _root_mean_square(root: Any) -> Any:
-    """Over those numbers whose squares are finite."""
-    squares = root * root
-    return jnp.sqrt(jnp.mean(jnp.where(jnp.isfinite(squares), squares, 0.0))) if root.size else jnp.zeros([])
+    on = _both(leaf.active, leaf.fired)
+    change = (new - leaf.weight).astype(kind)
+    return change if on is True else jnp.where(on, change, u.astype(kind))
 
 
 def _is_off(penalty: Any, factor: Any) -> bool:
@@ -265,3 +276,12 @@ def _scaled(penalty: Any, factor: Any) -> Any:
     if isinstance(factor, (int, float)) and factor == 1:
         return penalty
     return penalty.with_alpha(penalty.alpha * factor)
+
+
+def strengths_of(penalty: Any, like: Any) -> tuple[Any, Any]:
+    """The multipliers of |w| and of ½ w² of an elastic net; a Python number where that is one."""
+    strength = penalty.alpha if isinstance(penalty.alpha, (int, float)) else jnp.asarray(penalty.alpha, like.dtype)
+    if penalty.factors is not None:
+        strength = strength * jnp.asarray(penalty.factors, like.dtype)
+    ratio = float(penalty.l1_ratio)
+    return (0.0 if ratio == 0 else strength * ratio), (0.0 if ratio == 1 else strength * (1.0 - ratio))

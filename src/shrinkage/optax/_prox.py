@@ -5,7 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from shrinkage.optax._penalized import Leaf, Settings, penalty_link
+from shrinkage.optax._penalized import Leaf, Settings, penalty_link, strengths_of
+from shrinkage.penalties import L1, L1L2, L2
 
 
 def prox(
@@ -110,5 +111,16 @@ def prox(
 
 
 def _formula(leaf: Leaf, memory: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    start = jnp.where(leaf.taken, leaf.weight + leaf.moved, leaf.weight)
+    start = leaf.weight + leaf.moved
+    if isinstance(leaf.penalty, (L1, L2, L1L2)):
+        return soft_threshold(leaf.penalty, start, leaf.step), memory
     return leaf.penalty.prox(start, leaf.step), memory
+
+
+def soft_threshold(penalty: Any, v: Any, step: Any) -> Any:
+    """Return the prox of an elastic net as XLA computes it fastest: v - clip(v, -t, t), 0 within t = step l1."""
+    l1, l2 = strengths_of(penalty, v)
+    if not (isinstance(l1, float) and l1 == 0):
+        threshold = step * l1
+        v = v - jnp.clip(v, -threshold, threshold)
+    return v if isinstance(l2, float) and l2 == 0 else v / (1.0 + step * l2)
