@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from shrinkage import L1, L2  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
-from shrinkage.torch import DualAdam, ProxAdam, Proximal, _sweep_run  # noqa: E402
+from shrinkage.torch import DualAdam, ProxAdam, Proximal, ProxSGD, _sweep_run, _sweep_task  # noqa: E402
 from shrinkage.torch._sweep import sweep  # noqa: E402
 from shrinkage.training import Journal  # noqa: E402
 
@@ -89,7 +89,7 @@ def test_after_ctrl_c_at_any_epoch_it_goes_on_and_ends_the_same(tmp_path, mode):
             swept(mode=mode, journal=tmp_path, progress=InterruptedAt(place, epoch))
         (note,) = stopped.value.__notes__
         assert f"{place} of 2 seeds were done" in note
-        assert f"epoch {epoch - 1} of 4" in note
+        assert (f"epoch {epoch - 1} of 4 of the next is kept" if epoch > 1 else "nothing of the next is kept") in note
         assert str(tmp_path) in note
     seen = []
     assert_same(swept(mode=mode, journal=tmp_path, progress=seen.append), whole)
@@ -204,6 +204,85 @@ def test_a_damaged_snapshot_costs_time_and_nothing_else(tmp_path):
     assert_same(result, whole)
     assert "damaged" in result.notes[0]
     assert "seed 1 was trained from its start again" in result.notes[0]
+
+
+class FullDisk:
+    """No space is left for what is written after an epoch."""
+
+    def __init__(self, patched, place, epoch):
+        self.patched, self.where = patched, (place, epoch)
+
+    def __call__(self, progress):
+        if (progress.place, progress.epoch) == self.where:
+            self.patched.setattr(Journal, "put", self.put)
+
+    def put(self, *_):
+        raise OSError(28, "No space left on device")
+
+
+class Mistaken:
+    """A callback with a mistake in it."""
+
+    def __init__(self, _, place, epoch):
+        self.where = place, epoch
+
+    def __call__(self, progress):
+        if (progress.place, progress.epoch) == self.where:
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("kind", "error"), [(FullDisk, OSError), (Mistaken, ZeroDivisionError)])
+def test_after_any_other_error_the_same_call_goes_on_too_and_the_error_says_so(tmp_path, monkeypatch, kind, error):
+    with monkeypatch.context() as patched, pytest.raises(error) as stopped:
+        swept(mode="loop", journal=tmp_path, progress=kind(patched, 1, 3))
+    (note,) = stopped.value.__notes__
+    assert "1 of 2 seeds were done and epoch 2 of 4 of the next is kept" in note
+    assert str(tmp_path) in note
+    seen = []
+    assert_same(swept(mode="loop", journal=tmp_path, progress=seen.append), swept(mode="loop"))
+    assert [(one.place, one.epoch) for one in seen] == [(1, 3), (1, 4)]
+
+
+def test_an_error_that_a_resumed_sweep_would_meet_again_gets_no_such_note(tmp_path):
+    with pytest.raises(ArgumentError, match="every strength diverged") as stopped:
+        swept(mode="loop", journal=tmp_path, optimizer=ProxSGD, lr=3e38)
+    assert not hasattr(stopped.value, "__notes__")
+
+
+@MODES
+def test_a_journal_that_was_begun_on_another_device_goes_on_and_says_so(tmp_path, monkeypatch, mode):
+    """As on a machine without the device: nothing of it can be read to where it was."""
+    append = Journal.append
+
+    def of_cuda(journal, record):
+        append(journal, record | ({"device": "cuda:0"} if "device" in record else {}))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        patched.setattr(Journal, "append", of_cuda)
+        with pytest.raises(KeyboardInterrupt):
+            swept(mode=mode, journal=tmp_path, progress=InterruptedAt(0, 3))
+    (snapshot,) = tmp_path.glob("*snapshot*.pt")
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="CUDA"):
+            torch.load(snapshot, weights_only=True)
+    result = swept(mode=mode, journal=tmp_path)
+    assert result.notes == ("begun on cuda:0 and continued on cpu, whose roundings are others",)
+    assert_same(result, swept(mode=mode))
+
+
+@pytest.mark.parametrize("package", ["shrinkage", "torch"])
+def test_a_journal_of_another_version_is_refused(tmp_path, monkeypatch, package):
+    with monkeypatch.context() as patched:
+        patched.setattr(_sweep_task, "version", lambda name: "0.0.9")
+        patched.setattr(torch, "__version__", "2.0.9")
+        with pytest.raises(KeyboardInterrupt):
+            swept(mode="loop", journal=tmp_path, progress=InterruptedAt(0, 2))
+    with monkeypatch.context() as patched:
+        other = {"shrinkage": (torch, "__version__", "2.0.9"), "torch": (_sweep_task, "version", lambda name: "0.0.9")}
+        patched.setattr(*other[package])
+        with pytest.raises(ArgumentError, match=f"was begun with {package} = '.\\.0.9'; this call has"):
+            swept(mode="loop", journal=tmp_path)
 
 
 def test_snapshots_that_a_kill_left_behind_are_removed(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,49 @@ def test_zeros_behind_the_last_line_are_cut_off(tmp_path):
     path = filled(tmp_path)
     path.write_bytes(path.read_bytes() + bytes(4096))  # what a file system may leave after a power failure
     assert kept(tmp_path) == RECORDS
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 16, 60])
+def test_a_first_line_that_a_power_failure_left_as_zeros_is_begun_anew(tmp_path, length):
+    path = filled(tmp_path, [])
+    path.write_bytes(path.read_bytes()[:length] + bytes(300))
+    assert kept(tmp_path) == []
+    assert path.read_bytes().startswith(b'{"n":0')
+
+
+@pytest.mark.parametrize("text", ["one line of the user's", "one line, ended\n", '{"n":1}\n', "{", "first\nsecond\n"])
+def test_a_file_of_that_name_that_is_no_journal_stays_as_it_is(tmp_path, text):
+    path = tmp_path / "journal.jsonl"
+    path.write_text(text)
+    if text == "{":  # may be the start of ours
+        assert kept(tmp_path) == []
+        return
+    with pytest.raises(DataError, match=r"is not a journal|is damaged"):
+        Journal(tmp_path, SETTINGS)
+    assert path.read_text() == text
+    path.unlink()
+    assert kept(tmp_path) == []  # nothing was held
+
+
+@POSIX
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ArgumentError, match=r"journal must be a folder that can be written; /proc/none cannot"):
+        Journal("/proc/none", SETTINGS)
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("mkdir", "open", "read_bytes"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, name, denied)
+            with pytest.raises(ArgumentError, match=r"can be written.*Permission denied"):
+                Journal(tmp_path / name, SETTINGS)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", denied)
+        with pytest.raises(ArgumentError, match=r"can be written.*Permission denied"):
+            Journal(tmp_path / "mkdir", SETTINGS)
+    for name in ("mkdir", "open", "read_bytes"):
+        assert kept(tmp_path / name) == []  # and nothing was held
 
 
 @pytest.mark.parametrize("how", ["changed", "swapped", "missing"])

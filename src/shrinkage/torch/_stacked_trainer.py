@@ -284,7 +284,9 @@ class StackedTrainer:
         self.step = int(snapshot["step"])
         order = [member["strength"] for member in snapshot["members"]]
         places = [order.index(strength) for strength in self.strengths]
-        self._forget({name: values[places] for name, values in detached_copy(snapshot.get("extra", {})).items()})
+        device = next(iter(self.stacks.parameters.values())).device
+        extra = detached_copy(snapshot.get("extra", {}))
+        self._forget({name: values[places].to(device) for name, values in extra.items()})
 
     def model(self, strength: float) -> nn.Module:
         """Return an own copy of a strength's model in evaluation mode."""

@@ -54,7 +54,8 @@ def sweep(
 
     All strengths of a seed start from the same weights and see the same batches in the same order, so that their
     losses differ by their strengths alone. Where a short measurement says that it is faster, they are trained in one
-    batched run, else one after the other in each step; both give the same results to rounding.
+    batched run, else one after the other in each step; both give the same results to rounding, which training enlarges
+    (see Notes).
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def sweep(
         Different numbers >= 0, in any order.
     penalty : Penalty, optional
         Each training minimizes (mean loss) + this penalty at one of the strengths; its own strength does not count,
-        and penalties in `overrides` keep theirs. Without one, strengths are the weight decays of the optimizer.
+        and penalties in `overrides` keep theirs. An array of strengths keeps its ratios: the largest is that of the
+        sweep. Without a penalty, strengths are the weight decays of the optimizer.
     optimizer : class, or callable (plan, strength) -> Optimizer, optional
         One of this library's classes, or without a penalty one of torch's that has `weight_decay`. The default is
         `DualAdam` for a penalty that it takes, `ProxAdam` for others, `AdamW` without one.
@@ -77,8 +79,8 @@ def sweep(
         Of tensors; a DataLoader has its own.
     loss : "auto" or callable (output, target) -> Tensor
         "auto": cross entropy where y holds whole numbers (of the log odds where the model has one output), ½ squared
-        error, summed over outputs, where it holds others. A callable returns one loss per row or their mean; no
-        penalty in it.
+        error, summed over outputs, where it holds others. Columns of zeros and ones are labels of their own, over which
+        the cross entropy is averaged. A callable returns one loss per row or their mean; no penalty in it.
     validation : float in (0, 1), (X, y) or DataLoader
         The share of the rows held out, of each class alike; or the rows themselves. The same for all seeds.
     seeds : int or sequence of int
@@ -125,7 +127,13 @@ def sweep(
     was stopped has no figures. A journal does not hold the rule: the same trainings may be chosen from by another.
 
     A journal knows the model by its text, its initial weights and its first loss, and functions by what they make,
-    not by their code.
+    not by their code. It is of one version of this library and of torch.
+
+    *To rounding.* The two ways of training differ in the last bits of each step, and training enlarges what differs: in
+    float32, held-out losses were up to 7.5e-4 apart after thousands of steps through ReLU kinks. A bias in front of a
+    batch normalization has a gradient of nothing but rounding, of which Adam makes whole steps: there they were 2e-3
+    apart after 15 steps, though either is as good. Without such biases (``bias=False``), or in float64, they agree to
+    about 1e-6 and 1e-10.
 
     References
     ----------
@@ -165,7 +173,9 @@ def sweep(
     book = None if journal is None else Journal(journal, settings | setup.settings)
     with close(book):
         sources = train.to(setup.device), held_out.to(setup.device)
-        race = Race(setup.task, setup.goal, *sources, values, places, int(epochs), bool(stop_worse), progress)
+        race = Race(
+            setup.task, setup.goal, *sources, values, places, int(epochs), bool(stop_worse), setup.device, progress
+        )
         runner = _runner(race, mode, book)
         runner.run()
         return _record(race, runner, recipe, setup, rule)
@@ -205,8 +215,12 @@ def _runner(race: Race, mode: str, journal: Journal | None) -> Runner:
     else:
         chosen, reason = choose_trainer(race.task, race.strengths, race.seeds[0], race.train.epoch(race.seeds[0], 0))
     if journal is not None and not known:
-        journal.append({"kind": "mode", "mode": chosen, "reason": reason})
-    return Runner(race, chosen, reason, TRAINERS[cast(Any, chosen)], journal)
+        journal.append({"kind": "mode", "mode": chosen, "reason": reason, "device": str(race.device)})
+    runner = Runner(race, chosen, reason, TRAINERS[cast(Any, chosen)], journal)
+    before = known[0].get("device", str(race.device)) if known else str(race.device)
+    if before != str(race.device):
+        runner.notes.append(f"begun on {before} and continued on {race.device}, whose roundings are others")
+    return runner
 
 
 def _record(race: Race, runner: Runner, recipe: Recipe, setup: Setup, rule: str) -> Sweep:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shrinkage._errors import ArgumentError, DataError
+from shrinkage._errors import ArgumentError, DataError, ShrinkageError
 from shrinkage.selection import clearly_worse, lowest, paired_error
 from shrinkage.torch._goals import Goal, scores
 from shrinkage.torch._source import Source
+from shrinkage.torch._sweep_trial import is_finite
 from shrinkage.torch._task import Task, Trainer
 from shrinkage.training import Journal, SweepProgress
 
@@ -38,6 +39,7 @@ class Race:
     seeds: tuple[int, ...]
     epochs: int
     stop_worse: bool
+    device: torch.device
     progress: Callable[[SweepProgress], Any] | None = None
 
 
@@ -139,15 +141,25 @@ class Runner:
                 self._keeper.flush()
             stop.add_note(self._how_to_go_on())
             raise
+        except ShrinkageError:
+            raise
+        except Exception as error:  # a full disk, a callback of the user's: what is done is done
+            if self._keeper is not None:
+                with contextlib.suppress(OSError):
+                    self._keeper.flush()
+                error.add_note(self._how_to_go_on())
+            raise
 
     def _how_to_go_on(self) -> str:
         done = f"{len(self.outcomes)} of {len(self.race.seeds)} seeds were done"
         if self.journal is None:
             return f"the sweep was interrupted when {done}; with journal='folder' the same call would go on from here"
-        epoch = 0 if self._last is None else self._last["run"]["epoch"]
+        kept = "nothing of the next is kept yet"
+        if self._last is not None:
+            kept = f"epoch {self._last['run']['epoch']} of {self.race.epochs} of the next is kept"
         return (
-            f"the sweep was interrupted when {done} and epoch {epoch} of {self.race.epochs} of the next is kept in "
-            f"{self.journal.folder}: the same call goes on from there"
+            f"the sweep was interrupted when {done} and {kept} in {self.journal.folder}: the same call goes on from "
+            "there"
         )
 
     def _run_seed(self, place: int) -> None:
@@ -171,7 +183,7 @@ class Runner:
         if record is not None and record["run"]["place"] == place:
             try:
                 path = self._journal().path_of(record["file"])
-                snapshot = torch.load(path, weights_only=True)
+                snapshot = torch.load(path, weights_only=True, map_location=self._to_here)
             except DataError as error:
                 self.notes.append(f"{error}; seed {self.race.seeds[place]} was trained from its start again")
             else:
@@ -182,6 +194,10 @@ class Runner:
                 return run, trainer
         run = SeedRun(place, live, [[] for _ in self.race.strengths])
         return run, self._make(self.race.task, live, self.race.seeds[place])
+
+    def _to_here(self, storage: Any, place: str) -> Any:
+        """Where a stored tensor goes: to the CPU if the device that it was on is not this sweep's."""
+        return None if place in ("cpu", str(self.race.device)) else storage
 
     def _note(self, run: SeedRun, trainer: Trainer, means: Tensor, rows: Tensor) -> Tensor:
         """Write down an epoch's losses, drop who leaves; return the row losses of those who stay."""
@@ -197,6 +213,7 @@ class Runner:
             return rows
         run.stopped += [[strength, text] for strength, text in leaving.items()]
         if len(leaving) == len(run.live):
+            self._refuse_holes(leaving[run.live[0]])
             raise ArgumentError(
                 f"every strength {leaving[run.live[0]]}: take a lower lr, or look at the scale of the data"
             )
@@ -205,6 +222,15 @@ class Runner:
         run.train = [run.train[place] for place in staying]
         run.live = [run.live[place] for place in staying]
         return rows[staying]
+
+    def _refuse_holes(self, said: str) -> None:
+        """Name a batch that made every strength diverge."""
+        for name, source in (("data", self.race.train), ("validation", self.race.held_out)):
+            for place, batch in enumerate(source.in_order()):
+                if not is_finite(batch):
+                    raise DataError(
+                        f"every strength {said}: batch {place + 1} of {name} holds numbers that are not finite"
+                    )
 
     def _progress(self, run: SeedRun, means: Tensor, held_out: Tensor) -> SweepProgress:
         race = self.race

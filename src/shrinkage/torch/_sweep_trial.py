@@ -45,8 +45,8 @@ def try_out(model: nn.Module, train: Source, held_out: Source, loss: Any) -> tup
     _try_step(model, goal, x, y)
     if isinstance(train, LoaderBatches) and train.ends_in_one_row:
         end = "; drop_last=True or another batch_size has no such batch"
-        alone = tree_map_only(Tensor, lambda tensor: tensor[:1], (x, y))
-        _try_step(model, goal, *alone, ", such as the last one of the DataLoader" + end)
+        x, y = tree_map_only(Tensor, lambda tensor: tensor[:1], (x, y))
+        _try_step(model, goal, x, y, ", such as the last one of the DataLoader" + end)
     return goal, first_loss
 
 
@@ -72,7 +72,7 @@ def _refusing(said: str, x: Any, hint: str = "") -> Iterator[None]:
         yield
     except ShrinkageError:
         raise
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
         what = f"shape {tuple(x.shape)} and type {x.dtype}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise ArgumentError(f"{said} ({what}){hint}: {error}") from error
 

@@ -14,6 +14,8 @@ from shrinkage._errors import ArgumentError, DataError
 
 FORMAT = 1
 LINES, LOCK, PREFIX = "journal.jsonl", "journal.lock", "journal-"
+_HEAD = b'{"n":0,"record":'
+"""What the first line begins with, a torn one as far as it goes; zeros may follow after a power failure."""
 _HELD: set[tuple[int, str]] = set()
 _HELD_GUARD = threading.Lock()
 
@@ -36,9 +38,10 @@ class Journal:
     Raises
     ------
     ArgumentError
-        If the settings differ (the message names them), or another process, or this one, is writing the journal.
+        If the folder cannot be written, the settings differ (the message names them), or another process, or this one,
+        is writing the journal.
     DataError
-        If a line before the last is damaged: no kill does that.
+        If a line before the last is damaged, which no kill does, or the file of that name is not a journal.
 
     Notes
     -----
@@ -59,19 +62,23 @@ class Journal:
     def __init__(self, folder: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         wanted = plain_settings(settings)
-        made = not self.folder.exists()
+        self._lock: int | None = None
         try:
+            made = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise ArgumentError(f"journal must be a folder; {self.folder} is a file") from None
-        if made:
-            sync_folder(self.folder.absolute().parent)
-        self._key = (os.getpid(), str(self.folder.resolve()))
-        self._lock = _lock(self.folder / LOCK, self._key)
-        try:
+            if made:
+                sync_folder(self.folder.absolute().parent)
+            self._key = (os.getpid(), str(self.folder.resolve()))
+            self._lock = _lock(self.folder / LOCK, self._key)
             self._open(wanted)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, (FileExistsError, NotADirectoryError)):
+                raise ArgumentError(f"journal must be a folder; {self.folder} is a file") from None
+            if isinstance(error, OSError):
+                raise ArgumentError(
+                    f"journal must be a folder that can be written; {self.folder} cannot: {error}"
+                ) from error
             raise
 
     def _open(self, wanted: dict[str, Any]) -> None:
@@ -93,6 +100,8 @@ class Journal:
         """Take up what is in the file, cut off a torn end, and return the first record."""
         content = self._path.read_bytes()
         records, self._sum, end = _parse(content, self._path)
+        if not records and not _HEAD.startswith(content.rstrip(b"\0")[: len(_HEAD)]):
+            raise DataError(f"{self._path} is not a journal of this library: take another folder, or move the file")
         if end < len(content):
             os.truncate(self._path, end)
             os.fsync(self._stream.fileno())
