@@ -29,9 +29,9 @@ def facts_of(data, loss):
     return {"y": data["y"][loss], "sample_weight": data["sample_weight"], "offset": data["offset"]}
 
 
-def run(conversion, data, loss, **more):
+def run(conversion, data, response, /, **more):
     """The names that the code to paste defines, run as it stands."""
-    names = {"X": data["X"], "y": data["y"][loss], "sample_weight": data["sample_weight"], "offset": data["offset"]}
+    names = {"X": data["X"], "y": data["y"][response], "sample_weight": data["sample_weight"], "offset": data["offset"]}
     names |= more
     exec(conversion.code, names)
     return names
