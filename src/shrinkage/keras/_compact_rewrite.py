@@ -55,7 +55,7 @@ def _input(tensor: Any) -> Any:
     layer = tensor._keras_history.operation
     optional = {"optional": True} if getattr(layer, "optional", False) else {}
     sparse = {"sparse": True} if getattr(tensor, "sparse", False) else {}
-    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name, **sparse, **optional)
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=layer.name, **sparse, **optional)
 
 
 def _renewed(operation: Any, reader: Reader, removal: Removal) -> Any:
