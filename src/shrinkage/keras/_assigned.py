@@ -66,7 +66,7 @@ def assign(source: Source, variables: list[Any]) -> list[Assigned]:
     ArgumentError
         If a pattern matches no variable, a penalty does not fit one, or a plan was made for another model.
     """
-    if source is None:
+    if source is None or not variables:
         return []
     here = Plan(variables)
     if isinstance(source, Plan):

@@ -75,7 +75,7 @@ class Around(keras.optimizers.Optimizer):
     def set_weights(self, weights: Any) -> None:
         """Set every variable, in the order of `variables`."""
         if not self.built:
-            raise ValueError("set_weights needs an optimizer that is built: call build(trainable_variables) first")
+            super().set_weights(weights)  # which says so
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
