@@ -12,6 +12,7 @@ except ImportError as error:  # pragma: no cover - tests/test_without.py runs it
 
 from shrinkage.keras import _namespace as _namespace
 from shrinkage.keras._callback import ReportCallback as ReportCallback
+from shrinkage.keras._compact import compact as compact
 from shrinkage.keras._decay_report import decay_report as decay_report
 from shrinkage.keras._plan import Plan as Plan
 from shrinkage.keras._proximal import Proximal as Proximal

@@ -104,7 +104,7 @@ def compact(
     Examples
     --------
     >>> import keras
-    >>> from shrinkage.keras._compact import compact
+    >>> from shrinkage.keras import compact
     >>> model = keras.Sequential(
     ...     [keras.Input((20,)), keras.layers.Dense(64, activation="relu"), keras.layers.Dense(3)]
     ... )
