@@ -108,7 +108,8 @@ class ReportCallback(keras.callbacks.Callback):
         self._begin()
         if getattr(self.model, "optimizer", None) is None:
             raise ArgumentError("the model must be compiled with an optimizer before it is reported on")
-        if self.model.built:
+        model: Any = self.model
+        if model.built:
             self._introduce()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -139,7 +140,7 @@ class ReportCallback(keras.callbacks.Callback):
     def _introduce(self) -> None:
         self._introduced = True
         if self.show is not None:
-            model = self.model
+            model: Any = self.model
             _, proximal = around(model.optimizer)
             applied = f"\napplied by {proximal!r}" if proximal is not None else ""
             self.show(f"{plan_of(model, model.optimizer, self.plan)}{applied}")

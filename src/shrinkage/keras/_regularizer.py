@@ -61,7 +61,7 @@ class Regularizer(keras.regularizers.Regularizer):
 
     def __call__(self, x: Any) -> Any:
         """Return g(x), a 0-d tensor of the type of `x`."""
-        w = keras.ops.convert_to_tensor(x)
+        w: Any = keras.ops.convert_to_tensor(x)
         w = keras.ops.reshape(w, w.shape)  # a variable's value: TensorFlow lets the variable itself pass for a tensor
         return self.penalty.value(w) if isinstance(self.penalty, L2) else _with_slope(self.penalty, w)
 
@@ -87,7 +87,7 @@ class Regularizer(keras.regularizers.Regularizer):
         ArgumentError
             If it is another one, or both its strengths are 0.
         """
-        found = keras.regularizers.get(regularizer) if isinstance(regularizer, str) else regularizer
+        found: Any = keras.regularizers.get(regularizer) if isinstance(regularizer, str) else regularizer
         if isinstance(found, Regularizer):
             return cls(found.penalty)
         kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
@@ -135,9 +135,10 @@ def _with_slope(penalty: Any, w: Any) -> Any:
 
     Backends differ at corners: the derivative of |w| at 0 is 1 in JAX and 0 in others, that of ‖w‖ at 0 is NaN.
     """
-    still = keras.ops.stop_gradient(w)
-    slope = keras.ops.sign(still) * penalty.violation(still, namespace_of(still).zeros_like(still))
-    return keras.ops.stop_gradient(penalty.value(still)) + keras.ops.sum((w - still) * keras.ops.stop_gradient(slope))
+    still: Any = keras.ops.stop_gradient(w)
+    slope: Any = keras.ops.sign(still) * penalty.violation(still, namespace_of(still).zeros_like(still))
+    height: Any = keras.ops.stop_gradient(penalty.value(still))
+    return height + keras.ops.sum((w - still) * keras.ops.stop_gradient(slope))
 
 
 def _lists(value: Any) -> Any:
@@ -146,4 +147,5 @@ def _lists(value: Any) -> Any:
         return {key: _lists(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_lists(inner) for inner in value]
-    return keras.ops.convert_to_numpy(value).tolist() if hasattr(value, "shape") else value
+    array: Any = keras.ops.convert_to_numpy(value) if hasattr(value, "shape") else None
+    return value if array is None else array.tolist()

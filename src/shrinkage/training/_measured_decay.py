@@ -71,14 +71,15 @@ def _share(reading: StepReading, l2: Number, has_l2: bool) -> Number | None:
     """What one step takes from each weight, as a share of it; None where that needs a state that nobody knows."""
     share: Number = 0.0 if reading.share is None else min(reading.share, 2.0 - reading.share)
     coupled = reading.weight_decay if reading.decay == "coupled" else 0.0
-    if reading.length is None and (coupled or has_l2):
+    length: Number = reading.length
+    if length is None and (coupled or has_l2):
         return None
     if coupled and reading.momentum:
         share = _both(share, momentum_decay(reading.lr * coupled, *reading.momentum))
     elif coupled:
-        share = _both(share, reading.length * coupled)
+        share = _both(share, length * coupled)
     if has_l2:
-        pull = reading.length * l2
+        pull = length * l2
         share = _both(share, pull / (1.0 + pull))
     return share
 
