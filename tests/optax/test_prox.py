@@ -14,7 +14,7 @@ from shrinkage._errors import ArgumentError  # noqa: E402
 from shrinkage.optax import by_path, chain, dual_averaging, prox, prox_adam  # noqa: E402
 
 FACTORS = np.r_[0.0, 3.0, np.linspace(0.5, 2.0, 8)]
-COSINE = optax.cosine_decay_schedule(0.05, 1500)
+COSINE = optax.cosine_decay_schedule(0.05, 1500)  # and no step after that
 CHAINS = {
     "sgd": lambda: optax.sgd(0.2),
     "momentum": lambda: optax.sgd(0.02, 0.9),
@@ -25,7 +25,7 @@ CHAINS = {
     "amsgrad": lambda: optax.amsgrad(COSINE),
     "adabelief": lambda: optax.adabelief(COSINE),
     "adamax": lambda: optax.adamax(COSINE),
-    "rmsprop": lambda: optax.rmsprop(COSINE),
+    "rmsprop": lambda: optax.rmsprop(optax.cosine_decay_schedule(0.02, 4000)),
     "adagrad": lambda: optax.adagrad(1.0),
     "yogi": lambda: optax.yogi(COSINE),
     "injected": lambda: optax.inject_hyperparams(optax.adam)(COSINE),
@@ -68,7 +68,7 @@ def test_every_chain_ends_at_the_lasso_and_the_elastic_net(name):
     }
     with jax.enable_x64(True):
         start = {key: jnp.full(10, 0.01) for key in penalties}
-        ends, _ = train(chain(CHAINS[name](), prox(penalties)), least_squares(X, y), start, 1500)
+        ends, _ = train(chain(CHAINS[name](), prox(penalties)), least_squares(X, y), start, 4000)
     for key, w in ends.items():
         best = oracles[key].fit(X, y).coef_
         assert 0 < np.count_nonzero(best) < best.size
