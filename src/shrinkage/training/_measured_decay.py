@@ -71,7 +71,7 @@ def _share(reading: StepReading, l2: Number, has_l2: bool) -> Number | None:
     """What one step takes from each weight, as a share of it; None where that needs a state that nobody knows."""
     share: Number = 0.0 if reading.share is None else min(reading.share, 2.0 - reading.share)
     coupled = reading.weight_decay if reading.decay == "coupled" else 0.0
-    length: Number = reading.length
+    length: Any = reading.length  # without coupled decay and L2 it is not used
     if length is None and (coupled or has_l2):
         return None
     if coupled and reading.momentum:
