@@ -315,12 +315,34 @@ def test_weights_can_be_saved_and_loaded_as_tensors(quick):
         ({"optimizer": AdamW}, "AdamW"),
         ({"optimizer": "Adam"}, "optimizer"),
         ({"epochs_per_rung": 0}, "epochs_per_rung"),
-        ({"target_sparsity": 1.5}, "between 0 and 1"),
+        ({"target_sparsity": 1.5}, "target_sparsity must be between 0 and 1"),
+        ({"target_sparsity": 1.0}, "share of zeros between 0 and 1"),
+        ({"target_sparsity": 0.9999}, "must leave a weight"),
     ],
 )
-def test_what_cannot_be_walked_is_refused(options, message):
+def test_what_cannot_be_walked_is_refused_before_any_training(options, message):
+    model = network()
+    before = [p.clone() for p in model.parameters()]
     with pytest.raises(ArgumentError, match=message):
-        walked(**options)
+        walked(model, **options)
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [(None, 1e-2), (ProxSGD, 0.1)])
+def test_an_array_of_strengths_keeps_its_ratios(optimizer, lr):
+    """Columns at no strength lose nothing, and the doubled array is the same path."""
+    weights = np.where(np.arange(12) < 4, 0.0, np.where(np.arange(12) < 8, 1.0, 4.0))
+    found = []
+    for scale in (1.0, 2.0):
+        model = network()
+        penalty = GroupL2(scale * weights, axis=1)
+        walked(model, penalty=penalty, select=["0.weight"], strengths=[4.0], optimizer=optimizer, lr=lr,
+               refit=False, rule="min")  # fmt: skip
+        found.append(model[0].weight.detach().clone())
+    assert torch.equal(*found)
+    left = (found[0] != 0).any(0)
+    assert left[:4].all()
+    assert not left[8:].any()
 
 
 @pytest.mark.slow

@@ -159,7 +159,7 @@ def test_an_array_of_strengths_keeps_its_ratios(mode):
     np.testing.assert_array_equal(one.held_out, other.held_out)
     assert (one.held_out != plain.held_out).all()
     assert one.strength_name == "largest strength of GroupL2(axis=1)"
-    doubled = swept(penalty=GroupL2(2 * weights, axis=1), optimizer=ProxAdam, **settings)
+    doubled = swept(penalty=GroupL2(2 * weights, axis=1), **settings)  # by ProxAdam, as dual averaging takes none
     np.testing.assert_array_equal(doubled.held_out, swept(penalty=GroupL2(weights, axis=1), optimizer=ProxAdam,
                                                           **settings).held_out)  # fmt: skip
 

@@ -24,6 +24,7 @@ from shrinkage.torch._path_journal import PathJournal
 from shrinkage.torch._path_run import Run, Rung
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox_adam import ProxAdam
+from shrinkage.torch._strengths import at_strength, has_many, largest_strength
 from shrinkage.training import NetworkPath, penalty_text
 
 FIRST = 0.01
@@ -78,7 +79,8 @@ def path(
     data : (X, y) or DataLoader
         Whole numbers in y are classes, floating ones a regression.
     penalty : Penalty
-        Its strength is replaced; only the ratios to those of `overrides` count.
+        Its strength is replaced; only the ratios to those of `overrides` count, and those within an array of strengths,
+        of which the largest is the path's.
     strengths : "auto" or rising sequence of floats > 0
         "auto" begins where the penalty of the dense network is 1 % of the held-out loss that the network had at first,
         multiplies by `growth`, and ends after 4 rungs in a row that are worse than the best by more than two standard
@@ -149,6 +151,8 @@ def path(
     check_positive_int("epochs", epochs, least=0)
     start = time.perf_counter()
     held = _made(model, data, penalty, optimizer, lr, batch_size, loss, validation, seed, (select, exclude, overrides))
+    if target_sparsity is not None:
+        held.check_target(target_sparsity)
     book = None
     if journal is not None:
         given = strengths if isinstance(strengths, str) else [float(strength) for strength in strengths]
@@ -315,12 +319,9 @@ def _made(
     seed: int, selection: tuple[Any, Any, Any],
 ) -> Run:  # fmt: skip
     """Everything that the phases share."""
-    single = isinstance(penalty.alpha, (int, float))
-    unit = float(penalty.alpha) if single and penalty.alpha > 0 else 1.0
-    plan = Plan(
-        model, penalty if single and penalty.alpha > 0 else penalty.with_alpha(unit),
-        **dict(zip(("select", "exclude", "overrides"), selection, strict=True)),
-    )  # fmt: skip
+    unit = largest_strength(penalty) or 1.0
+    named = dict(zip(("select", "exclude", "overrides"), selection, strict=True))
+    plan = Plan(model, at_strength(penalty, unit), **named)
     made = _optimizer(plan, penalty, optimizer, lr)
     train, held_out = split(data, validation, seed, batch_size)
     place = next(model.parameters()).device
@@ -333,7 +334,8 @@ def _made(
 
 def _optimizer(plan: Plan, penalty: Any, optimizer: Any, lr: float) -> Any:
     if optimizer is None:
-        knows = type(penalty).__name__ in ("L1", "L2", "L1L2", "GroupL2", "SparseGroup")
+        kinds = ("L1", "L2", "L1L2", "GroupL2", "SparseGroup")
+        knows = type(penalty).__name__ in kinds and not has_many(penalty)
         optimizer = DualAdam if knows else ProxAdam
     if isinstance(optimizer, type) and issubclass(optimizer, AdamW):
         raise ArgumentError("AdamW minimizes no penalty, so it has no path of strengths: take DualAdam or ProxAdam")

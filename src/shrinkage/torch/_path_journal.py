@@ -1,6 +1,7 @@
 """The rungs of a path on the disk, so that a path that was killed goes on from the last that was finished."""
 
 import os
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -40,6 +41,7 @@ class PathJournal:
             "held-out data": run.held_rows.fingerprint(),
             "initial weights": digest(*run.model.parameters(), *run.model.buffers()),
             "torch": torch.__version__.partition("+")[0],
+            "shrinkage": version("shrinkage"),
         }
         self.journal = Journal(folder, settings | known)
         self.run = run

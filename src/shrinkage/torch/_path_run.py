@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from shrinkage._check import check_fraction
 from shrinkage.torch._goals import Goal, scores
 from shrinkage.torch._local import local
 from shrinkage.torch._members import (
@@ -175,6 +176,11 @@ class Run:
         self.put(rung.weights)
         self.optimizer.load_state_dict(kept)
         return after if after.held_out < rung.held_out else replace(rung, before_refit=rung.held_out)
+
+    def check_target(self, target: float) -> None:
+        """Refuse a share of zeros that the weights cannot have, before any training."""
+        check_fraction("target_sparsity", target)
+        TargetSparsity(self.optimizer, target).remove()
 
     def steered(self, target: float, epochs: int) -> Iterator[TargetSparsity]:
         """Train while the strength is steered to a share of zeros; yield the controller after each epoch."""

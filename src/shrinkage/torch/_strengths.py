@@ -5,10 +5,15 @@ from typing import Any
 from shrinkage._errors import ArgumentError
 
 
+def has_many(penalty: Any) -> bool:
+    """Whether a penalty's strength is an array of numbers."""
+    return getattr(penalty.alpha, "ndim", 0) > 0
+
+
 def largest_strength(penalty: Any) -> float:
     """Return a penalty's strength; of an array of them the largest, which must be above 0."""
     alpha = penalty.alpha
-    if not getattr(alpha, "ndim", 0):
+    if not has_many(penalty):
         return float(alpha)
     largest = float(alpha.max())
     if not largest > 0:
@@ -26,6 +31,6 @@ def at_strength(penalty: Any, strength: float) -> Any:
     >>> at_strength(L1(7.0), 0.1).alpha, at_strength(L1(np.array([1.0, 5.0])), 0.1).alpha.tolist()
     (0.1, [0.02, 0.1])
     """
-    if not getattr(penalty.alpha, "ndim", 0):
+    if not has_many(penalty):
         return penalty.with_alpha(strength)
     return penalty.with_alpha(penalty.alpha * (strength / largest_strength(penalty)))

@@ -19,7 +19,7 @@ from shrinkage.torch._optimizer import PenalizedOptimizer
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._prox_adam import ProxAdam
 from shrinkage.torch._source import Source, digest
-from shrinkage.torch._strengths import at_strength
+from shrinkage.torch._strengths import at_strength, has_many
 from shrinkage.torch._sweep_trial import try_out
 from shrinkage.torch._task import Task
 from shrinkage.training import penalty_text, to_plain
@@ -53,7 +53,7 @@ class Recipe:
         """What the strengths are, in words."""
         if self.penalty is None:
             return "weight_decay"
-        largest = "largest " if getattr(self.penalty.alpha, "ndim", 0) else ""
+        largest = "largest " if has_many(self.penalty) else ""
         return f"{largest}strength of {penalty_text(self.penalty)}"
 
     def __call__(self, model: nn.Module, strength: float) -> Optimizer:
@@ -83,7 +83,8 @@ class Recipe:
             return self.optimizer
         if self.penalty is None:
             return AdamW
-        return DualAdam if type(self.penalty).__name__ in ("L1", "L1L2", "GroupL2", "SparseGroup") else ProxAdam
+        kinds = ("L1", "L1L2", "GroupL2", "SparseGroup")
+        return DualAdam if type(self.penalty).__name__ in kinds and not has_many(self.penalty) else ProxAdam
 
     def check(self) -> None:
         """Refuse what makes no optimizer or holds no strength."""
