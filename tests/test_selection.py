@@ -99,6 +99,15 @@ def test_a_strength_that_collapses_under_one_seed_is_taken_by_no_rule(rule, seed
     assert found.one_se == choose(losses, strengths[:6], rule).one_se
 
 
+@pytest.mark.parametrize("differences", [(-0.01, -0.01, 3.0), (0.0, 1.0), (0.0, 0.0, 3.0), (-0.01, 0.0, 0.0, 0.0, 5.0)])
+def test_a_strength_that_differs_under_one_seed_alone_is_not_let_in_by_its_own_error(differences):
+    """Its mean is above by hardly more than its paired error, however bad that seed is."""
+    losses = np.array([[0.3] * len(differences), 0.3 + np.array(differences)])
+    found = choose(losses, [0.0, 1.0], "1se-paired")
+    assert losses.mean(1)[1] - 0.3 <= found.difference_se[1] * (1 + 1e-12)
+    assert (found.best, found.one_se) == (0, 0)
+
+
 @given(st.integers(0, 10_000), st.floats(10.0, 1e4))
 def test_a_seed_that_is_bad_for_all_strengths_moves_the_paired_choice_not_at_all(seed, bad):
     losses, strengths = losses_of(seed, shared=0.0), np.arange(6)
