@@ -54,7 +54,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+FAST = ("SGD", "Adam")
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=[] if c in FAST else pytest.mark.slow) for c in CASES])
 def test_saved_loaded_and_continued_is_bit_equal_to_uninterrupted(case, tmp_path):
     inner, plan, more = CASES[case]
     whole = model_with(inner(), plan, **more)

@@ -72,7 +72,7 @@ def test_there_are_such_tests_and_few_are_left_out():
 
 
 @pytest.mark.filterwarnings("default")  # Keras runs its tests with warnings as warnings
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["free", pytest.param("acting", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("module", "kind", "name"), TESTS, ids=IDS)
 def test_of_keras(module, kind, name, mode):
     if f"{kind}.{name}" in EXCLUDED:

@@ -254,6 +254,9 @@ class Proximal(Around):
         """Put averages in the place of weights where `use_ema` is on; weights that are zero stay zero."""
         zeros = self._zeros()
         super().finalize_variable_values(var_list)
+        if self.use_ema:
+            for variable in var_list:  # or JAX has one array for weight and average, and cannot give it away twice
+                variable.assign(ops.copy(value(variable)))
         self._put_zeros_back(zeros)
 
     def _zeros(self) -> list[Any]:
