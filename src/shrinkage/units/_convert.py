@@ -1,5 +1,6 @@
 """From one package's words to another's, through our unit."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -163,10 +164,11 @@ def written(source: str, target: str, meaning: Strength | Decay, facts: DataFact
             return _in_words_of(call, source, meaning, facts)
         except ArgumentError as refusal:
             refusals.append(refusal)
-    # a missing number can be mended; of refusals the one by a call with the right loss says most
+    # a missing number can be mended; of refusals the one by the call that comes nearest says most
     wanting = [refusal for refusal in refusals if not isinstance(refusal, NotExpressible)]
     apt = [refusal for refusal in refusals if "has the loss" not in str(refusal)]
-    raise (wanting or apt or refusals)[0]
+    nearest = [refusal for refusal in apt if not re.search(r" has no (mix|L1|L2) ", str(refusal))]
+    raise (wanting or nearest or apt or refusals)[0]
 
 
 def _in_words_of(call: Call, source: str, meaning: Strength | Decay, facts: DataFacts) -> Conversion:
