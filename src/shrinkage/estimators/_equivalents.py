@@ -29,7 +29,8 @@ def equivalent_calls(self: Any) -> Equivalents:
     """The same model in other packages' words: scikit-learn, glmnet, glum, celer, statsmodels, Keras, torch, optax, ...
 
     The strengths are those of this fit (of a cross-validated one the chosen), in the unit of each package, which may
-    depend on the number of rows, their weights and the standard deviation of y.
+    depend on the number of rows, their weights and the standard deviation of y. With `class_weight`, the code's
+    `sample_weight` stands for the weights of rows times those of their classes.
 
     Returns
     -------
