@@ -82,6 +82,9 @@ def test_numbers_of_any_kind_become_tensors():
     assert (batches.X.dtype, batches.y.dtype) == (torch.float32, torch.int64)
     assert batches.y.tolist() == [1, 0, 1, 1]
     assert {Batches([[1.0]], torch.ones(1, dtype=kind)).y.dtype for kind in WHOLE} == {torch.int64}
+    locked = np.ones((4, 2), dtype=np.float32)
+    locked.flags.writeable = False  # as the columns of a data frame are; torch warns of it
+    assert Batches(locked, locked[:, 0], 2).X.tolist() == locked.tolist()
     kept = torch.ones(4, 2, dtype=torch.float64)
     assert Batches(kept, [0, 1, 2, 3]).X.dtype is torch.float64
     assert Batches([[1, 2], [3, 4]], [0.5, 1]).X.dtype is torch.int64  # tokens stay whole

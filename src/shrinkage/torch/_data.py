@@ -194,7 +194,7 @@ def _tensor(name: str, values: Any) -> Tensor:
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"{name} must hold numbers; got an array of {array.dtype}: encode it first")
         dtype = {"f": torch.get_default_dtype(), "b": torch.bool}.get(array.dtype.kind, torch.int64)
-        tensor = torch.as_tensor(np.ascontiguousarray(array)).to(dtype)
+        tensor = torch.as_tensor(np.require(array, requirements=["C", "W"])).to(dtype)
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         bad = ~torch.isfinite(tensor.reshape(len(tensor), -1)).all(1)
         raise DataError(f"{name} must be finite; row {int(bad.int().argmax())} is not")
