@@ -22,3 +22,17 @@ from shrinkage.training import CSVLogger as CSVLogger
 from shrinkage.training import Logger as Logger
 from shrinkage.training import MLflowLogger as MLflowLogger
 from shrinkage.training import scalars as scalars
+
+__all__ = [
+    "CSVLogger",
+    "Logger",
+    "MLflowLogger",
+    "Plan",
+    "Proximal",
+    "Regularizer",
+    "ReportCallback",
+    "compact",
+    "decay_report",
+    "report",
+    "scalars",
+]

@@ -32,7 +32,7 @@ class Length:
 
 
 @dataclass(frozen=True)
-class _Metric:
+class Metric:
     """step = lr · number / d; rms is the root mean square of d without its ε."""
 
     number: Any
@@ -94,7 +94,7 @@ def length_of(optimizer: Any, place: int, penalty: Any, lr: Any, velocity: Any, 
             return Length(lr, most)
         step = _advance(velocity, optimizer.momentum, lr)
         return Length(velocity_length(step, optimizer.momentum, lr) if optimizer.nesterov else step, most)
-    metric = _METRICS[kind](optimizer, place, ops.cast(optimizer.iterations + 1, lr.dtype))
+    metric = metric_of(optimizer, place, ops.cast(optimizer.iterations + 1, lr.dtype))
     number = lr * metric.number
     step, reach = number / metric.d, number
     if velocity is not None:
@@ -106,6 +106,11 @@ def length_of(optimizer: Any, place: int, penalty: Any, lr: Any, velocity: Any, 
     bound = bound if most is None else ops.minimum(bound, most)
     # A tensor that has met no gradient is left alone: with ε as its only metric the penalty would erase it at once.
     return Length(step, ops.where(metric.rms == 0, ops.zeros_like(bound), bound))
+
+
+def metric_of(optimizer: Any, place: int, count: Any) -> Metric:
+    """Return the metric of the variable at `place` as of step number `count`, a 0-d tensor; SGD has none."""
+    return _METRICS[kind_of(optimizer)](optimizer, place, count)
 
 
 def steady_velocity(optimizer: Any, place: int, lr: Any) -> Any:
@@ -132,33 +137,33 @@ def _advance(velocity: Any, momentum: float, lr: Any) -> Any:
     return now
 
 
-def _adam(optimizer: Any, place: int, count: Any) -> _Metric:
+def _adam(optimizer: Any, place: int, count: Any) -> Metric:
     second = held((optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities)[place])
     correction = adam_corrections(count, optimizer.beta_1, optimizer.beta_2)[1]
-    return _Metric(1.0, (ops.sqrt(second) + optimizer.epsilon) / correction, _rms(second) / correction)
+    return Metric(1.0, (ops.sqrt(second) + optimizer.epsilon) / correction, _rms(second) / correction)
 
 
-def _nadam(optimizer: Any, place: int, count: Any) -> _Metric:
+def _nadam(optimizer: Any, place: int, count: Any) -> Metric:
     second = held(optimizer._velocities[place])
     correction = adam_corrections(count, optimizer.beta_1, optimizer.beta_2)[1]
     product = ops.cast(value(optimizer._u_product), count.dtype)
     number = nadam_scale(count, product, optimizer.beta_1, momentum_decay=1.0)
-    return _Metric(number, ops.sqrt(second) / correction + optimizer.epsilon, _rms(second) / correction)
+    return Metric(number, ops.sqrt(second) / correction + optimizer.epsilon, _rms(second) / correction)
 
 
-def _adagrad(optimizer: Any, place: int, count: Any) -> _Metric:
+def _adagrad(optimizer: Any, place: int, count: Any) -> Metric:
     second = held(optimizer._accumulators[place])
-    return _Metric(1.0, ops.sqrt(second + optimizer.epsilon), _rms(second))
+    return Metric(1.0, ops.sqrt(second + optimizer.epsilon), _rms(second))
 
 
-def _rmsprop(optimizer: Any, place: int, count: Any) -> _Metric:
+def _rmsprop(optimizer: Any, place: int, count: Any) -> Metric:
     second = held(optimizer._velocities[place])
     if optimizer.centered:
         second = second - ops.square(held(optimizer._average_gradients[place]))
-    return _Metric(1.0, ops.sqrt(second + optimizer.epsilon), _rms(ops.maximum(second, 0.0)))
+    return Metric(1.0, ops.sqrt(second + optimizer.epsilon), _rms(ops.maximum(second, 0.0)))
 
 
-def _sgd(optimizer: Any, place: int, count: Any) -> _Metric:
+def _sgd(optimizer: Any, place: int, count: Any) -> Metric:
     raise AssertionError("SGD has no metric")
 
 
@@ -166,7 +171,7 @@ def _rms(second: Any) -> Any:
     return ops.sqrt(ops.mean(second))
 
 
-_METRICS: dict[str, Callable[[Any, int, Any], _Metric]] = {
+_METRICS: dict[str, Callable[[Any, int, Any], Metric]] = {
     "SGD": _sgd,
     "Adam": _adam,
     "AdamW": _adam,

@@ -29,8 +29,20 @@ from shrinkage.keras._values import held, kept, ops, put, value, wide_type
 from shrinkage.training import check_dual, check_memory, is_free, longest_step
 
 
-class _Member:
-    """A variable under a penalty that is not 0: what is remembered of it."""
+class Member:
+    """A variable under a penalty that is not 0: what is remembered of it.
+
+    Attributes
+    ----------
+    place : int
+        In the list of variables that the optimizer is built on.
+    penalty : Penalty
+    variable : keras.Variable
+    velocity : keras.Variable or None
+        How far the velocity of a long run of unit gradients reaches, where the optimizer has a velocity.
+    dual : dict of keras.Variable
+        What dual averaging remembers, by the names of `names_of`.
+    """
 
     def __init__(self, assigned: Assigned, variable: Any) -> None:
         self.place, self.penalty, self.variable = assigned.place, assigned.penalty, variable
@@ -44,7 +56,7 @@ class _Members:
     def __init__(self, source: Any) -> None:
         self.source = source
         self.assigned: list[tuple[Assigned, Any]] = []
-        self.acting: list[_Member] = []
+        self.acting: list[Member] = []
         self.zeros: list[Any] = []
 
 
@@ -189,14 +201,14 @@ class Proximal(Around):
         inner = self.inner_optimizer
         began = inner.built and int(ops.convert_to_numpy(inner.iterations)) > 0
         inner.build(variables)
-        acting = [_Member(one, variable) for one, variable in found if not is_free(one.penalty)]
+        acting = [Member(one, variable) for one, variable in found if not is_free(one.penalty)]
         for member in acting:
             self._remember(member, began)
         self._members.assigned, self._members.acting = found, acting
         warn_of_double_decay(inner, [(member.variable, member.penalty) for member in acting])
         self.built = True
 
-    def _remember(self, member: _Member, began: bool) -> None:
+    def _remember(self, member: Member, began: bool) -> None:
         """Make the state of one variable; `began`: whether the inner optimizer has taken steps without it."""
         variable, inner = member.variable, self.inner_optimizer
         wide = wide_type(variable.dtype)
@@ -222,11 +234,11 @@ class Proximal(Around):
         for member, start in zip(members, starts, strict=True):
             put(member.variable, self._stepped(member, start, learning_rate))
 
-    def _needs_start(self, member: _Member) -> bool:
+    def _needs_start(self, member: Member) -> bool:
         inner = self.inner_optimizer
         return self.dual or is_adaptive(inner) or longest_step(member.penalty, momentum_of(inner)) is not None
 
-    def _stepped(self, member: _Member, start: Any, learning_rate: Any) -> Any:
+    def _stepped(self, member: Member, start: Any, learning_rate: Any) -> Any:
         """Return where the penalty takes a variable that the inner optimizer has just stepped."""
         now = held(member.variable)
         lr = ops.cast(value(learning_rate), now.dtype)
@@ -266,6 +278,16 @@ class Proximal(Around):
         for member, zero in zip(self._members.acting, zeros, strict=True):
             now = value(member.variable)
             member.variable.assign(ops.where(zero, ops.zeros_like(now), now))
+
+    @property
+    def plan(self) -> Any:
+        """What was given as the plan; of a file the penalties of paths."""
+        return self._members.source
+
+    @property
+    def acting(self) -> tuple[Member, ...]:
+        """The variables whose penalty is not 0, with what is remembered of each; empty before it is built."""
+        return tuple(self._members.acting)
 
     @property
     def penalized(self) -> tuple[tuple[Any, Any], ...]:

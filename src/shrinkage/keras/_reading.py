@@ -66,7 +66,7 @@ def plan_of(model: Any, optimizer: Any, plan: Plan | None) -> Plan:
     if plan is not None:
         return plan
     proximal = None if optimizer is None else around(optimizer)[1]
-    own = None if proximal is None else proximal._members.source
+    own = None if proximal is None else proximal.plan
     return own if isinstance(own, Plan) else Plan(model)
 
 
@@ -77,7 +77,7 @@ def readings(optimizer: Any, gradients: dict[int, np.ndarray]) -> dict[int, Step
         return {}
     lr, step = number_of(inner.learning_rate), int(number_of(inner.iterations))
     known = is_known(inner)
-    members = {} if proximal is None else {id(one.variable): one for one in proximal._members.acting}
+    members = {} if proximal is None else {id(one.variable): one for one in proximal.acting}
     found = {}
     for place, variable in enumerate(inner._trainable_variables):
         member, details = members.get(id(variable)), {}
@@ -139,10 +139,9 @@ class _Metric:
 
 
 def _metric(inner: Any, place: int, step: int) -> _Metric:
-    kind = _lengths.kind_of(inner)
-    if kind == "SGD":
+    if _lengths.kind_of(inner) == "SGD":
         return _Metric()
-    found = _lengths._METRICS[kind](inner, place, keras.ops.convert_to_tensor(float(step)))
+    found = _lengths.metric_of(inner, place, keras.ops.convert_to_tensor(float(step)))
     return _Metric(number_of(found.number), wide(numbers_of(found.d)), number_of(found.rms))
 
 
