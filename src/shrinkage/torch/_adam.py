@@ -12,17 +12,9 @@ from torch.optim.adam import adam
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import is_sharded, local, root_mean_squares, sums_over_all_parts
 from shrinkage.torch._metrics import longest_step
-from shrinkage.torch._optimizer import (
-    check_count,
-    check_lr,
-    check_number,
-    check_tensor_settings,
-    is_free,
-    number,
-    refuse_sparse,
-)
+from shrinkage.torch._optimizer import check_count, check_lr, check_number, check_tensor_settings, number, refuse_sparse
 from shrinkage.torch._precision import LOW, put_back, widened
-from shrinkage.training import adam_corrections
+from shrinkage.training import adam_corrections, is_free
 
 
 @dataclass(frozen=True)

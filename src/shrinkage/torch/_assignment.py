@@ -12,8 +12,7 @@ from shrinkage.torch._metrics import KNOWN
 from shrinkage.torch._optimizer import PenalizedOptimizer, check_penalized, check_penalty, number
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._reading import follower_of, unwrapped
-from shrinkage.torch._slopes import has_l2
-from shrinkage.training import from_plain, misfit, to_plain
+from shrinkage.training import from_plain, has_l2, misfit, to_plain
 
 Member = tuple[dict[str, Any], Tensor, Any]
 

@@ -11,9 +11,9 @@ from shrinkage._check import check_boolean, check_positive
 from shrinkage.torch._local import is_sharded, local
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._reading import READABLE, Reading, applies_penalties, kind_of, plan_of, readings, unwrapped
-from shrinkage.torch._slopes import has_l2, slope_of
+from shrinkage.torch._slopes import slope_of
 from shrinkage.torch._tally import Tally, over_shards, read, wide_type
-from shrinkage.training import LEVELS, DecayReport, DecayRow, decay_alarms_of, momentum_decay
+from shrinkage.training import LEVELS, DecayReport, DecayRow, decay_alarms_of, has_l2, momentum_decay
 
 SAMPLE = 1 << 16
 """Quantiles are exact up to this many weights of a tensor, else of so many, spread evenly (error about 0.2 %)."""

@@ -353,8 +353,3 @@ def check_flags(foreach: Any, fused: Any, differentiable: bool) -> None:
         raise ArgumentError("foreach and fused are two implementations: set at most one of them to True")
     if differentiable and (foreach or fused):
         raise ArgumentError("differentiable=True needs the plain implementation: leave out foreach and fused")
-
-
-def is_free(penalty: Any) -> bool:
-    """Say whether a penalty leaves everything as it is, so that torch's own step is the whole step."""
-    return penalty is None or (isinstance(penalty.alpha, (int, float)) and penalty.alpha == 0)

@@ -10,18 +10,12 @@ from shrinkage._errors import ArgumentError
 from shrinkage.torch._assignment import Assignment, as_plain, check_fit, followable
 from shrinkage.torch._local import local
 from shrinkage.torch._metrics import SCALE, exact, longest_step, pieces, ready_scale, remembers, shorten_, step_lengths
-from shrinkage.torch._optimizer import (
-    batches,
-    check_count,
-    check_penalty,
-    is_free,
-    number,
-    refuse_sparse,
-)
+from shrinkage.torch._optimizer import batches, check_count, check_penalty, number, refuse_sparse
 from shrinkage.torch._plan import Plan
 from shrinkage.torch._precision import put_back, widened
 from shrinkage.torch._prox import is_elementwise, prox_, soft_threshold_, strengths
 from shrinkage.torch._reading import follower_of, unwrapped
+from shrinkage.training import is_free
 
 _STEPS = "penalized_steps"
 

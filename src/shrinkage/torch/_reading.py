@@ -15,13 +15,14 @@ from shrinkage._errors import ArgumentError
 from shrinkage.torch._adam import floors_of
 from shrinkage.torch._dual import is_grouped
 from shrinkage.torch._local import is_sharded, local, needs_whole, part_of, whole_and_back
-from shrinkage.torch._optimizer import is_free, number
+from shrinkage.torch._optimizer import number
 from shrinkage.torch._plan import Plan
 from shrinkage.training import (
     adagrad_scale,
     adam_corrections,
     decay_share,
     from_plain,
+    is_free,
     nadam_parts,
     nadam_scale,
     one_step_per_group,

@@ -11,9 +11,9 @@ from torch.optim.sgd import sgd
 
 from shrinkage._errors import ArgumentError
 from shrinkage.torch._local import local
-from shrinkage.torch._optimizer import check_count, check_lr, check_number, is_free, number, refuse_sparse
+from shrinkage.torch._optimizer import check_count, check_lr, check_number, number, refuse_sparse
 from shrinkage.torch._precision import put_back, widened
-from shrinkage.training import momentum_scale, steady_scale, step_scale
+from shrinkage.training import is_free, momentum_scale, steady_scale, step_scale
 
 
 @dataclass(frozen=True)

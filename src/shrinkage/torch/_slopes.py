@@ -56,16 +56,6 @@ def slope_of(penalty: Any, parameter: Tensor) -> Slope:
     return Slope(l1, 0.0, fixed)
 
 
-def has_l2(penalty: Any) -> bool:
-    """Say whether a penalty has a term ½ l2 w²."""
-    elementwise = getattr(penalty, "elementwise", penalty)
-    return is_elastic_net(elementwise) and elementwise.l1_ratio < 1 and not _is_zero(elementwise.alpha)
-
-
-def _is_zero(alpha: Any) -> bool:
-    return isinstance(alpha, (int, float)) and alpha == 0
-
-
 @dataclass(frozen=True)
 class Residuals:
     """Distances from optimality of a whole tensor: largest at zeros, sum and count elsewhere, largest anywhere."""

@@ -14,7 +14,6 @@ from shrinkage.torch._dual_adam import DualAdam
 from shrinkage.torch._members import Member
 from shrinkage.torch._metrics import longest_step
 from shrinkage.torch._one_pass import bend_of, factors_for, has_one_pass, slopes
-from shrinkage.torch._optimizer import is_free
 from shrinkage.torch._prox_adam import ProxAdam
 from shrinkage.torch._slopes import is_elastic_net
 from shrinkage.torch._stacked_groups import (
@@ -25,6 +24,7 @@ from shrinkage.torch._stacked_groups import (
     takes_groups,
 )
 from shrinkage.torch._stacked_step import NotTogetherError, Slot, one, refuse_other_ways, slots_of
+from shrinkage.training import is_free
 
 _KINDS = (torch.optim.Adam, torch.optim.AdamW, AdamW, ProxAdam, DualAdam)
 _STEPS, _FLOORS, _L1, _L2, _LR, _DECAY, _SHRINK, _SUMS = range(8)

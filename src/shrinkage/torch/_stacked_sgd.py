@@ -11,11 +11,11 @@ from shrinkage import _core
 from shrinkage.torch._dual_sgd import DualSGD
 from shrinkage.torch._members import Member
 from shrinkage.torch._one_pass import factors_for, slopes
-from shrinkage.torch._optimizer import is_free
 from shrinkage.torch._prox import is_elementwise
 from shrinkage.torch._prox_sgd import ProxSGD
 from shrinkage.torch._slopes import is_elastic_net
 from shrinkage.torch._stacked_step import NotTogetherError, Slot, one, refuse_other_ways, slots_of
+from shrinkage.training import is_free
 
 _KINDS = (torch.optim.SGD, ProxSGD, DualSGD)
 _L1, _L2, _KEPT, _FIRST, _LR, _DECAY = range(6)
