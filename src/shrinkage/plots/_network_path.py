@@ -11,8 +11,8 @@ from shrinkage.training import NetworkPath
 def network_path(path: NetworkPath, ax: Any = None) -> Any:
     """Draw held-out and training loss against the strength, and zeros on an axis of their own.
 
-    The dense network stands at the left end, apart from the logarithmic axis. Bars are standard errors of the
-    difference to the best rung. The dotted line is the rung that was taken.
+    The dense network stands at the left end, apart from the logarithmic axis. Bars are standard errors of
+    each loss, as the rule of one standard error reads them. The dotted line is the rung that was taken.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def network_path(path: NetworkPath, ax: Any = None) -> Any:
     if path.before_refit is not None and np.isfinite(path.before_refit).any():
         ax.plot(x, path.before_refit, color=COLORS[5], linewidth=1.2, label="held out, before the refit", zorder=3)
     ax.plot(x, path.train_loss, color=COLORS[1], linewidth=1.2, label="training", zorder=3)
-    errors = None if path.difference_se is None else np.nan_to_num(path.difference_se)
+    errors = None if path.se is None else np.nan_to_num(path.se)
     ax.errorbar(
         x, path.held_out, yerr=errors, color=COLORS[0], linewidth=1.8, elinewidth=1.0, capsize=2.0, marker="o",
         markersize=3.5, label="held out", zorder=4,
