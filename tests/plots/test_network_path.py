@@ -23,6 +23,7 @@ def record(**options):
         "train_loss": np.array([0.1, 0.15, 0.2, 0.5]),
         "held_out": np.array([0.40, 0.35, 0.36, 0.6]),
         "zeros": np.array([0.0, 0.5, 0.9, 0.99]),
+        "se": np.array([0.04, 0.05, 0.06, 0.07]),
         "difference_se": np.array([0.01, 0.0, 0.02, 0.03]),
         "best": 1,
         "one_se": 2,
@@ -38,6 +39,8 @@ def test_path_draws_a_networks_path_too_and_every_line_is_the_records():
     lines = {line.get_label(): line for line in ax.lines}
     assert lines["training"].get_ydata().tolist() == shown.train_loss.tolist()
     assert ax.containers[0].lines[0].get_ydata().tolist() == shown.held_out.tolist()
+    bars = ax.containers[0].lines[2][0].get_segments()
+    assert [(bar[1, 1] - bar[0, 1]) / 2 for bar in bars] == pytest.approx(shown.se.tolist())
     twin = next(other for other in ax.figure.axes if other is not ax)
     assert twin.lines[0].get_ydata().tolist() == (100 * shown.zeros).tolist()
 
