@@ -43,6 +43,13 @@ class CrossValidation:
         Sum of the sample weights held out.
     fold_gaps : ndarray of shape (n_alphas, n_folds)
         Relative duality gap of each fold's fit.
+
+    Notes
+    -----
+    With the same folds and strengths, means, standard errors and both choices are those of cv.glmnet, except: glmnet
+    takes probabilities as between 1e-5 and 1 - 1e-5 when it scores; with folds of fewer than three rows on average its
+    standard error is over rows, not folds; with `standardize` and no intercept it divides by deviations from the mean,
+    not from 0; and its gaussian family below l1_ratio 1 has another L2 part in each fold, divided by sd(y).
     """
 
     alphas: np.ndarray
