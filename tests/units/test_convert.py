@@ -310,6 +310,12 @@ def test_facts_of_weighted_rows_are_those_of_repeated_rows(y, repeats):
     assert_allclose(plain.sd_y or 0.0, np.std(np.repeat(y, times)), rtol=1e-7, atol=1e-6)
 
 
+@pytest.mark.parametrize("y", [[2.0, 2.0], [1e200, -1e200]])
+def test_a_spread_that_is_no_use_is_asked_for(y):
+    with pytest.raises(ArgumentError, match="divides its L2 part"):
+        convert("shrinkage.Ridge", "glmnet.gaussian", y=y, alpha=0.1)
+
+
 def test_a_prior_times_the_number_of_rows_is_the_penalty():
     from scipy import stats
 

@@ -143,9 +143,7 @@ class DataFacts:
         if values.ndim == 1 and values.dtype.kind in "fiub":
             z = finite_vector("y", values, n)
             z = z if offset is None else z - finite_vector("offset", offset, n)
-            mean = float(weights @ z) / total
-            sd_y = float(np.sqrt(weights @ (z - mean) ** 2 / total)) or None
-            rms_y = float(np.sqrt(weights @ z**2 / total)) or None
+            sd_y, rms_y = _root_mean_square(z - weights @ z / total, weights), _root_mean_square(z, weights)
         return cls(n, total, sd_y, rms_y, sample_weight is not None, offset is not None)
 
     def rows(self, who: str, why: str) -> int:
@@ -226,6 +224,13 @@ class Conversion:
     def __str__(self) -> str:
         lines = [f"# {self.target}: {self.checked}", *(f"# {caveat}" for caveat in self.caveats)]
         return "\n".join([*lines, self.code])
+
+
+def _root_mean_square(z: np.ndarray, weights: np.ndarray) -> float | None:
+    """√(Σ sᵢ zᵢ² / S); None where it is 0 or beyond what a float can hold."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        root = float(np.sqrt(weights @ z**2 / weights.sum()))
+    return root if 0 < root < float("inf") else None
 
 
 def _plain(value: Any) -> Any:
