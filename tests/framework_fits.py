@@ -108,12 +108,18 @@ def fit_keras(problem, kind, precision):
         inner = keras.optimizers.SGD(of["lr"], momentum=of["momentum"])
     else:
         inner = keras.optimizers.Adam(of["lr"], beta_2=of["beta_2"], epsilon=1e-8)
-    model = keras.Sequential(
-        [
-            keras.Input((N_FEATURES,)),
-            keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"),
-        ]
-    )
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    if precision == "float64":  # on torch Dense multiplies in float32, whatever its policy
+
+        class Product(keras.layers.Layer):
+            def build(self, shape):
+                self.kernel = self.add_weight(shape=(shape[-1], 1), initializer="zeros", name="kernel")
+
+            def call(self, inputs):
+                return inputs @ self.kernel.value
+
+        dense = Product()
+    model = keras.Sequential([keras.Input((N_FEATURES,)), dense])
     ops = keras.ops
 
     def loss(wanted, found):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shrinkage._arrays import namespace_of
 from shrinkage._errors import ArgumentError
 from shrinkage.keras._values import held, ops, value
 from shrinkage.training import adam_corrections, longest_step, nadam_scale, steady_scale, velocity_length
@@ -127,8 +128,9 @@ def shortened(start: Any, now: Any, length: Length) -> tuple[Any, Any]:
     if most is None:
         return now, step
     too_far = step > most
-    part = most / ops.where(too_far, step, ops.ones_like(step))
-    return ops.where(too_far, start + (now - start) * part, now), ops.minimum(step, most)
+    xp = namespace_of(step)  # Keras' own where and minimum round float64 to float32 on torch
+    part = most / xp.where(too_far, step, xp.ones_like(step))
+    return xp.where(too_far, start + (now - start) * part, now), xp.minimum(step, xp.zeros_like(step) + most)
 
 
 def _advance(velocity: Any, momentum: float, lr: Any) -> Any:
