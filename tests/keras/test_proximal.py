@@ -81,6 +81,20 @@ def _by_scan(optimizer, w, gradient, steps):
     return ops.convert_to_numpy(w)
 
 
+def applied(optimizer, gradient, w):
+    """One step, as Keras' trainers make it: in JAX without side effects, the only way that loss scaling knows there."""
+    gradient = ops.convert_to_tensor(np.asarray(gradient, "float32"))
+    if keras.backend.backend() != "jax":
+        optimizer.apply([gradient], [w])
+        return
+    optimizer.build([w])
+    state = [variable.value for variable in optimizer.variables]
+    (new,), state = optimizer.stateless_apply(state, [gradient], [w.value])
+    w.assign(new)
+    for variable, value in zip(optimizer.variables, state, strict=True):
+        variable.assign(value)
+
+
 def of_squares(w):
     return ops.matmul(ops.convert_to_tensor(GRAM), w) - ops.convert_to_tensor(CORRELATION)
 
@@ -175,15 +189,15 @@ def test_a_step_that_loss_scaling_skips_is_skipped_by_the_prox():
     inner = Proximal(optimizers.SGD(0.5, momentum=0.5), {"kernel": L1(0.2)})
     optimizer = optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
     w = keras.Variable(np.ones(2, "float32"), name="kernel")
-    good, bad = (ops.convert_to_tensor(np.array(g, "float32")) for g in ([0.4, 0.8], [np.inf, 0.4]))
-    optimizer.apply([good], [w])
+    applied(optimizer, [0.4, 0.8], w)
     once = ops.convert_to_numpy(w).copy()
     np.testing.assert_allclose(once, [1 - 0.5 * 0.1 - 0.1, 1 - 0.5 * 0.2 - 0.1], rtol=1e-6)
     state = [ops.convert_to_numpy(v).copy() for v in inner.variables]
-    optimizer.apply([bad], [w])
+    applied(optimizer, [np.inf, 0.4], w)
     np.testing.assert_array_equal(ops.convert_to_numpy(w), once)
     for before, variable in zip(state, inner.variables, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(variable), before)
+    assert float(ops.convert_to_numpy(optimizer.dynamic_scale)) == 2.0
 
 
 def test_averages_that_overwrite_weights_keep_their_zeros():
@@ -255,6 +269,37 @@ def test_fit_trains_with_it_compiled_and_makes_zeros_where_a_regularizer_makes_n
         counts[kind] = int(np.sum(model.get_weights()[0] == 0))
     assert counts["loss"] == 0
     assert counts["prox"] > 20
+
+
+def test_fit_with_accumulated_gradients_ends_where_whole_batches_end():
+    data = np.random.default_rng(2).normal(size=(96, 6)).astype("float32")
+    target = data[:, :1] - 0.5 * data[:, 1:2]
+    found = []
+    for batch_size, steps in ((16, None), (8, 2)):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+        inner = optimizers.SGD(0.05, momentum=0.5, gradient_accumulation_steps=steps)
+        model.compile(Proximal(inner, L1(0.2)), loss="mse")
+        model.fit(data, target, batch_size=batch_size, epochs=5, shuffle=False, verbose=0)
+        found.append(model.get_weights()[0])
+    assert 0 < np.sum(found[0] == 0) < 6
+    np.testing.assert_array_equal(found[0] == 0, found[1] == 0)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_after_fit_the_averages_that_stand_in_the_model_have_the_zeros_of_the_last_step():
+    data = np.random.default_rng(3).normal(size=(64, 6)).astype("float32")
+    target = data[:, :1]
+    models = []
+    for ema in (False, True):
+        keras.utils.set_random_seed(0)
+        models.append(keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)]))
+        models[-1].compile(Proximal(optimizers.SGD(0.05, use_ema=ema, ema_momentum=0.9), L1(0.3)), loss="mse")
+        models[-1].fit(data, target, batch_size=16, epochs=4, shuffle=False, verbose=0)
+    last, averaged = (model.get_weights()[0] for model in models)
+    assert 0 < np.sum(last == 0) < 6
+    np.testing.assert_array_equal(averaged == 0, last == 0)
+    assert np.max(np.abs(averaged - last)) > 1e-3
 
 
 def test_layers_that_are_frozen_stay_and_the_others_are_trained():
