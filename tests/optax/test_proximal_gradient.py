@@ -52,6 +52,7 @@ def test_it_finds_the_lasso_with_a_free_intercept():
     assert state.error <= 1e-10
 
 
+@pytest.mark.slow
 def test_it_finds_the_logistic_lasso_from_a_start_far_away():
     labels = (np.median(Y) < Y).astype(float)
     model = LogisticRegression(alpha=0.03, l1_ratio=1.0, fit_intercept=False, tol=1e-14).fit(X, labels)
@@ -66,6 +67,7 @@ def test_it_finds_the_logistic_lasso_from_a_start_far_away():
 
 
 @pytest.mark.parametrize("options", [{"acceleration": False}, {"stepsize": 0.2}, {"stepsize": lambda count: 0.2}])
+@pytest.mark.slow
 def test_every_way_of_stepping_ends_at_the_same_point(options):
     best, _ = proximal_gradient(through_origin, L1(0.2), tol=1e-11).run(jnp.zeros(P), None, X, Y)
     other, state = proximal_gradient(through_origin, L1(0.2), tol=1e-11, maxiter=5000, **options).run(
@@ -77,15 +79,25 @@ def test_every_way_of_stepping_ends_at_the_same_point(options):
 
 def test_one_update_after_another_is_the_run():
     solver = proximal_gradient(mean_square, {"w": L1(0.2), "b": None}, maxiter=7, tol=1e-12)
-    params, state = start(), solver.init_state(start(), None, X, Y)
+    params, state = start(), jax.jit(solver.init_state)(start(), None, X, Y)
+    update = jax.jit(solver.update)
     for _ in range(7):
-        params, state = solver.update(params, state, None, X, Y)
+        params, state = update(params, state, None, X, Y)
     ran, final = solver.run(start(), None, X, Y)
     assert np.allclose(params["w"], ran["w"], atol=1e-14)
     assert (int(state.iter_num), float(state.stepsize)) == (int(final.iter_num), float(final.stepsize))
 
 
-@pytest.mark.parametrize("penalty", [L1(0.2), L1L2(0.2, l1_ratio=0.5), L2(0.2), GroupL2(0.1, groups=GROUPS)])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        L1(0.2),
+        *(
+            pytest.param(penalty, marks=pytest.mark.slow)
+            for penalty in (L1L2(0.2, l1_ratio=0.5), L2(0.2), GroupL2(0.1, groups=GROUPS))
+        ),
+    ],
+)
 def test_the_gap_bounds_the_excess_at_every_iteration(penalty):
     def objective(w):
         return float(through_origin(w, X, Y) + penalty.value(w))
@@ -114,11 +126,11 @@ def test_the_error_is_the_distance_from_the_subdifferential():
     ("prox", "strength"),
     [
         (L1(1.0), 0.2),
-        (L1L2(1.0, l1_ratio=0.5), 0.2),
-        (GroupL2(1.0, groups=GROUPS), 0.1),
-        (GroupL2(1.0, groups=GROUPS) + L1(0.05), 0.1),
-        (MCP(1.0, gamma=3.0), 0.2),
-        (prox_ridge, 0.2),
+        pytest.param(L1L2(1.0, l1_ratio=0.5), 0.2, marks=pytest.mark.slow),
+        pytest.param(GroupL2(1.0, groups=GROUPS), 0.1, marks=pytest.mark.slow),
+        pytest.param(GroupL2(1.0, groups=GROUPS) + L1(0.05), 0.1, marks=pytest.mark.slow),
+        pytest.param(MCP(1.0, gamma=5.0), 0.2, marks=pytest.mark.slow),
+        pytest.param(prox_ridge, 0.2, marks=pytest.mark.slow),
     ],
 )
 def test_derivatives_by_strength_are_slopes_forward_and_backward(prox, strength):
@@ -134,6 +146,7 @@ def test_derivatives_by_strength_are_slopes_forward_and_backward(prox, strength)
     assert np.isclose(jax.jvp(chosen, (strength,), (1.0,))[1], slope, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_derivatives_by_data_by_what_is_closed_over_and_of_second_order_are_slopes():
     solver = proximal_gradient(mean_square, {"w": L1(0.2), "b": None}, tol=1e-12)
 
@@ -151,6 +164,7 @@ def test_derivatives_by_data_by_what_is_closed_over_and_of_second_order_are_slop
     assert np.isclose(jax.grad(jax.grad(by_argument))(1.0), slope_of(jax.grad(by_argument), 1.0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_vmap_over_strengths_and_jit_give_what_single_runs_give():
     solver = proximal_gradient(through_origin, L1(1.0), tol=1e-11)
     strengths = jnp.asarray([0.05, 0.2, 1.0])
