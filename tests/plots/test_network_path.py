@@ -64,6 +64,6 @@ def test_a_refit_has_a_line_of_its_own():
 
 
 def test_the_dense_network_alone_can_be_drawn():
-    alone = {name: np.zeros(1) for name in ("strengths", "train_loss", "held_out", "zeros", "difference_se")}
+    alone = {name: np.zeros(1) for name in ("strengths", "train_loss", "held_out", "zeros", "se", "difference_se")}
     ax = plots.path(record(**alone, best=0, one_se=0, chosen=0))
     assert next(tick.get_text() for tick in ax.get_xticklabels()) == "dense"
