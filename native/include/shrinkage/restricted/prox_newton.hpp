@@ -146,13 +146,14 @@ class ProxNewton {
     bool fresh = false;
     for (; steps < max_steps; steps++) {
       const double residual = candidate_residual(at);
-      if (residual <= at.tol) {
+      const bool stalled = fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2;
+      if (residual <= at.tol || stalled) {  // stalled: rounding keeps these candidates from at.tol; others may be far from it
         update_gradient();
         if (!admit_violators(at)) return steps;
         before = std::numeric_limits<double>::infinity();
+        stalls = 0;
         continue;
       }
-      if (fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2) break;
       const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh);
       if (refresh) renew_model(at);
       fresh = refresh;
