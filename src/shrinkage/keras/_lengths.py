@@ -128,9 +128,9 @@ def shortened(start: Any, now: Any, length: Length) -> tuple[Any, Any]:
     if most is None:
         return now, step
     too_far = step > most
-    xp = namespace_of(step)  # Keras' own where and minimum round float64 to float32 on torch
+    xp = namespace_of(step)  # Keras' own minimum and where round float64 to float32 on torch
     part = most / xp.where(too_far, step, xp.ones_like(step))
-    return xp.where(too_far, start + (now - start) * part, now), xp.minimum(step, xp.zeros_like(step) + most)
+    return xp.where(too_far, start + (now - start) * part, now), xp.where(too_far, xp.zeros_like(step) + most, step)
 
 
 def _advance(velocity: Any, momentum: float, lr: Any) -> Any:
