@@ -47,6 +47,14 @@ CHAINS = {
     "clipped": lambda: optax.chain(
         optax.clip_by_global_norm(100.0), optax.clip(50.0), optax.zero_nans(), optax.adam(0.1)
     ),
+    "clipped by the norm": lambda: optax.chain(optax.scale(2.0), optax.clip_by_global_norm(0.5), optax.sgd(0.1, 0.9)),
+    "clipped before a metric": lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.adam(RATE, eps=1e-2)),
+    "clipped twice": lambda: optax.chain(
+        optax.clip_by_block_rms(1.5), optax.zero_nans(), optax.clip_by_global_norm(0.5), optax.sgd(0.1)
+    ),
+    "clipped in part": lambda: optax.chain(
+        optax.masked(optax.clip_by_global_norm(0.1), {"a": True, "b": False}), optax.sgd(0.1)
+    ),
     "injected": lambda: inject(optax.adam, learning_rate=RATE, b1=0.8, eps=1e-3),
     "injected momentum": lambda: inject(optax.sgd, learning_rate=RATE, momentum=0.7),
     "named": lambda: optax.named_chain(("first", optax.scale_by_adam()), ("rate", optax.scale(-0.2))),
@@ -72,7 +80,7 @@ def followed(tx, gradients, params):
     def step(gradient, state, known):
         updates, new = tx.update(gradient, state, params)
         buffers = Buffers(known)
-        lengths = [length(found) for found in steps_of(tx, state, new, params, buffers)]
+        lengths = [length(found) for found in steps_of(tx, state, new, params, buffers, gradient)]
         return jax.tree.leaves(updates), lengths, new, tuple(buffers.new)
 
     state = tx.init(params)
@@ -124,6 +132,17 @@ def test_steps_that_are_withheld_have_no_length_and_leave_buffers_as_they_are():
             assert lengths == (plain[k // 3] if k % 3 == 2 else [0.0, 0.0])
 
 
+def test_what_is_clipped_under_multi_steps_is_the_mean_of_the_gradients():
+    with jax.enable_x64(True):
+        params, gradient = wide(PARAMS), wide(GRADIENT)
+        double = jax.tree.map(lambda g: 3.0 * g, gradient)
+        clipped = optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1))
+        every_second = optax.MultiSteps(clipped, 2).gradient_transformation()
+        *_, (updates, lengths) = followed(every_second, [gradient, double], params)
+        for u, g, h in zip(updates, jax.tree.leaves(gradient), lengths, strict=True):
+            np.testing.assert_allclose(2.0 * g * h, u, rtol=1e-6)  # optax rounds the mean to float32
+
+
 def test_a_step_that_is_not_finite_has_no_length_until_optax_accepts_it():
     with jax.enable_x64(True):
         params, good = wide(PARAMS), wide(GRADIENT)
@@ -144,6 +163,8 @@ def test_a_step_that_is_not_finite_has_no_length_until_optax_accepts_it():
         (lambda: optax.chain(optax.scale_by_adam(), optax.adam(0.1)), "Adam's metric"),
         (lambda: optax.chain(optax.trace(0.9), optax.adam(0.1)), "Adam's metric"),
         (lambda: optax.chain(optax.adam(0.1), optax.clip(1.0)), "clips"),
+        (lambda: optax.chain(optax.add_decayed_weights(0.1), optax.clip_by_global_norm(1.0)), "clips by a norm"),
+        (lambda: optax.adaptive_grad_clip(1.0), "adaptive_grad_clip"),
     ],
 )
 def test_links_whose_step_is_not_known_are_refused_at_the_start(tx, words):

@@ -78,6 +78,18 @@ def test_every_chain_ends_at_the_lasso_and_the_elastic_net(name):
         assert np.array_equal(w == 0, best == 0)
 
 
+def test_a_gradient_that_is_clipped_to_the_end_ends_at_the_lasso_all_the_same():
+    X, y = diabetes()
+    best = Lasso(0.1, fit_intercept=False, tol=1e-13).fit(X, y).coef_
+    assert 0.1 * np.sqrt(np.count_nonzero(best)) > 2 * 0.1  # the norm of the gradient at the end is above the clip
+    for inner in (optax.sgd(0.2, 0.5), optax.adam(COSINE)):
+        with jax.enable_x64(True):
+            tx = chain(optax.clip_by_global_norm(0.1), inner, prox(L1(0.1)))
+            w, _ = train(tx, least_squares(X, y), jnp.zeros(10), 1500)
+        assert np.abs(w - best).max() < 1e-9
+        assert np.array_equal(w == 0, best == 0)
+
+
 def test_in_float32_the_zeros_are_the_same_and_the_rest_within_1e_5():
     X, y = diabetes(np.float32)
     params = {"w": jnp.zeros(10)}

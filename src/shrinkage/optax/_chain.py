@@ -15,7 +15,10 @@ def chain(*links: Any) -> optax.GradientTransformationExtraArgs:
     strength times how far those links move a weight for every unit of its gradient. Here it reads that, from
 
     - `scale`, `scale_by_learning_rate`, `scale_by_schedule`, `trace`, `add_decayed_weights`, `identity`, `add_noise`,
-      `zero_nans`, `set_to_zero`, `snapshot`, `monitor`, and before all of these the links that clip;
+      `zero_nans`, `set_to_zero`, `snapshot`, `monitor`;
+    - before these `clip_by_global_norm` and `clip_by_block_rms`, which shorten the threshold as they shorten the
+      gradient, and `clip`, which does not: a weight rests at the penalty's minimizer only if its gradient there, up to
+      the strength, is not clipped;
     - `scale_by_adam` (also with Nesterov), `scale_by_amsgrad`, `scale_by_adamax`, `scale_by_belief`,
       `scale_by_yogi`, `scale_by_rms`, `scale_by_stddev`, `scale_by_rss`;
     - all optimizers made of these: `sgd`, `adam`, `adamw`, `nadam`, `nadamw`, `amsgrad`, `adabelief`, `adagrad`,
@@ -72,8 +75,8 @@ def _seeing(before: Any, n_before: int, last: Behind) -> optax.GradientTransform
         if len(state) != n_before + 1:
             raise ArgumentError(f"state must hold {n_before + 1} states, as init makes them; got {len(state)}")
         known = state[:n_before] if n_before else (optax.EmptyState(),)
-        updates, found = before.update(updates, known, params, **extra)
-        updates, own = last.update(updates, state[-1], params, before, (known, found))
-        return updates, (*found[:n_before], own)
+        moves, found = before.update(updates, known, params, **extra)
+        moves, own = last.update(moves, state[-1], params, before, (known, found), updates)
+        return moves, (*found[:n_before], own)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -10,8 +10,9 @@ import optax
 
 from shrinkage._check import check_fraction, check_nonnegative
 from shrinkage._errors import ArgumentError
-from shrinkage.optax._links import Buffers, Step, buffers_at_start, steps_of
+from shrinkage.optax._links import buffers_at_start, steps_of
 from shrinkage.optax._penalties import penalties_of
+from shrinkage.optax._readers import Buffers, Step
 from shrinkage.training import longest_step, momentum_scale, step_scale
 
 NO_PARAMS = "a penalty acts on the parameters themselves: call update(gradients, state, params)"
@@ -126,12 +127,12 @@ def penalty_link(
         return start(params, buffers_at_start(before, state, params))
 
     def behind_update(
-        updates: Any, state: PenaltyState, params: Any, before: Any, states: tuple[Any, Any]
+        updates: Any, state: PenaltyState, params: Any, before: Any, states: tuple[Any, Any], gradients: Any
     ) -> tuple[Any, PenaltyState]:
         if params is None:
             raise ArgumentError(NO_PARAMS)
         buffers = Buffers(state.buffers)
-        steps = steps_of(before, *states, params, buffers)
+        steps = steps_of(before, *states, params, buffers, gradients)
         _agree(settings.learning_rate, before, steps)
         return _apply(settings, formula, updates, state, params, (steps, tuple(buffers.new)))
 

@@ -9,9 +9,10 @@ import optax
 
 from shrinkage._check import check_choice, check_positive
 from shrinkage._errors import ArgumentError
-from shrinkage.optax._links import Buffers, Step, _settings, steps_of
+from shrinkage.optax._links import _settings, steps_of
 from shrinkage.optax._penalized import Behind, PenaltyState, Settings
 from shrinkage.optax._penalties import ByPath, by_path, penalties_of
+from shrinkage.optax._readers import Buffers, Step
 from shrinkage.training import PlanRow, Report, ReportRow, StepReading, alarms_of, measured, wide, with_change
 
 LAST_AXIS = {"kernel", "w"}
