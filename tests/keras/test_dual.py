@@ -13,14 +13,33 @@ from shrinkage.penalties import L1, L1L2, GroupL2  # noqa: E402
 optimizers = keras.optimizers
 
 
+def compiled(optimizer, w):
+    """A step of an optimizer on w as the backend's trainer compiles it; torch's does not."""
+    optimizer.build([w])
+    if keras.backend.backend() == "torch":
+        return lambda gradient: optimizer.apply([gradient], [w])
+    if keras.backend.backend() == "tensorflow":
+        return pytest.importorskip("tensorflow").function(lambda gradient: optimizer.apply([gradient], [w]))
+    stateless = pytest.importorskip("jax").jit(lambda *given: optimizer.stateless_apply(*given))
+
+    def step(gradient):
+        (new,), state = stateless([variable.value for variable in optimizer.variables], [gradient], [w.value])
+        w.assign(new)
+        for variable, value in zip(optimizer.variables, state, strict=True):
+            variable.assign(value)
+
+    return step
+
+
 def after(optimizer, start, gradients):
     """The weights after each step with the gradient that a function says."""
     w = keras.Variable(np.asarray(start, "float32"), name="kernel")
+    step = compiled(optimizer, w)
     found = []
     for t, gradient in enumerate(gradients):
         now = ops.convert_to_numpy(w)
         given = gradient(t, now) if callable(gradient) else gradient
-        optimizer.apply([ops.convert_to_tensor(np.asarray(given, "float32"))], [w])
+        step(ops.convert_to_tensor(np.asarray(given, "float32")))
         found.append(ops.convert_to_numpy(w).astype(float).copy())
     return found
 

@@ -60,6 +60,15 @@ def all_tests():
 
 
 TESTS = all_tests()
+SLOW_IN_JAX = "test_gradient_accumulation_with_weigth_decay"
+"""Its steps are taken one operation at a time, each of which JAX compiles: of its optimizers one is for every run."""
+
+
+def marks_of(name):
+    slow = keras.backend.backend() == "jax" and name.startswith(SLOW_IN_JAX) and name != f"{SLOW_IN_JAX}2"
+    return [pytest.mark.slow] if slow else []
+
+
 IDS = [f"{kind}.{name}" for _, kind, name in TESTS]
 
 
@@ -73,7 +82,11 @@ def test_there_are_such_tests_and_few_are_left_out():
 
 @pytest.mark.filterwarnings("default")  # Keras runs its tests with warnings as warnings
 @pytest.mark.parametrize("mode", ["free", pytest.param("acting", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("module", "kind", "name"), TESTS, ids=IDS)
+@pytest.mark.parametrize(
+    ("module", "kind", "name"),
+    [pytest.param(*test, marks=marks_of(test[2])) for test in TESTS],
+    ids=IDS,
+)
 def test_of_keras(module, kind, name, mode):
     if f"{kind}.{name}" in EXCLUDED:
         pytest.skip(EXCLUDED[f"{kind}.{name}"])

@@ -84,6 +84,17 @@ def test_the_penaltys_step_is_what_a_prox_takes_from_large_weights_under_a_const
     assert row.lr_strength == pytest.approx(row.lr * 0.1)
 
 
+def test_the_penaltys_step_is_no_longer_than_the_floor_of_the_metric_lets_it():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, use_bias=False, name="in")], name="net")
+    optimizer = Proximal(optimizers.Adam(0.01), L1(0.1), metric_floor=0.5)
+    optimizer.build(model.trainable_variables)
+    gradient = np.array([[1.0, 1e-3], [-2.0, 1e-2]], "float32")
+    applied(optimizer, model, [gradient])
+    (row,) = report(model, optimizer).rows
+    metric = np.maximum(np.abs(gradient), 0.5 * np.sqrt(np.mean(gradient.astype(float) ** 2)))
+    assert row.penalty_step == pytest.approx(np.linalg.norm(0.01 / metric * 0.1), rel=1e-4)
+
+
 def lasso(penalty, optimizer, steps=400, **options):
     X = np.random.default_rng(1).normal(size=(80, 8)).astype("float32")
     y = (X @ np.array([3.0, -2.0, 0, 0, 0, 0, 0, 0], "float32"))[:, None]
