@@ -81,7 +81,7 @@ def test_every_chain_ends_at_the_lasso_and_the_elastic_net(name):
 def test_a_gradient_that_is_clipped_to_the_end_ends_at_the_lasso_all_the_same():
     X, y = diabetes()
     best = Lasso(0.1, fit_intercept=False, tol=1e-13).fit(X, y).coef_
-    assert 0.1 * np.sqrt(np.count_nonzero(best)) > 2 * 0.1  # the norm of the gradient at the end is above the clip
+    assert 0.1 * np.sqrt(np.count_nonzero(best)) > 1.5 * 0.1  # the norm of the gradient at the end is above the clip
     for inner in (optax.sgd(0.2, 0.5), optax.adam(COSINE)):
         with jax.enable_x64(True):
             tx = chain(optax.clip_by_global_norm(0.1), inner, prox(L1(0.1)))
@@ -405,3 +405,23 @@ def test_a_schedule_of_strengths_counts_the_steps_taken():
     tx = chain(optax.sgd(1.0), prox(L1(0.1), strength=lambda t: t))
     end, _ = train(tx, gradient, params, 4)  # thresholds 0, .1, .2, .3
     np.testing.assert_allclose(end, 0.4, rtol=1e-6)
+
+
+def test_parameters_that_are_numbers_are_penalized_as_arrays_of_no_dimension():
+    params = {"free": 1.0, "w": 2.0}
+    tx = prox_adam(0.1, {"free": None, "w": L1(0.5)})
+    updates, _ = tx.update({"free": 0.0, "w": 0.5}, tx.init(params), params)
+    as_arrays = jax.tree.map(jnp.asarray, params)
+    expected, _ = tx.update({"free": jnp.zeros(()), "w": jnp.asarray(0.5)}, tx.init(as_arrays), as_arrays)
+    assert updates["w"] == expected["w"]
+    assert updates["w"] < -0.1
+
+
+def test_a_schedule_of_the_strength_is_0_below_0():
+    params = jnp.linspace(-1.0, 1.0, 5)
+    below = prox_adam(0.1, L1(0.5), strength=lambda count: -1.0 - count)
+    plain = optax.adam(0.1)
+    for tx_updates in zip(
+        *(jax.tree.leaves(tx.update(params, tx.init(params), params)[0]) for tx in (below, plain)), strict=True
+    ):
+        np.testing.assert_array_equal(*tx_updates)

@@ -101,7 +101,8 @@ class _Formula:
         else:
             step = jnp.broadcast_to(leaf.step, leaf.weight.shape)
             l1, l2 = strengths_of(leaf.penalty, leaf.weight)
-            new, z, gamma = dual_step(leaf.weight, dual, threshold, leaf.moved, step * l1, step * l2, self.beta)
+            shrink = 0.0 if isinstance(l2, float) and l2 == 0 else step * l2  # 0 divides nothing
+            new, z, gamma = dual_step(leaf.weight, dual, threshold, leaf.moved, step * l1, shrink, self.beta)
             grown = gamma, group_threshold
         new = jnp.where(leaf.moves, new, leaf.weight)  # or rounding would move groups
         return new, tuple(_kept(leaf, *pair) for pair in zip(memory, (z, *grown), strict=True))
@@ -150,4 +151,4 @@ def _at_a_number(penalty: Any) -> Any:
 
 
 def _zeros(w: Any) -> Any:
-    return jnp.zeros(w.shape, jnp.promote_types(w.dtype, jnp.float32))
+    return jnp.zeros(jnp.shape(w), jnp.promote_types(jnp.result_type(w), jnp.float32))

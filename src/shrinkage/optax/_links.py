@@ -40,7 +40,8 @@ def buffers_at_start(transformation: Any, state: Any, params: Any) -> tuple[Any,
     buffers = Buffers(None)
 
     def shapes() -> tuple[Any, ...]:
-        steps_of(transformation, state, state, params, buffers, params)
+        gradients = jax.tree.map(lambda w: jnp.zeros(jnp.shape(w), jnp.result_type(float)), params)
+        steps_of(transformation, state, state, params, buffers, gradients)
         return tuple(buffers.new)
 
     return tuple(jnp.zeros(x.shape, x.dtype) for x in jax.eval_shape(shapes))

@@ -193,7 +193,8 @@ def _apply(
     memories = [structure.flatten_up_to(tree) for tree in state.memory]
     warmup = settings.warmup_steps
     begun = (isinstance(warmup, int) and warmup == 0) or state.count >= warmup
-    factor = settings.strength(state.count) if callable(settings.strength) else settings.strength
+    strength: Any = settings.strength
+    factor = jnp.maximum(strength(state.count), 0.0) if callable(strength) else strength
     new_moves, new_memories, sizes = [], [list(kept) for kept in memories], []
     for k, (w, u, step, penalty) in enumerate(zip(leaves, moves, steps, penalties, strict=True)):
         last = state.metric_rms[k]
@@ -201,6 +202,7 @@ def _apply(
             new_moves.append(u)
             sizes.append(last)
             continue
+        w, u = jnp.asarray(w), jnp.asarray(u)
         leaf, size = _leaf(settings, _scaled(penalty, factor), w, u, step, last, begun)
         new, kept = formula(leaf, tuple(each[k] for each in memories))
         new_moves.append(_difference(leaf, new, u, w))

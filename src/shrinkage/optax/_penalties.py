@@ -1,5 +1,6 @@
 """Who gets which penalty in a pytree: one for all, a tree, a function of the parameters, or rules for their paths."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,9 +29,9 @@ class ByPath:
         """
         facts = []
         for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
-            name, shape = _path_text(path), tuple(int(n) for n in leaf.shape)
+            name, shape = _path_text(path), tuple(int(n) for n in jax.numpy.shape(leaf))
             role, reason = role_by_own_name(name.rpartition("/")[2], shape)
-            facts.append(Facts(name, shape, int(leaf.size), role, reason))
+            facts.append(Facts(name, shape, math.prod(shape), role, reason))
         return resolve(facts, *self._rules, separator="/")
 
     def __call__(self, params: Any) -> Any:
@@ -108,14 +109,15 @@ def penalties_of(penalty: Any, mask: Any, params: Any) -> list[Any]:
     chosen = [own if flag else None for own, flag in zip(found, on, strict=True)]
     for own, (path, leaf) in zip(chosen, leaves, strict=True):
         check_penalty(f"the penalty of {_path_text(path)!r}", own)
-        problem = None if own is None else misfit(own, tuple(leaf.shape))
+        shape, kind = tuple(jax.numpy.shape(leaf)), jax.numpy.result_type(leaf)
+        problem = None if own is None else misfit(own, shape)
         if problem:
             raise ArgumentError(
-                f"the penalty of parameter {_path_text(path)!r} of shape {tuple(leaf.shape)} does not fit: {problem}"
+                f"the penalty of parameter {_path_text(path)!r} of shape {shape} does not fit: {problem}"
             )
-        if own is not None and not jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
+        if own is not None and not jax.numpy.issubdtype(kind, jax.numpy.floating):
             raise ArgumentError(
-                f"parameter {_path_text(path)!r} holds {leaf.dtype}; a penalty needs real numbers: mask it out"
+                f"parameter {_path_text(path)!r} holds {kind}; a penalty needs real numbers: mask it out"
             )
     return chosen
 

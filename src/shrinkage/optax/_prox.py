@@ -53,7 +53,7 @@ def prox(
     nesterov : bool, default False
         As `momentum`.
     strength : float or schedule, default 1
-        Factor of the penalty's strength; a schedule counts the steps taken.
+        Factor of the penalty's strength; a schedule counts the steps taken, and below 0 it is 0.
     warmup_steps : int, default 0
         Steps before the penalty begins. Where gradients are zero at first (zero-initialized branches, LoRA), give it a
         few.

@@ -141,7 +141,7 @@ def arriving(steps: list[Step], change: Callable[[Any], Any]) -> list[Step]:
 def _times(step: Step, factor: Any) -> Step:
     arrived = step.arrived
     if arrived is not None and arrived is not CHANGED:
-        arrived = arrived * jnp.asarray(factor, arrived.dtype)
+        arrived = arrived * factor
     return replace(step, number=step.number * factor, arrived=arrived)
 
 
