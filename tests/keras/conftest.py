@@ -1,22 +1,10 @@
 """What the tests of the room for Keras run under: the backend of this process, which KERAS_BACKEND names."""
 
-from pathlib import Path
-
 import pytest
-
-# Keras makes NumPy arrays of torch's tensors by np.array(tensor), of which NumPy 2 complains.
-QUIET = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "requires_trainable_backend: a mark that Keras' own tests carry")
-
-
-def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings(QUIET))
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from shrinkage.keras._assigned import (
 from shrinkage.keras._dual import dual_update, names_of
 from shrinkage.keras._inner import Around
 from shrinkage.keras._lengths import (
+    clip_parts,
     is_adaptive,
     kind_of,
     length_of,
@@ -58,6 +59,7 @@ class _Members:
         self.assigned: list[tuple[Assigned, Any]] = []
         self.acting: list[Member] = []
         self.zeros: list[Any] = []
+        self.clipped: list[Any] = []
 
 
 @keras.saving.register_keras_serializable(package="shrinkage")
@@ -126,6 +128,10 @@ class Proximal(Around):
     *Steps not taken.* Under `gradient_accumulation_steps` the prox acts on the steps that the optimizer takes, not
     between them; a step that `LossScaleOptimizer` skips is skipped here too, and lr = 0 is a no-op. A variable that is
     not trainable, or has no gradient, stays as it is. At strength 0 no bit changes.
+
+    *Clipping by a norm* (`clipnorm`, `global_clipnorm`) multiplies a gradient by a number, and the step of the prox by the
+    same: at a minimizer the gradients are as long as the penalty's slopes, λ√(number of weights that are not 0) for L1,
+    and would be clipped for good. `clipvalue` cuts each number by itself: keep it above the strength.
 
     *Order*: clipping, weight decay, step, prox, averages of weights, constraints. Where averages overwrite weights
     (`use_ema`), weights that are zero stay zero.
@@ -226,22 +232,29 @@ class Proximal(Around):
         if self.dual:
             member.dual = {kind: made(kind, variable.shape) for kind in names_of(member.penalty)}
 
+    def _clip_gradients(self, grads: Any) -> Any:
+        self._members.clipped = clip_parts(self.inner_optimizer, grads)
+        return super()._clip_gradients(grads)
+
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
-        stepped = {self._get_variable_index(variable) for variable in trainable_variables}
-        members = [member for member in self._members.acting if member.place in stepped]
+        places = [self._get_variable_index(variable) for variable in trainable_variables]
+        parts = dict(zip(places, self._members.clipped or [None] * len(places), strict=True))
+        self._members.clipped = []
+        members = [member for member in self._members.acting if member.place in parts]
         starts = [kept(member.variable) if self._needs_start(member) else None for member in members]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         for member, start in zip(members, starts, strict=True):
-            put(member.variable, self._stepped(member, start, learning_rate))
+            put(member.variable, self._stepped(member, start, learning_rate, parts[member.place]))
 
     def _needs_start(self, member: Member) -> bool:
         inner = self.inner_optimizer
         return self.dual or is_adaptive(inner) or longest_step(member.penalty, momentum_of(inner)) is not None
 
-    def _stepped(self, member: Member, start: Any, learning_rate: Any) -> Any:
+    def _stepped(self, member: Member, start: Any, learning_rate: Any, part: Any) -> Any:
         """Return where the penalty takes a variable that the inner optimizer has just stepped."""
         now = held(member.variable)
         lr = ops.cast(value(learning_rate), now.dtype)
+        lr = lr if part is None else lr * ops.cast(part, now.dtype)
         length = length_of(
             self.inner_optimizer, member.place, member.penalty, lr, member.velocity, float(self.metric_floor)
         )
@@ -264,11 +277,13 @@ class Proximal(Around):
 
     def finalize_variable_values(self, var_list: Any) -> None:
         """Put averages in the place of weights where `use_ema` is on; weights that are zero stay zero."""
+        if not self.use_ema:
+            super().finalize_variable_values(var_list)
+            return
         zeros = self._zeros()
         super().finalize_variable_values(var_list)
-        if self.use_ema:
-            for variable in var_list:  # or JAX has one array for weight and average, and cannot give it away twice
-                variable.assign(ops.copy(value(variable)))
+        for variable in var_list:  # or JAX has one array for weight and average, and cannot give it away twice
+            variable.assign(ops.copy(value(variable)))
         self._put_zeros_back(zeros)
 
     def _zeros(self) -> list[Any]:
@@ -319,7 +334,7 @@ class Proximal(Around):
 
     def __repr__(self) -> str:
         kind = type(self.inner_optimizer).__name__
-        each = [one.penalty for one, _ in self._members.assigned]
-        counted = [(penalty, sum(other is penalty for other in each)) for penalty in {id(p): p for p in each}.values()]
+        each = [str(one.penalty) for one, _ in self._members.assigned]
+        counted = [(penalty, each.count(penalty)) for penalty in dict.fromkeys(each)]
         parts = [f"{penalty} on {count} variable{'s' * (count != 1)}" for penalty, count in counted]
         return f"<Proximal after {kind}{', dual' * self.dual}: {'; '.join(parts) or 'nothing yet'}>"
