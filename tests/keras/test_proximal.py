@@ -114,6 +114,17 @@ def test_every_optimizer_ends_at_the_lasso_with_its_exact_zeros(kind):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("how", ["clipnorm", "global_clipnorm"])
+@pytest.mark.parametrize("kind", ["SGD with momentum", "Adam"])
+def test_clipping_by_a_norm_moves_no_minimizer(kind, how):
+    expected = Lasso(alpha=0.15, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
+    largest = 0.5 * 0.15 * np.sqrt(np.sum(expected != 0))  # half of what the gradient has at the minimizer
+    inner = KINDS[kind](decayed(0.3), **{how: largest})
+    found = minimized(Proximal(inner, {"kernel": L1(0.15)}), of_squares, np.full(12, 0.1), 800)
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["SGD with momentum", "Adam", "RMSprop with all"])
 def test_an_elastic_net_ends_at_its_minimizer(kind):
     expected = ElasticNet(alpha=0.3, l1_ratio=0.5, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
@@ -394,3 +405,24 @@ def test_a_decay_beside_an_l2_part_is_warned_of():
     with pytest.warns(UserWarning, match="decay twice"):
         Proximal(optimizers.AdamW(weight_decay=0.1), {"kernel": L2(0.1)}).build([w])
     Proximal(optimizers.AdamW(weight_decay=0.1), {"kernel": L1(0.1)}).build([w])
+
+
+def test_a_layer_frozen_after_a_fit_fails_as_it_does_without_the_wrapper():
+    said = []
+    for wrap in (lambda inner: inner, lambda inner: Proximal(inner, L1(0.05))):
+        model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(3, name="a"), keras.layers.Dense(1)])
+        model.compile(wrap(optimizers.Adam(0.01)), loss="mse")
+        model.fit(X, Y[:, None], verbose=0)
+        model.get_layer("a").trainable = False
+        try:
+            model.fit(X, Y[:, None], verbose=0)
+            said.append(None)
+        except Exception as error:
+            said.append(type(error))
+    assert said[0] == said[1]
+
+
+def test_equal_penalties_are_counted_together():
+    optimizer = Proximal(optimizers.Adam(), {"a": L1(0.1), "b": L1(0.1)})
+    optimizer.build([keras.Variable(np.ones(2), name="a"), keras.Variable(np.ones(2), name="b")])
+    assert "L1(alpha=0.1, factors=None) on 2 variables>" in repr(optimizer)

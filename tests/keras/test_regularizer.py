@@ -128,3 +128,8 @@ def test_training_with_it_follows_the_penalized_objective_and_makes_no_zero():
     noisy.compile(keras.optimizers.Adam(0.05), "mse")
     noisy.fit(data[:3600], target[:3600], batch_size=60, shuffle=False, verbose=0)
     assert (noisy.get_weights()[0] != 0).all()
+
+
+def test_a_name_that_keras_does_not_know_is_refused():
+    with pytest.raises(ArgumentError, match="must be one of Keras', or its name; got 'l1_l2'"):
+        Regularizer.from_keras("l1_l2")

@@ -122,6 +122,22 @@ def steady_velocity(optimizer: Any, place: int, lr: Any) -> Any:
     return length / _rmsprop(optimizer, place, 1).d
 
 
+def clip_parts(optimizer: Any, gradients: Any) -> list[Any]:
+    """Return by which number clipping by a norm multiplies each gradient; None where nothing clips by a norm."""
+    if optimizer.clipnorm:
+        return [None if g is None else _part(optimizer.clipnorm, ops.sum(ops.square(held(g)))) for g in gradients]
+    if not optimizer.global_clipnorm:
+        return [None] * len(gradients)
+    squares = [ops.sum(ops.square(held(g))) for g in gradients if g is not None]
+    part = _part(optimizer.global_clipnorm, sum(squares[1:], squares[0])) if squares else None
+    return [part] * len(gradients)
+
+
+def _part(largest: float, square: Any) -> Any:
+    clips = square > largest**2
+    return ops.where(clips, largest / ops.sqrt(ops.where(clips, square, ops.ones_like(square))), ops.ones_like(square))
+
+
 def shortened(start: Any, now: Any, length: Length) -> tuple[Any, Any]:
     """Return weights and steps, with those that went further than `length.most` put back to that part of their way."""
     step, most = length.step, length.most

@@ -85,9 +85,12 @@ class Regularizer(keras.regularizers.Regularizer):
         Raises
         ------
         ArgumentError
-            If it is another one, or both its strengths are 0.
+            If it is another one, or a name that Keras does not know.
         """
-        found: Any = keras.regularizers.get(regularizer) if isinstance(regularizer, str) else regularizer
+        try:
+            found: Any = keras.regularizers.get(regularizer) if isinstance(regularizer, str) else regularizer
+        except ValueError as error:
+            raise ArgumentError(f"regularizer must be one of Keras', or its name; got {regularizer!r}") from error
         if isinstance(found, Regularizer):
             return cls(found.penalty)
         kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
