@@ -129,9 +129,9 @@ class Proximal(Around):
     between them; a step that `LossScaleOptimizer` skips is skipped here too, and lr = 0 is a no-op. A variable that is
     not trainable, or has no gradient, stays as it is. At strength 0 no bit changes.
 
-    *Clipping by a norm* (`clipnorm`, `global_clipnorm`) multiplies a gradient by a number, and the step of the prox by the
-    same: at a minimizer the gradients are as long as the penalty's slopes, λ√(number of weights that are not 0) for L1,
-    and would be clipped for good. `clipvalue` cuts each number by itself: keep it above the strength.
+    *Clipping by a norm* (`clipnorm`, `global_clipnorm`) multiplies a gradient by a number, and the prox's step by the
+    same: at a minimizer gradients are as long as the penalty's slopes, λ√(number of weights that are not 0) for L1, and
+    would be clipped for good. `clipvalue` cuts each number by itself: keep it above the strength.
 
     *Order*: clipping, weight decay, step, prox, averages of weights, constraints. Where averages overwrite weights
     (`use_ema`), weights that are zero stay zero.
