@@ -52,11 +52,15 @@ class Around(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
 
+    # Keras' constructor makes a count of steps and a learning rate: the inner ones are in use. To let them in and take
+    # them out again would keep tf.train.Checkpoint from saving the rest.
     def _track_variable(self, variable: Any) -> None:
-        # Keras' constructor makes a count of steps and a learning rate: the inner ones are in use. To take them out
-        # again later would keep tf.train.Checkpoint from saving the rest.
         if "inner_optimizer" in vars(self):
             super()._track_variable(variable)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "inner_optimizer" in vars(self) or name not in ("_iterations", "_learning_rate"):
+            super().__setattr__(name, value)
 
     @property
     def variables(self) -> list[Any]:
