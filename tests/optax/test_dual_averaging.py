@@ -68,7 +68,15 @@ def test_zeros_outlast_the_noise_of_small_batches_where_those_of_a_prox_flicker(
     assert found[prox] < 30
 
 
-@pytest.mark.parametrize("penalty", [L1(0.3), L1L2(0.3, 0.7), GroupL2(0.1, axis=()), L1(0.1) + GroupL2(0.1, axis=0)])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        L1L2(0.3, 0.7),
+        L1(0.1) + GroupL2(0.1, axis=0),
+        pytest.param(L1(0.3), marks=pytest.mark.slow),
+        pytest.param(GroupL2(0.1, axis=()), marks=pytest.mark.slow),
+    ],
+)
 def test_it_steps_as_dual_adam_in_torch(penalty):
     torch = pytest.importorskip("torch")
     from shrinkage.torch import DualAdam

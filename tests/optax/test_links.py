@@ -69,6 +69,11 @@ CHAINS = {
 }
 
 
+LONG = ("lr inside, nesterov", "adam, eps", "amsgrad uncorrected", "adabelief", "adamax", "rmsprop as in torch")
+LONG += ("rmsprop centered", "adagrad", "clipped twice", "injected momentum", "parts by function", "selected", "named")
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in CHAINS]
+
+
 def wide(tree):
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)
 
@@ -95,7 +100,7 @@ def length(step):
     return jnp.where(step.fired, number, 0.0)
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", SOME)
 def test_had_every_gradient_been_the_same_the_step_is_the_length_times_it(name):
     with jax.enable_x64(True):
         params, gradient = wide(PARAMS), wide(GRADIENT)

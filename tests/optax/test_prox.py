@@ -200,7 +200,10 @@ def test_at_strength_zero_no_bit_changes(make, name):
         w = optax.apply_updates(w, updates)
 
 
-@pytest.mark.parametrize("penalty", [L1L2(0.3, 0.7), MCP(0.1), GroupL2(0.1, axis=()), L2(0.5)])
+@pytest.mark.parametrize(
+    "penalty",
+    [L1L2(0.3, 0.7), *(pytest.param(g, marks=pytest.mark.slow) for g in (MCP(0.1), GroupL2(0.1, axis=()), L2(0.5)))],
+)
 def test_it_steps_as_prox_adam_in_torch_floor_and_all(penalty):
     torch = pytest.importorskip("torch")
     from shrinkage.torch import ProxAdam

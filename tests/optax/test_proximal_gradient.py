@@ -77,6 +77,7 @@ def test_every_way_of_stepping_ends_at_the_same_point(options):
     assert state.error <= 1e-11
 
 
+@pytest.mark.slow
 def test_one_update_after_another_is_the_run():
     solver = proximal_gradient(mean_square, {"w": L1(0.2), "b": None}, maxiter=7, tol=1e-12)
     params, state = start(), jax.jit(solver.init_state)(start(), None, X, Y)
@@ -192,6 +193,7 @@ def test_a_second_run_is_not_compiled_again():
     assert len(traces) == count
 
 
+@pytest.mark.slow
 def test_types_stay_and_float32_ends_within_its_precision():
     w32 = proximal_gradient(through_origin, L1(0.2), tol=1e-6).run(
         jnp.zeros(P, jnp.float32), None, jnp.asarray(X, jnp.float32), jnp.asarray(Y, jnp.float32)
@@ -202,6 +204,7 @@ def test_types_stay_and_float32_ends_within_its_precision():
     assert np.abs(w32.params - best).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_penalties_go_by_path():
     tree = {"w": L1(0.2), "b": None}
     one = proximal_gradient(mean_square, tree, tol=1e-11).run(start(), None, X, Y).params

@@ -194,7 +194,8 @@ def _apply(
     warmup = settings.warmup_steps
     begun = (isinstance(warmup, int) and warmup == 0) or state.count >= warmup
     strength: Any = settings.strength
-    factor = jnp.maximum(strength(state.count), 0.0) if callable(strength) else strength
+    factor: Any = strength(state.count) if callable(strength) else strength
+    factor = jnp.maximum(factor, 0.0) if callable(strength) else factor
     new_moves, new_memories, sizes = [], [list(kept) for kept in memories], []
     for k, (w, u, step, penalty) in enumerate(zip(leaves, moves, steps, penalties, strict=True)):
         last = state.metric_rms[k]
