@@ -48,7 +48,7 @@ def test_roles_are_those_of_the_layers_that_own_the_variables():
     x = layers.Embedding(11, 8, name="table")(inputs)
     x = layers.MultiHeadAttention(2, 4, name="mha")(x, x)
     x = layers.GroupQueryAttention(8, 2, 2, name="gqa")(x, x)
-    x = layers.EinsumDense("abc,cd->abd", (None, 5), name="einsum")(x)
+    x = layers.EinsumDense("abc,ce->abe", (None, 5), name="einsum")(x)
     x = layers.GroupNormalization(1, name="gn")(x)
     x = layers.RMSNormalization(name="rms")(x)
     x = layers.SeparableConv1D(4, 3, depth_multiplier=2, name="separable")(x)
@@ -88,7 +88,7 @@ def test_roles_are_those_of_the_layers_that_own_the_variables():
         (lambda: layers.Conv2D(6, 3), (None, 8, 8, 2), "kernel", 6),
         (lambda: layers.Conv2DTranspose(7, 3), (None, 8, 8, 2), "kernel", 7),
         (lambda: layers.DepthwiseConv2D(3), (None, 8, 8, 4), "kernel", 4),
-        (lambda: layers.EinsumDense("abc,cd->abd", (None, 9)), (None, 2, 3), "kernel", 9),
+        (lambda: layers.EinsumDense("abc,ce->abe", (None, 9)), (None, 2, 3), "kernel", 9),
         (lambda: layers.SeparableConv2D(5, 3), (None, 8, 8, 2), "pointwise_kernel", 5),
     ],
 )

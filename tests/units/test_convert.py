@@ -202,7 +202,7 @@ def test_a_squared_loss_must_be_named_where_a_network_becomes_a_linear_model():
         ("glmnet.gaussian", "sklearn", {"lambda": 0.1, "alpha": 0.5}, r"√mean\(\(y - ȳ\)²\): give sd_y="),
         ("glmnet.gaussian", "sklearn", {"alpha": 0.5}, "needs lambda=, which has no default"),
         ("sklearn.Lasso", "glmnet", {"C": 1.0}, "is read by its alpha, fit_intercept; got 'C'"),
-        ("sklearn.Laso", "glmnet", {}, "'sklearn.Laso' is no call that is known; choose from sklearn.Ridge"),
+        ("sklearn.Lass", "glmnet", {}, "'sklearn.Lass' is no call that is known; choose from sklearn.Ridge"),
         ("sklearn.Lasso", "glmnt", {}, "'glmnt' is no call that is known"),
         ("sklearn.Lasso", "glmnet", {"alpha": -1.0}, "alpha must be >= 0; got -1.0"),
         ("sklearn.Lasso", "glmnet", {"alpha": "x"}, "alpha must be a number; got 'x'"),
