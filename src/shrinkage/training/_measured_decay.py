@@ -71,9 +71,11 @@ def _share(reading: StepReading, l2: Number, has_l2: bool) -> Number | None:
     """What one step takes from each weight, as a share of it; None where that needs a state that nobody knows."""
     share: Number = 0.0 if reading.share is None else min(reading.share, 2.0 - reading.share)
     coupled = reading.weight_decay if reading.decay == "coupled" else 0.0
-    length: Any = reading.length  # without coupled decay and L2 it is not used
-    if length is None and (coupled or has_l2):
+    if not coupled and not has_l2:
+        return share
+    if reading.length is None:
         return None
+    length = reading.length
     if coupled and reading.momentum:
         share = _both(share, momentum_decay(reading.lr * coupled, *reading.momentum))
     elif coupled:
