@@ -17,7 +17,7 @@ WITHIN = {"float32": 1e-5, "float64": 1e-9}
 FRAMEWORKS = [
     "torch",
     "optax",
-    "keras-torch",
+    pytest.param("keras-torch", marks=pytest.mark.slow),  # step by step, since torch compiles nothing here
     "keras-jax",
     pytest.param("keras-tensorflow", marks=pytest.mark.slow),
 ]

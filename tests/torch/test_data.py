@@ -21,6 +21,7 @@ from shrinkage.torch import _data  # noqa: E402
 from shrinkage.torch._data import Batches, as_batches, split  # noqa: E402
 from shrinkage.torch._loader_batches import LoaderBatches  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 

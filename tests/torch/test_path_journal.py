@@ -163,6 +163,7 @@ walked(journal=sys.argv[2], strengths=[1e-3 * 1.3**k for k in range(12)])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_no_finished_rung(tmp_path):
     strengths = [1e-3 * 1.3**k for k in range(12)]
     call = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(tmp_path)]
