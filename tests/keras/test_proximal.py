@@ -38,7 +38,7 @@ def test_every_optimizer_ends_at_the_lasso_with_its_exact_zeros(kind):
 @pytest.mark.parametrize("kind", ["SGD with momentum", "Adam"])
 def test_clipping_by_a_norm_moves_no_minimizer(kind, how):
     expected = Lasso(alpha=0.15, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
-    largest = 0.5 * 0.15 * np.sqrt(np.sum(expected != 0))  # half of what the gradient has at the minimizer
+    largest = float(0.5 * 0.15 * np.sqrt(np.sum(expected != 0)))  # half of what the gradient has at the minimizer
     inner = KINDS[kind](decayed(0.3), **{how: largest})
     found = minimized(Proximal(inner, {"kernel": L1(0.15)}), of_squares, np.full(12, 0.1), 800)
     np.testing.assert_array_equal(found == 0, expected == 0)
