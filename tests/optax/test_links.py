@@ -8,7 +8,9 @@ optax = pytest.importorskip("optax")
 
 import jax.numpy as jnp  # noqa: E402
 
+from shrinkage import L1  # noqa: E402
 from shrinkage._errors import ArgumentError  # noqa: E402
+from shrinkage.optax import chain, prox  # noqa: E402
 from shrinkage.optax._links import Buffers, buffers_at_start, steps_of  # noqa: E402
 
 RATE = optax.linear_schedule(0.1, 0.02, 4)
@@ -176,3 +178,15 @@ def test_links_whose_step_is_not_known_are_refused_at_the_start(tx, words):
     made = tx()
     with pytest.raises(ArgumentError, match=words):
         buffers_at_start(made, made.init(PARAMS), PARAMS)
+
+
+def test_a_setting_that_optax_has_renamed_is_refused_when_the_state_is_made():
+    link = optax.scale(-0.1)
+
+    def update(updates, state, params=None):
+        return jax.tree.map(lambda g: size_of_step * g, updates), state
+
+    size_of_step = -0.1
+    update.__qualname__, update.__module__ = link.update.__qualname__, link.update.__module__
+    with pytest.raises(ArgumentError, match="no setting 'step_size' where optax"):
+        chain(optax.GradientTransformation(link.init, update), prox(L1(0.1))).init(jnp.ones(2))

@@ -72,9 +72,20 @@ def _name(tx: Any) -> str:
     return name.partition(".")[0] if known else f"{module}.{name}"
 
 
+class _Settings(dict[str, Any]):
+    """What a link's `update` closes over, by name."""
+
+    def __missing__(self, name: str) -> Any:
+        raise ArgumentError(
+            f"a link has no setting {name!r} where optax {optax.__version__} was expected to keep it, so the step is "
+            "not known: install a release of optax from 0.2.5 to 0.2.8"
+        )
+
+
 def _settings(function: Any) -> dict[str, Any]:
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
-    return {name: cell.cell_contents for name, cell in zip(getattr(code, "co_freevars", ()), cells, strict=False)}
+    names = getattr(code, "co_freevars", ())
+    return _Settings((name, cell.cell_contents) for name, cell in zip(names, cells, strict=False))
 
 
 # What holds other transformations.
