@@ -23,7 +23,8 @@ from shrinkage.torch._members import (
     set_stream,
     tensors_of,
 )
-from shrinkage.torch._target_sparsity import TargetSparsity, slots_of
+from shrinkage.torch._strength_slots import slots_of
+from shrinkage.torch._target_sparsity import TargetSparsity
 
 Weights = dict[str, dict[str, Tensor]]
 
