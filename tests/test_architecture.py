@@ -24,6 +24,7 @@ FLOORS = {
     **dict.fromkeys(["estimators", "torch", "keras", "optax"], 5),
     "plots": 6,
     "report": 6.5,
+    "claims": 6.8,
     **dict.fromkeys(["cli", "lab"], 7),
 }
 GROUND = {"_arrays", "_check", "_errors"}
@@ -35,8 +36,8 @@ ONLY = {
     **NETWORKS,
     "penalties": GROUND,
     "losses": GROUND,
-    "plots": GROUND | {"penalties", "problem", "training", "solvers", "_path"},
-    "report": GROUND | {"penalties", "problem", "training", "solvers", "_path", "plots"},
+    "plots": GROUND | {"penalties", "problem", "training", "solvers", "_path", "priors", "selection"},
+    "report": GROUND | {"penalties", "problem", "training", "solvers", "_path", "selection", "plots"},
 }
 USES_CORE = {"design", "solvers", "_path", "torch"}
 # What showing may take from the rooms that fit: their records, never a fit.
@@ -44,6 +45,7 @@ RECORDS = {
     "solvers": {"Solution", "Status", "PathColumns", "FoldColumns"},
     "_path": {"Path", "CrossValidation"},
     "problem": {"Problem"},
+    "selection": {"RepeatedCrossValidation", "StabilitySelection", "Evidence"},
 }
 SHOWING = {"plots", "report"}
 
@@ -75,6 +77,7 @@ LAZY = {
     "selection": {"sklearn"},
     "plots": {"matplotlib"},
     "report": {"matplotlib"},
+    "claims": {"jax", "keras", "matplotlib", "optax", "pandas", "sklearn", "torch"},
     "cli": {"matplotlib", "safetensors", "torch"},
 }
 

@@ -33,10 +33,12 @@ __version__ = "0.1.0"
 
 if not _TYPE_CHECKING:  # or type checkers would take every name for a room
     _ROOMS = (
+        "claims",
         "datasets",
         "design",
         "losses",
         "plots",
+        "priors",
         "problem",
         "report",
         "selection",

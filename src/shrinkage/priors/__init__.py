@@ -1,0 +1,1 @@
+"""A penalty read as a prior of the weights, and back."""
