@@ -8,3 +8,5 @@ from shrinkage.solvers._records import PathColumns as PathColumns
 from shrinkage.solvers._records import Solution as Solution
 from shrinkage.solvers._records import Status as Status
 from shrinkage.solvers._scale import column_scale as column_scale
+from shrinkage.solvers._subsamples import first_strengths as first_strengths
+from shrinkage.solvers._subsamples import solve_subsamples as solve_subsamples

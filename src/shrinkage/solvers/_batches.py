@@ -6,6 +6,7 @@ up to the first that fails are final, violators join, and the rest is solved aga
 read off the slopes of the correlations between two certified strengths: exact while the support stands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +63,8 @@ class Driver:
         self.alpha_max = float(ratios.max(initial=0.0)) / l1_ratio
         self.result = Certified()
         self._last: tuple | None = None  # the arguments of `rewind` that lead back to the last certified strength
+        self.watch: Callable[[int, np.ndarray, np.ndarray], bool] | None = None  # sees what is certified; True: enough
+        self.enough = False
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Certify every strength of a decreasing grid."""
@@ -70,7 +73,7 @@ class Driver:
         self.support = 0
         done, batch = 0, FIRST_BATCH
         limit = self._longest_batch()
-        while done < len(alphas):
+        while done < len(alphas) and not self.enough:
             stop = self._look_ahead(done, min(done + batch, len(alphas)))
             self._certify(done, stop)
             batch = min(2 * batch, limit)
@@ -180,6 +183,9 @@ class Driver:
         keep.steps.append(batch.steps[0, :good])
         held_out = [self.fits.held_out(batch, f + 1, rows)[:good] for f, rows in enumerate(self.held_out)]
         keep.scores.append((np.array(held_out).reshape(-1, good).T, relative[1:, :good].T))
+        if self.watch is not None:
+            coefs = batch.coefs.reshape((-1, n_fits, count))
+            self.enough = self.watch(start, self.fits.features[: len(coefs)], coefs[:, :, :good])
 
     def _violations(self, coefs, correlations, strengths, ridges, max_ratio) -> np.ndarray:
         """(n_strengths,) largest violation of the optimality conditions of the first fit, in the gradient's unit."""

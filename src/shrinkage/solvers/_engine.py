@@ -57,7 +57,7 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
             columns.status[0],
         )
     problem, means = center_full_columns(problem)
-    driver = _driver(problem, [], False, tol)
+    driver = driver_of(problem, [], False, tol)
     found = driver.run(np.array([alpha]))
     coef = np.zeros(problem.design.shape[1])
     coef[found.features[-1][: len(found.coefs[-1])]] = found.coefs[-1][:, 0]
@@ -123,7 +123,7 @@ def _solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
-    driver = _driver(unit, folds, standardize, tol)
+    driver = driver_of(unit, folds, standardize, tol)
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
         return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
     grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
@@ -151,14 +151,15 @@ def _with_alpha_one(problem: Problem) -> L1L2:
     return L1L2(1.0, float(problem.penalty.l1_ratio), problem.penalty.factors)
 
 
-def _driver(problem: Problem, folds: Folds, standardize: bool, tol: float):
+def driver_of(problem: Problem, folds: Folds, standardize: bool, tol: float) -> Driver | MomentDriver:
+    """What walks the grid for all rows and for the training rows of each fold; without held-out rows, no scores."""
     n, p = problem.design.shape
     training = [np.ones(n, bool)]
     for rows, _ in folds:
         mask = np.zeros(n, bool)
         mask[rows] = True
         training.append(mask)
-    held_out = [rows for _, rows in folds]
+    held_out = [rows for _, rows in folds if len(rows)]
     weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
     factors = np.ones(p) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]

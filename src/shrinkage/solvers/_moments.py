@@ -96,6 +96,10 @@ class MomentDriver:
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Solve and certify every strength of a decreasing grid, for every fit."""
+        return self.run_fits(alphas)[0]
+
+    def run_fits(self, alphas: np.ndarray) -> tuple[Certified, np.ndarray]:
+        """The same, and the penalized coefficients of every fit, of shape (n_fits, n_strengths, n_penalized)."""
         strengths, ridges = alphas * self.l1_ratio, alphas * (1 - self.l1_ratio)
         m, count = len(self.penalized), len(alphas)
         coefs = np.empty((self.n_fits, count, m))
@@ -122,7 +126,7 @@ class MomentDriver:
         free = explained[:, m, None] - (explained[:, :m] + self.removed) @ coefs[0].T
         intercepts, free_coefs = raw_free_coefs(self.problem, self.to_raw @ free)
         scores = self._scores(coefs)
-        return Certified(
+        certified = Certified(
             features=[self.penalized],
             coefs=[coefs[0].T],
             intercepts=[intercepts],
@@ -133,6 +137,7 @@ class MomentDriver:
             scores=[(scores, relative[1:].T)],
             n_passes=1,
         )
+        return certified, coefs
 
     def _certify(self, coefs, strengths, ridges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Relative gaps and gaps (n_fits, n_strengths), and the largest violation of the first fit (n_strengths,)."""
