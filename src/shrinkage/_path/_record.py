@@ -12,6 +12,7 @@ from shrinkage._check import finite_vector
 from shrinkage._errors import ArgumentError, MissingExtraError
 from shrinkage.design import Design, as_design, check_finite
 from shrinkage.losses import Loss
+from shrinkage.problem import Problem
 from shrinkage.solvers import Status
 
 
@@ -40,6 +41,9 @@ class Path:
     classes : tuple or None
         The two values of y, the second of which counts as 1; None for a regression.
     feature_names : tuple of str or None
+    problem : Problem or None
+        What was minimized, with its data, which criteria and leave-one-out read. It refers to X and y without copying
+        them, and is left out of pickles and copies: they, and the paths of estimators, have None.
     """
 
     alphas: np.ndarray
@@ -54,6 +58,11 @@ class Path:
     l1_ratio: float
     classes: tuple | None = None
     feature_names: tuple[str, ...] | None = None
+    problem: Problem | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the data: a stored path is as large as its coefficients."""
+        return {name: value for name, value in self.__dict__.items() if name != "problem"}
 
     def __repr__(self) -> str:
         missed = sum(status is Status.GAP_ABOVE_TOL for status in self.status)

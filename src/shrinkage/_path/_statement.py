@@ -125,6 +125,7 @@ def finish(problem: Problem, columns: PathColumns, classes) -> Path:
         float(problem.penalty.l1_ratio),
         classes,
         problem.design.feature_names,
+        problem,
     )
 
 

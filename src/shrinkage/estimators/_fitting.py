@@ -173,8 +173,8 @@ def fit_folds(
     for run in runs:
         warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
     best = min(runs, key=lambda run: run.mean[run.index_min])
-    if is_classifier(model):
-        best = replace(best, path=replace(best.path, classes=tuple(model.classes_.tolist())))
+    classes = tuple(model.classes_.tolist()) if is_classifier(model) else None
+    best = replace(best, path=replace(best.path, classes=classes, problem=None))  # a model does not hold its data
     chosen = best.index_min if model.rule == "min" else best.index_1se
     model.cv_, model.path_, model.cv_scores_, model.alphas_ = best, best.path, best.scores, best.alphas
     model.alpha_min_, model.alpha_1se_, model.alpha_ = best.alpha_min, best.alpha_1se, float(best.alphas[chosen])
