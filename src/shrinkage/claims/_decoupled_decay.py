@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._digits import PIXELS, Split, alone, digits, mlp, table, train, weights
+from shrinkage.claims._digits import PIXELS, Split, alone, digits, mlp, train, weights
+from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
+from shrinkage.claims._markdown import markdown_table
 
 NOISES = (0.01, 1.0, 100.0)
 LR, DECAY = 1e-3, 0.1
@@ -25,7 +27,7 @@ class DecoupledDecay:
         The same from the shares that `decay_report` gave along the way.
     n_weights, n_steps : int
     sgd_difference, adam_difference : float
-        Largest difference of two networks, one with λ/2 ‖w‖² in its loss and one whose weights are multiplied by 1 - lr λ
+        Largest difference of two networks, one with λ/2 ‖w‖² in its loss, one whose weights are multiplied by 1 - lr λ
         before each step, relative to the largest weight.
     sgd_moved : float
         Largest difference to the network without either, on the same scale.
@@ -73,7 +75,7 @@ class DecoupledDecay:
             (f"{noise:g}", *(f"{value:.3f}" for value in row)) for noise, *row in zip(NOISES, *columns, strict=True)
         ]
         head = ("gradient noise", "Adam + L2: left of 1", "`decay_report`", "AdamW: left of 1", "`decay_report`")
-        return table(head, rows)
+        return markdown_table(head, rows)
 
     def share_table(self) -> str:
         """Quantiles of the share that one step takes from the weights of the digits' first layer."""
@@ -81,7 +83,7 @@ class DecoupledDecay:
             (name, *(f"{share:.3g}" for share in shares))
             for name, shares in (("Adam + L2", self.shares_adam), ("AdamW", self.shares_adamw))
         ]
-        return table(("share of a weight per step, in lr λ", *LEVELS), rows)
+        return markdown_table(("share of a weight per step, in lr λ", *LEVELS), rows)
 
 
 def measure(quick: bool = False) -> DecoupledDecay:
@@ -260,18 +262,19 @@ def lines(record: DecoupledDecay) -> list[str]:
     ]
 
 
-def draw(record: DecoupledDecay, ax: Any) -> None:
+def draw(record: DecoupledDecay, axes: Any) -> None:
     """What is left of a weight, by the noise of its gradients."""
     x = range(len(NOISES))
-    ax.axhline(record.pure, color="#9a9a9a", linestyle=":", linewidth=1.3)
-    ax.plot(x, record.left_adam, "o-", color="#D55E00", label="Adam, L2 in the gradient")
-    ax.plot(x, record.left_adamw, "s-", color="#0072B2", label="AdamW")
-    ax.plot(x, record.told_adam, "x", color="#9a9a9a", label="told by decay_report", markersize=9)
-    ax.set_xticks(list(x), [f"{noise:g}" for noise in NOISES])
-    ax.set_xlabel("standard deviation of the gradient")
-    ax.set_ylabel(f"left of a weight of 1 after {record.n_steps} steps")
-    ax.set_ylim(0.0, 1.05)
-    ax.legend(frameon=False)
+    axes.axhline(record.pure, color=GRAY, linestyle=":", linewidth=1.3)
+    axes.plot(x, record.left_adam, "o-", color=COLORS[1], label="Adam, L2 in the gradient")
+    axes.plot(x, record.left_adamw, "s-", color=COLORS[0], label="AdamW")
+    axes.plot(x, record.told_adam, "x", color=GRAY, label="told by decay_report", markersize=9)
+    axes.set_xticks(list(x), [f"{noise:g}" for noise in NOISES])
+    axes.set_xlabel("standard deviation of the gradient")
+    axes.set_ylabel(f"left of a weight of 1 after {record.n_steps} steps")
+    axes.set_ylim(0.0, 1.05)
+    plain_frame(axes)
+    key(axes, loc="lower right")
 
 
 CLAIM = Claim(
@@ -282,6 +285,6 @@ CLAIM = Claim(
     measure=measure,
     check=check,
     lines=lines,
-    pictures={"decoupled_decay": draw},
+    pictures={"noise": draw},
     extras=("torch",),
 )

@@ -114,9 +114,3 @@ def accuracy(model: Any, data: Split) -> float:
 def weights(model: Any) -> list[Any]:
     """The matrices of a network; its biases are not among them."""
     return [parameter for parameter in model.parameters() if parameter.ndim > 1]
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
