@@ -5,7 +5,13 @@ from importlib import import_module as _import_module
 from shrinkage.claims._claim import Claim as Claim
 from shrinkage.claims._claim import ClaimBroken as ClaimBroken
 
-_NAMES = ("decay_in_sgd", "together")
+_NAMES = (
+    "right_strength",
+    "decay_in_sgd",
+    "together",
+    "decoupled_decay",
+    "lipschitz",
+)
 """One line for each: the module is `_<name>.py`, its `CLAIM` the claim, its page `docs/claims/<name>.md`."""
 
 ALL: tuple[Claim, ...] = tuple(
