@@ -130,6 +130,6 @@ def test_data_of_another_rank_are_noticed(record, monkeypatch, shape, said):
 
     monkeypatch.setattr(_recovery, "simulate_linear", deficient)
     broken = _recovery.measure_case(*shape, 2)
-    cases = (broken, record.cases[1]) if shape is SHAPES[0] else (record.cases[0], broken)
+    cases = (broken, *record.cases[1:]) if shape is SHAPES[0] else (record.cases[0], broken)
     with pytest.raises(ClaimBroken, match=said):
         CLAIM.check(replace(record, cases=cases))
