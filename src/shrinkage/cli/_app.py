@@ -11,6 +11,7 @@ from shrinkage._errors import ArgumentError, DataError, MissingExtraError
 from shrinkage.cli import _print
 from shrinkage.cli._convert import convert_command
 from shrinkage.cli._demo import SHOWS, write_data
+from shrinkage.cli._explain import explain
 from shrinkage.cli._fit import Request, run
 from shrinkage.cli._network_file import load_saved
 from shrinkage.cli._options import (
@@ -235,6 +236,7 @@ def predict(model: Path, data: str, out: str | None, proba: bool, quiet: bool) -
 
 app.add_command(train)
 app.add_command(convert_command)
+app.add_command(explain)
 
 
 @app.command()
