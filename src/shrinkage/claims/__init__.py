@@ -12,6 +12,7 @@ _NAMES = (
     "together",
     "decoupled_decay",
     "lipschitz",
+    "three_frameworks",
 )
 """One line for each: the module is `_<name>.py`, its `CLAIM` the claim, its page `docs/claims/<name>.md`."""
 
