@@ -1,16 +1,16 @@
 """One rule of choice for everything that compares strengths on the same columns of losses."""
 
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shrinkage._check import check_choice
 from shrinkage._errors import ArgumentError
+from shrinkage.selection._chosen import ChosenStrength, Fitted, choose_strength
 from shrinkage.selection._one_standard_error import lowest, one_standard_error, paired_error
-
-RULES = ("1se", "1se-paired", "min")
-"""Of one standard error as the field has it, of one that is stricter, and of none."""
+from shrinkage.selection._rules import RULES
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,23 @@ class Choice:
     allowed: np.ndarray
 
 
-def choose(losses: ArrayLike, strengths: ArrayLike, rule: str = "1se", means: ArrayLike | None = None) -> Choice:
-    r"""Choose among strengths whose losses were measured on the same rows, or under the same seeds.
+@overload
+def choose(losses: Fitted, rule: str | None = None, *, max_features: int | None = None) -> ChosenStrength: ...
+@overload
+def choose(
+    losses: ArrayLike, strengths: ArrayLike, rule: str | None = None, means: ArrayLike | None = None
+) -> Choice: ...
+def choose(
+    losses: Any, strengths: Any = None, rule: str | None = None, means: Any = None, *, max_features: int | None = None
+) -> Any:
+    r"""Choose a strength by a rule: `choose(path, "bic")`, `choose(cv, "1se")`, `choose(cv, max_features=5)`.
+
+    Of a `Path`: "aic", "aicc", "bic", "ebic" or "gcv" (`information_criteria`), "loo" or "loo-1se" (`leave_one_out`,
+    its lowest mean or one standard error above). Of a `CrossValidation` these, and "min", "1se" or "1se-paired" of its
+    held-out means. Of an `InformationCriteria` or `LeaveOneOut` the rules that they have values for, computed
+    with other arguments than the default. `max_features` leaves only strengths with at most that many coefficients
+    other than zero to choose from; with no rule it takes the smallest of them on a path, the lowest mean where means
+    were held out. The rest is for losses as such, `choose(losses, strengths, "1se")`, of whatever model.
 
     With b the strength of the lowest mean, se_b the standard error of its own mean over the columns and d_k that of
     the paired differences to it, a strength k is as good where mean_k - mean_b is at most
@@ -50,22 +65,27 @@ def choose(losses: ArrayLike, strengths: ArrayLike, rule: str = "1se", means: Ar
 
     Parameters
     ----------
-    losses : array-like of shape (n_strengths, n_columns)
-        Columns are rows of data, or seeds. NaN is passed over.
+    losses : Path, CrossValidation, InformationCriteria or LeaveOneOut; or array-like of shape (n_strengths, n_columns)
+        Columns are rows of data, or seeds: losses measured on the same rows, or under the same seeds. NaN is passed
+        over.
     strengths : array-like of shape (n_strengths,)
-        In any order.
-    rule : {"1se", "1se-paired", "min"}
+        In any order. Of a record there are none to give: the rule may stand in their place.
+    rule : str, default "1se" where there are held-out losses
     means : array-like of shape (n_strengths,), optional
         Where they are known already, to the bit.
 
+    max_features : int >= 0, optional
+        Of a record: the most coefficients other than zero.
+
     Returns
     -------
-    Choice
+    ChosenStrength, or Choice of an array of losses
 
     Raises
     ------
     ArgumentError
-        If there is no finite mean, shapes don't fit, or the rule isn't known.
+        If there is no finite mean, shapes don't fit, the rule isn't known or has nothing to read, its criterion is
+        refused where it is lowest (see `information_criteria`), or no strength has so few features.
 
     Notes
     -----
@@ -84,7 +104,27 @@ def choose(losses: ArrayLike, strengths: ArrayLike, rule: str = "1se", means: Ar
     >>> losses = [[0.30, 0.32, 0.31, 0.33], [0.31, 0.32, 0.32, 0.33], [0.31, 0.33, 0.32, 2.40]]
     >>> choose(losses, [0.1, 0.2, 0.3]).one_se, choose(losses, [0.1, 0.2, 0.3], "1se-paired").one_se
     (1, 0)
+
+    A path's strength, and why:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from shrinkage import path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> fitted = path(X, y)
+    >>> print(choose(fitted, max_features=3))
+    0.7542 is the smallest strength of the grid with at most 3 features: it has 3, the next, 0.7034, has 4.
+    >>> print(choose(fitted, "bic"))
+    BIC is lowest at alpha 0.04628: 7 features, 8.0 degrees of freedom. It is -2 log likelihood plus log n for each
+    degree of freedom (Schwarz 1978); noise variance 2933, estimated by least squares on all columns, which leaves 431
+    degrees of freedom (uncertain by 7%).
     """
+    if isinstance(losses, Fitted):
+        if strengths is not None and rule is not None:
+            raise ArgumentError(f"strengths are those of the {type(losses).__name__}; give only a rule")
+        return choose_strength(losses, strengths if rule is None else rule, max_features)
+    if max_features is not None:
+        raise ArgumentError("max_features needs a Path or a CrossValidation, which know their features")
+    rule = "1se" if rule is None else rule
     check_choice("rule", rule, RULES)
     values = np.asarray(losses, dtype=np.float64)
     if values.ndim != 2 or not values.size:
@@ -97,17 +137,3 @@ def choose(losses: ArrayLike, strengths: ArrayLike, rule: str = "1se", means: Ar
     allowed = np.nan_to_num(allowed)
     one_se = one_standard_error(known, allowed, strengths)
     return Choice(best, one_se, best if rule == "min" else one_se, own, paired, allowed)
-
-
-def rule_words(rule: str) -> str:
-    """How far above the lowest mean a strength may be under a rule, to follow "above it by at most".
-
-    Examples
-    --------
-    >>> print(rule_words("1se"))
-    one standard error of the lowest mean itself (Breiman et al. 1984)
-    """
-    check_choice("rule", rule, RULES)
-    if rule == "1se-paired":
-        return "one standard error of the paired difference, or of the lowest mean itself where that is smaller"
-    return "one standard error of the lowest mean itself (Breiman et al. 1984)"

@@ -1,5 +1,6 @@
 """How many degrees of freedom a fit spends, at every strength of a path."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -108,10 +109,7 @@ def fitted_path(fitted: Any, what: str) -> tuple[Path, Problem]:
 def supports_of(path: Path) -> list[Array]:
     """The features whose coefficient is not zero, for every strength."""
     indptr = path.coefs.indptr
-    return [
-        np.sort(path.coefs.indices[a:b][path.coefs.data[a:b] != 0]).astype(np.int64)
-        for a, b in zip(indptr[:-1], indptr[1:], strict=True)
-    ]
+    return [np.sort(path.coefs.indices[a:b][path.coefs.data[a:b] != 0]).astype(np.int64) for a, b in pairwise(indptr)]
 
 
 def linear_predictors(path: Path, strengths: Array) -> Array:

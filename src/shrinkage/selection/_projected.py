@@ -1,4 +1,4 @@
-"""Columns of X less what intercept and free columns explain: what degrees of freedom and leverages are computed from."""
+"""Columns of X less what intercept and free columns explain: degrees of freedom and leverages come from them."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -78,7 +78,7 @@ class RidgeSpectrum:
         return (self.moments**2) @ shrunk**2
 
     def residual_df(self, alphas: Array, n: float) -> Array:
-        """n less the degrees of freedom (n_alphas,); what is left of a saturated fit keeps its digits."""
+        """Rows less the degrees of freedom (n_alphas,); what is left of a saturated fit keeps its digits."""
         if self.kernel is None:
             return n - self.df(alphas)
         return (n - self.weights.size) + _residual(self.values, alphas, self._kept(), relative=False).sum(axis=0)
@@ -91,8 +91,8 @@ class RidgeSpectrum:
         full = np.flatnonzero(self.held >= 1 - SATURATED)
         if full.size:
             raise DataError(
-                f"row {int(full[0])} alone determines the coefficient of an unpenalized column, so no fit to the others "
-                "predicts it: leave the row out, or give that column a penalty"
+                f"row {int(full[0])} alone determines the coefficient of an unpenalized column, so no fit to the "
+                "others predicts it: leave the row out, or give that column a penalty"
             )
         out = np.empty((self.weights.size, alphas.size))
         for weight in np.unique(self.weights):
