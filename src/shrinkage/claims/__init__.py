@@ -13,6 +13,7 @@ _NAMES = (
     "decoupled_decay",
     "lipschitz",
     "three_frameworks",
+    "zeros_report",
 )
 """One line for each: the module is `_<name>.py`, its `CLAIM` the claim, its page `docs/claims/<name>.md`."""
 
