@@ -213,8 +213,8 @@ class SquaredFits:
         return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
 
 
-class _Fit:
-    """One fit: its rows, what its intercept and free columns explain, and its active set."""
+class FitRows:
+    """The rows of one fit, and what its intercept and free columns explain there."""
 
     def __init__(self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y, start, n_penalized: int):
         self.rows = rows
@@ -228,23 +228,30 @@ class _Fit:
         self.null_objective = left / (2 * self.total)
         positive = int(np.count_nonzero(weights[rows]))
         self.rank = max(1, min(positive - self.basis.shape[1], n_penalized))
+        self.out = np.flatnonzero(~rows & (weights > 0))
+
+    def explain(self, columns: np.ndarray) -> np.ndarray:
+        """Coefficients of the intercept and free columns, fitted to columns on this fit's rows."""
+        return self._pseudo_inverse @ columns
+
+
+class _Fit(FitRows):
+    """One fit: its rows, what its intercept and free columns explain, and its active set."""
+
+    def __init__(self, rows: np.ndarray, weights: np.ndarray, unpenalized: np.ndarray, y, start, n_penalized: int):
+        super().__init__(rows, weights, unpenalized, y, start, n_penalized)
         self.low_rank: Columns | None = None
-        self._out = np.flatnonzero(~rows & (weights > 0))
         self.own_gram: Square | None = None
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.active: _core.ActiveSet | None = None
 
     def correct_gram(self, likely: int, own: bool) -> None:
         """Make room for this fit's correction of the shared Gram matrix, or for its own if it leaves most rows out."""
-        if own or 2 * len(self._out) > len(self.rows):
+        if own or 2 * len(self.out) > len(self.rows):
             self.own_gram = Square(likely)
             self.low_rank = Columns(self.basis.shape[1], likely)
         else:
-            self.low_rank = Columns(len(self._out) + self.basis.shape[1], likely)
-
-    def explain(self, columns: np.ndarray) -> np.ndarray:
-        """Coefficients of the intercept and free columns, fitted to columns on this fit's rows."""
-        return self._pseudo_inverse @ columns
+            self.low_rank = Columns(len(self.out) + self.basis.shape[1], likely)
 
     def weigh(self, l1: np.ndarray, l2: np.ndarray) -> None:
         """Append the penalty's weights of new features."""
@@ -257,7 +264,7 @@ class _Fit:
             return
         into, root = self.low_rank.append(new.shape[1]), np.sqrt(self.total)
         if self.own_gram is None:
-            into[: len(self._out)] = new[self._out] / root
+            into[: len(self.out)] = new[self.out] / root
         else:
             self.own_gram.append(columns[self.rows].T @ new[self.rows])
         into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root

@@ -1,0 +1,129 @@
+"""Many sets of folds of one squared-loss problem: what one fold has learned of X serves all the folds after it.
+
+`SquaredFits` walks one set of folds on one working set, that of the fold which needs most. Over twenty repeats that
+costs twice: every repeat gathers its columns and their Gram matrix anew, and every fold carries the features of all.
+Here columns and their Gram matrix G are kept from fold to fold, and each fold has a working set W of its own, small
+enough for the caches of a core: H = G[W, W] / S - U'U, with U the rows that it leaves out and what its intercept and
+free columns explain. A pass over X reads the last two strengths of a run. Those in between it certifies by a bound:
+for theta_t = (1 - u) theta_a + u theta_b + delta, |x_j'theta_t| <= |(1 - u) c_aj + u c_bj| + |x_j| |delta|. Residuals
+are piecewise linear in the strength, so delta is small, and few columns are left that have to be multiplied.
+"""
+
+import numpy as np
+
+from shrinkage.problem import Problem
+from shrinkage.solvers._batches import LEAST_BATCH
+from shrinkage.solvers._scale import column_scale
+from shrinkage.solvers._shared_columns import SharedColumns, Sides
+from shrinkage.solvers._shared_member import Member
+
+Fold = tuple[np.ndarray, np.ndarray]
+FIRST_RUN, LONGEST_RUN = 4, 10
+CACHE_BYTES = 256 << 20
+"""The Gram matrix may take this much between two sets of folds, or as much as X."""
+
+
+class SharedFolds:
+    """Solve and certify sets of folds at the strengths of one grid, one set after the other.
+
+    Parameters
+    ----------
+    problem : Problem with a squared loss, a dense design and an elastic-net penalty
+    alphas : ndarray, positive, strictly falling
+    l1_ratio : float in (0, 1]
+    standardize : bool
+        Whether each fold takes the scale of its own training rows.
+    tol : float
+        Largest relative duality gap.
+    """
+
+    def __init__(self, problem: Problem, alphas: np.ndarray, l1_ratio: float, standardize: bool, tol: float):
+        n, p = problem.design.shape
+        self._problem, self._standardize, self._tol = problem, standardize, tol
+        self.strengths, self.ridges = alphas * l1_ratio, alphas * (1 - l1_ratio)
+        self._weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
+        factors = problem.penalty.factors
+        self._factors = np.ones(p) if factors is None else np.asarray(factors, dtype=float)
+        self._sides = Sides(problem, self._weights)
+        self._cache = SharedColumns(problem, self._sides)
+        means, variances = problem.design.column_moments(np.asfortranarray(self._weights[:, None]))
+        second = variances if problem.fit_intercept else variances + means**2
+        self._norms = np.sqrt(self._weights.sum() * second[:, 0])
+
+    def solve(self, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean squared errors held out, and relative duality gaps, (n_alphas, n_folds) each."""
+        self._cache.keep_within(max(CACHE_BYTES, self._problem.design.shape[0] * self._problem.design.shape[1] * 8))
+        members = self._members(folds)
+        done, longest, count = 0, FIRST_RUN, len(self.strengths)
+        while done < count:
+            stop = self._look_ahead(members, done, min(done + longest, count))
+            self._certify(members, done, stop)
+            done, longest = stop, min(2 * longest, LONGEST_RUN)
+        return np.array([m.scores for m in members]).T, np.array([m.gaps for m in members]).T
+
+    def _members(self, folds: list[Fold]) -> list[Member]:
+        n, p = self._problem.design.shape
+        masks = []
+        for train, _ in folds:
+            mask = np.zeros(n, bool)
+            mask[train] = True
+            masks.append(mask)
+        scale = np.ones((p, len(folds)))
+        if self._standardize:
+            weights = np.asfortranarray(np.stack([self._weights * mask for mask in masks], axis=1))
+            scale = column_scale(self._problem.design, weights, self._problem.fit_intercept)
+        elif self._problem.scale is not None:
+            scale *= self._problem.scale[:, None]
+        tol = float(np.clip(self._tol / 10, 1e-13, 1e-9))
+        members = [
+            Member(self._sides, mask, test, self._factors, scale[:, f], len(self.strengths), tol)
+            for f, (mask, (_, test)) in enumerate(zip(masks, folds, strict=True))
+        ]
+        theta = np.stack([m.theta(m.residual[:, None])[:, 0] for m in members], axis=1)
+        for m, c in zip(members, self._problem.design.correlate(np.asfortranarray(theta)).T, strict=True):
+            m.correlations = np.ascontiguousarray(c)
+            m.at = max(float((np.abs(c) * m.inverse_l1).max(initial=0.0)), self.strengths[0])
+        return members
+
+    def _look_ahead(self, members: list[Member], start: int, stop: int) -> int:
+        """Give each member the features it may need until `stop`; return the stop that bounds the newcomers."""
+        while True:
+            found = [m.candidates(self.strengths[stop - 1]) for m in members]
+            crowded = max(len(f) / m.most() for m, (f, _) in zip(members, found, strict=True)) > 1
+            if not crowded or stop - start <= LEAST_BATCH:
+                break
+            stop = start + max(LEAST_BATCH, (stop - start) * 2 // 3)
+        self._grow([(m, *f) for m, f in zip(members, found, strict=True)])
+        return stop
+
+    def _grow(self, wanted: list[tuple[Member, np.ndarray, np.ndarray]]) -> None:
+        """Let members take features, each the `most` of largest excess; those that nobody had join the cache."""
+        taken = []
+        for member, features, excess in wanted:
+            if len(features) > member.most():
+                features = np.sort(features[np.argpartition(-excess, member.most())[: member.most()]])
+            taken.append((member, features))
+        self._cache.grow(np.unique(np.concatenate([f for _, f in taken])))
+        for member, features in taken:
+            if len(features):
+                member.grow(features, self._cache)
+
+    def _certify(self, members: list[Member], start: int, stop: int) -> None:
+        """Solve and certify the strengths start..stop for every member; who missed a feature goes on alone."""
+        left = [(m, start) for m in members]
+        while left:
+            runs = [m.solve(self._cache, self.strengths[s:stop], self.ridges[s:stop], s) for m, s in left]
+            theta = np.concatenate([r.ends() for r in runs], axis=1)
+            products = self._problem.design.correlate(np.asfortranarray(theta))
+            left, wanted, at = [], [], 0
+            for run in runs:
+                ends = products[:, at : at + len(run.scanned)]
+                at += len(run.scanned)
+                good = run.certify(ends, self._norms, self._cache, self._tol)
+                if good < run.count:
+                    left.append((run.member, run.start + good))
+                    wanted.append((run.member, run.violators, run.excess))
+            if wanted:
+                self._grow(wanted)
+            for run in runs:
+                run.stand()
