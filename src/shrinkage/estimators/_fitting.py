@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector, weight_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
-from shrinkage._path import cross_validate, fold_rows, warn_missed
+from shrinkage._path import CrossValidation, cross_validate, fold_rows, path, warn_missed
 from shrinkage.design import as_design
 from shrinkage.estimators import _equivalents
 from shrinkage.losses import Loss
 from shrinkage.problem import Problem
+from shrinkage.selection import leave_one_out
 from shrinkage.solvers import Status, column_scale, solve
 
 FLOATS = (np.float64, np.float32)
@@ -71,7 +72,8 @@ class Routed:
         """
         to_split = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(splitter=check_cv(self.cv), method_mapping=to_split)
+        splitter = check_cv(5 if isinstance(self.cv, str) else self.cv)  # "loo" takes no metadata
+        return router.add(splitter=splitter, method_mapping=to_split)
 
 
 def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
@@ -154,7 +156,6 @@ def fit_folds(
     check_choice("rule", model.rule, ("min", "1se"))
     metadata = split_metadata(model, sample_weight, offset, metadata)
     shared = {
-        "cv": fold_rows(model.cv, y, is_classifier(model), X, **metadata),
         "loss": loss,
         "alphas": model.alphas,
         "n_alphas": model.n_alphas,
@@ -169,7 +170,11 @@ def fit_folds(
     design: Any = as_design(X, getattr(model, "feature_names_in_", None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
-        runs = [cross_validate(design, y, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
+        if isinstance(model.cv, str) and model.cv == "loo" and loss == "squared" and mixings(l1_ratio) == [0.0]:
+            runs = [_left_out(design, y, shared, metadata)]
+        else:
+            folds = fold_rows(model.cv, y, is_classifier(model), X, **metadata)
+            runs = [cross_validate(design, y, folds, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     for run in runs:
         warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
     best = min(runs, key=lambda run: run.mean[run.index_min])
@@ -186,6 +191,13 @@ def fit_folds(
     model.status_ = best.path.status[chosen]
     _equivalents.remember(model, y, loss, model.alpha_, best.path.l1_ratio, sample_weight, offset)
     return model
+
+
+def _left_out(design: Any, y: np.ndarray, shared: dict[str, Any], metadata: dict[str, Any]) -> CrossValidation:
+    """Ridge with every row left out, as a fold for each."""
+    if metadata:
+        raise ArgumentError(f"cv='loo' leaves out row by row; got {next(iter(metadata))}, which only a splitter reads")
+    return leave_one_out(path(design, y, l1_ratio=0.0, **shared)).to_cross_validation()
 
 
 def mixings(l1_ratio: Any) -> list[float]:

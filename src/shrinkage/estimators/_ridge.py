@@ -105,7 +105,7 @@ class Ridge(LinearRegressor, RegressorMixin, BaseEstimator):
 
 
 class RidgeCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
-    """`Ridge` with its strength chosen by cross-validation.
+    """`Ridge` with its strength chosen by cross-validation, by folds or by exact leave-one-out.
 
     For each strength of a grid, m_k is the weighted mean squared error on fold k of the fit to the other folds, n_k
     that fold's weight; the curve is Σ n_k m_k / Σ n_k. The fit on all rows at the chosen
@@ -118,12 +118,14 @@ class RidgeCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         largest |cov(x_j, y)| sd(x_j) / sd(y). On standardized columns it starts where glmnet's grid does.
     n_alphas : int, default 100
     alpha_min_ratio : float in (0, 1), default 1e-3
-    cv : int, splitter or iterable of (train, test) index pairs, default 10
-        An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows. None is 10.
+    cv : int, splitter, iterable of (train, test) index pairs, or "loo"; default 10
+        An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows. None is 10. "loo"
+        leaves every row of positive weight out, exactly and from one eigendecomposition
+        (`shrinkage.selection.leave_one_out`): a fold for each of them, at the price of one fit.
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
     fit_intercept, standardize, penalty_factor, tol
-        As in `Ridge`. `standardize` is redone on the training rows of each fold.
+        As in `Ridge`. `standardize` is redone on the training rows of each fold; with "loo" it stays that of all rows.
 
     Attributes
     ----------
@@ -153,6 +155,8 @@ class RidgeCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     >>> simpler = RidgeCV(rule="1se").fit(X, y)
     >>> bool(simpler.alpha_ > simpler.alpha_min_)
     True
+    >>> RidgeCV(cv="loo").fit(X, y).cv_scores_.shape  # a column for each row left out
+    (100, 442)
     """
 
     def __init__(

@@ -36,7 +36,9 @@ class Choice:
 
 
 @overload
-def choose(losses: Fitted, rule: str | None = None, *, max_features: int | None = None) -> ChosenStrength: ...
+def choose(
+    losses: Fitted, strengths: str | None = None, rule: str | None = None, *, max_features: int | None = None
+) -> ChosenStrength: ...
 @overload
 def choose(
     losses: ArrayLike, strengths: ArrayLike, rule: str | None = None, means: ArrayLike | None = None
@@ -112,7 +114,8 @@ def choose(
     >>> X, y = load_diabetes(return_X_y=True)
     >>> fitted = path(X, y)
     >>> print(choose(fitted, max_features=3))
-    0.7542 is the smallest strength of the grid with at most 3 features: it has 3, the next, 0.7034, has 4.
+    Alpha 0.7542 is the smallest strength of the grid with at most 3 features: it has 3, the next,
+    0.7034, has 4.
     >>> print(choose(fitted, "bic"))
     BIC is lowest at alpha 0.04628: 7 features, 8.0 degrees of freedom. It is -2 log likelihood plus log n for each
     degree of freedom (Schwarz 1978); noise variance 2933, estimated by least squares on all columns, which leaves 431

@@ -77,7 +77,7 @@ def choose_strength(fitted: Fitted, rule: str | None, max_features: int | None) 
     if rule in CRITERIA:
         criteria = fitted if isinstance(fitted, InformationCriteria) else information_criteria(path)
         place = criteria.best(rule, allowed)
-        reason = f"{criteria.sentence(rule, place)} It is {rule_words(rule)}; {criteria.dispersion.words}."
+        reason = f"{criteria.sentence(rule, place)} It is {rule_words(rule)}{criteria.noise_words(rule)}."
         return _chosen(path, place, rule, criteria.values(rule), reason, criteria, max_features)
     if isinstance(fitted, CrossValidation) and rule in HELD_OUT:
         place, reason = _by_folds(fitted, rule, allowed)
@@ -85,7 +85,8 @@ def choose_strength(fitted: Fitted, rule: str | None, max_features: int | None) 
     left_out = fitted if isinstance(fitted, LeaveOneOut) else leave_one_out(path)
     place = left_out.find("1se" if rule in ("1se", "loo-1se") else "min", allowed)
     best = left_out.find("min", allowed)
-    reason = _held_out_words(path, left_out.mean, float(left_out.se[best]), place, best, "left-out", "1se")
+    kind = "min" if rule in ("min", "loo") else "1se"
+    reason = _held_out_words(path, left_out.mean, float(left_out.se[best]), place, best, "left-out", kind)
     reason = f"{reason} {left_out.how()} {left_out.trust(place)}"
     return _chosen(path, place, rule, left_out.mean, reason, left_out, max_features)
 
@@ -124,7 +125,7 @@ def _allowed(path: Path, max_features: int | None) -> Array:
 def _by_features(path: Path, allowed: Array, max_features: int) -> ChosenStrength:
     place = int(np.flatnonzero(allowed)[-1])
     reason = (
-        f"{path.alphas[place]:.4g} is the smallest strength of the grid with at most {max_features} features: "
+        f"Alpha {path.alphas[place]:.4g} is the smallest strength of the grid with at most {max_features} features: "
         f"it has {path.n_nonzero[place]}"
     )
     after = "." if place + 1 == len(path.alphas) else f", the next, {path.alphas[place + 1]:.4g}, "
@@ -146,7 +147,7 @@ def _by_folds(cv: CrossValidation, rule: str, allowed: Array) -> tuple[int, str]
     place = best if rule == "min" else one_standard_error(means, near, cv.alphas)
     size = float(np.broadcast_to(near, means.shape)[place])
     words = _held_out_words(cv.path, cv.mean, float(error[best]), place, best, "held-out", rule, size)
-    return place, f"{words} {n_folds} folds."
+    return place, f"{words} Over {n_folds} folds."
 
 
 def _held_out_words(
@@ -157,10 +158,12 @@ def _held_out_words(
     if place == best:
         also = "" if rule == "min" else ", and no larger strength is as good"
         edge = "" if best + 1 < len(path.alphas) else " It is the smallest of the grid: smaller ones may be lower."
-        return f"{path.alphas[best]:.4g} has the lowest {what}, {means[best]:.4g} ± {se:.2g}{also}: {features}.{edge}"
+        lowest_words = f"{what}, {means[best]:.4g} ± {se:.2g}"
+        return f"Alpha {path.alphas[best]:.4g} has the lowest {lowest_words}{also}: {features}.{edge}"
     return (
-        f"{path.alphas[place]:.4g} is the largest strength whose {what}, {means[place]:.4g}, is above the lowest, "
-        f"{means[best]:.4g} at {path.alphas[best]:.4g}, by at most {rule_words(rule)}, {size or se:.2g}: {features}."
+        f"Alpha {path.alphas[place]:.4g} is the largest strength whose {what}, {means[place]:.4g}, is above the "
+        f"lowest, {means[best]:.4g} at {path.alphas[best]:.4g}, by at most {rule_words(rule)}, "
+        f"{size or se:.2g}: {features}."
     )
 
 
@@ -168,7 +171,7 @@ def _chosen(
     path: Path, place: int, rule: str, values: Array, reason: str, evidence: Any, max_features: int | None
 ) -> ChosenStrength:
     if max_features is not None:
-        reason = f"Of the strengths with at most {max_features} features: {reason}"
+        reason = f"Of the strengths with at most {max_features} features: {reason.replace('Alpha', 'alpha', 1)}"
     return ChosenStrength(
         float(path.alphas[place]),
         place,

@@ -116,6 +116,14 @@ class InformationCriteria:
             return f"with the noise variance fitted anew at every strength, more than {ROOM:g} n spent is a reward"
         return f"its large-sample theory does not reach beyond {ROOM:g} n"
 
+    def noise_words(self, rule: str) -> str:
+        """What of the noise a criterion rests on, to follow what it is; empty where on nothing."""
+        if rule == "gcv" or self.dispersion.kind == "one":
+            return ""
+        if rule == "aicc" and self.dispersion.kind == "full":
+            return "; noise variance fitted anew at every strength, as its correction supposes"
+        return f"; {self.dispersion.words}"
+
     def sentence(self, rule: str, place: int | None = None) -> str:
         """What a criterion says, or why it says nothing; `place` where the choice was among fewer strengths."""
         try:

@@ -46,16 +46,16 @@ def dispersion_of(problem: Problem, asked: Any, n: float) -> Dispersion:
     ArgumentError
         If it is no number > 0 nor a word that is known, or the full model leaves nothing.
     """
-    number = isinstance(asked, Real) and not isinstance(asked, bool)
-    if not (asked is None or number or (isinstance(asked, str) and asked in ("full", "profile"))):
+    value = float(asked) if isinstance(asked, Real) and not isinstance(asked, bool) else None
+    if not (asked is None or value is not None or (isinstance(asked, str) and asked in ("full", "profile"))):
         raise ArgumentError(f"dispersion must be a number > 0, 'full', 'profile' or None; got {asked!r}")
     if problem.loss.name != "squared":
         if asked is not None:
             raise ArgumentError(f"dispersion is 1 for {problem.loss.name} loss: leave it out; got {asked!r}")
         return Dispersion(1.0, "one", None, "the likelihood has no noise variance to know")
-    if number:
-        check_positive("dispersion", asked)
-        return Dispersion(float(asked), "given", None, f"noise variance {float(asked):.4g}, as given")
+    if value is not None:
+        check_positive("dispersion", value)
+        return Dispersion(value, "given", None, f"noise variance {value:.4g}, as given")
     penalized = problem.design.shape[1] - problem.unpenalized.size
     smallest = n - penalized - problem.free_block[0].shape[1]
     if asked == "full" or (asked is None and smallest >= LEFT and penalized <= LARGEST):

@@ -84,8 +84,8 @@ class LeaveOneOut:
         if np.isnan(self.error[place]):
             return "Its error is not known: no row was refitted at random, or a row's leverage is one."
         return (
-            f"At alpha {self.alphas[place]:.4g} the exact mean is higher by {self.error[place]:.1e} "
-            f"± {self.error_se[place]:.1e}, as the refits say; the mean's own standard error is {self.se[place]:.1e}."
+            f"At alpha {self.alphas[place]:.4g} the exact mean less this one is {self.error[place]:.1e} "
+            f"± {self.error_se[place]:.1e} by the refits; the mean's own standard error is {self.se[place]:.1e}."
         )
 
     @property

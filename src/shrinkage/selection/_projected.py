@@ -171,6 +171,7 @@ def independent(columns: Projected, gram: Array | None = None, lengths: Array | 
     if rank == there.size and np.diag(factor).min() > 1e-3:
         return there
     held = np.sqrt(columns.weights)[:, None] * columns.of(columns.features[there]).held() / norms
-    upper, pivots = linalg.qr(held, mode="r", pivoting=True, check_finite=False)
+    qr: Any = linalg.qr
+    upper, pivots = qr(held, mode="r", pivoting=True, check_finite=False)
     size = np.abs(np.diag(upper))
     return there[np.sort(pivots[: int((size > DEPENDENT).sum())])]
