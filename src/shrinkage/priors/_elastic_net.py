@@ -26,11 +26,8 @@ class ElasticNetDistribution(stats.rv_continuous):
     Parameters
     ----------
     t : float >= 0 or array
-        Rate of the L1 part, in units of 1 / scale.
-    loc : float
-        The center.
-    scale : float > 0 or array
-        1 / √(α (1-ρ) S / φ).
+        Rate of the L1 part, in units of 1 / scale. As in every distribution of scipy.stats, `loc` is the center and
+        `scale` > 0 the unit, here 1 / √(α (1-ρ) S / φ).
 
     References
     ----------

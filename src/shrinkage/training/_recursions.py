@@ -167,7 +167,9 @@ def nadam_scale(step: Scalar, product: Scalar, beta1: float, momentum_decay: flo
         P, this step's factor in it.
     beta1, momentum_decay : float
 
-    Reference: Dozat (2016), Algorithm 2, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, as `torch.optim.NAdam`
+    References
+    ----------
+    Dozat (2016), Algorithm 2, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, as `torch.optim.NAdam`
 
     Examples
     --------
