@@ -3,6 +3,7 @@
 from shrinkage.solvers._engine import solve as solve
 from shrinkage.solvers._engine import solve_folds as solve_folds
 from shrinkage.solvers._engine import solve_path as solve_path
+from shrinkage.solvers._nodewise import Nodewise as Nodewise
 from shrinkage.solvers._records import FoldColumns as FoldColumns
 from shrinkage.solvers._records import PathColumns as PathColumns
 from shrinkage.solvers._records import Solution as Solution
