@@ -6,4 +6,5 @@ from shrinkage._path._cross_validation import fold_rows as fold_rows
 from shrinkage._path._path import path as path
 from shrinkage._path._record import Path as Path
 from shrinkage._path._statement import alpha_grid as alpha_grid
+from shrinkage._path._statement import state as state
 from shrinkage._path._statement import warn_missed as warn_missed
