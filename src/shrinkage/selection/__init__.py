@@ -7,6 +7,8 @@ from shrinkage.selection._clearly_worse import clearly_worse as clearly_worse
 from shrinkage.selection._criteria import CRITERIA as CRITERIA
 from shrinkage.selection._criteria import InformationCriteria as InformationCriteria
 from shrinkage.selection._criteria import information_criteria as information_criteria
+from shrinkage.selection._debiased import debiased_lasso as debiased_lasso
+from shrinkage.selection._debiased_record import DebiasedLasso as DebiasedLasso
 from shrinkage.selection._degrees_of_freedom import degrees_of_freedom as degrees_of_freedom
 from shrinkage.selection._dispersion import Dispersion as Dispersion
 from shrinkage.selection._leave_one_out import LeaveOneOut as LeaveOneOut
