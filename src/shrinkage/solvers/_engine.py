@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -108,14 +109,17 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
             "`solve` takes at one strength"
         )
     problem, means = center_full_columns(problem)
-    result = _solve_folds(problem, alphas, folds, standardize, tol)
+    result = solve_stated(problem, alphas, folds, standardize, tol)
     if means is None:
         return result
     path = result.path
     return replace(result, path=replace(path, intercepts=path.intercepts - path.coefs.T @ means))
 
 
-def _solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
+def solve_stated(
+    problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float, driver: Any = None
+) -> FoldColumns:
+    """`solve_folds` once columns are centered; `driver` may have walked other grids of the same folds before."""
     l1_ratio = float(problem.penalty.l1_ratio)
     unit = problem.with_penalty(_with_alpha_one(problem))
     if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
@@ -123,7 +127,7 @@ def _solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
-    driver = driver_of(unit, folds, standardize, tol)
+    driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
         return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
     grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
@@ -151,8 +155,13 @@ def _with_alpha_one(problem: Problem) -> L1L2:
     return L1L2(1.0, float(problem.penalty.l1_ratio), problem.penalty.factors)
 
 
-def driver_of(problem: Problem, folds: Folds, standardize: bool, tol: float) -> Driver | MomentDriver:
-    """What walks the grid for all rows and for the training rows of each fold; without held-out rows, no scores."""
+def driver_of(
+    problem: Problem, folds: Folds, standardize: bool, tol: float, moments: bool | None = None
+) -> Driver | MomentDriver:
+    """What walks the grid for all rows and for the training rows of each fold; without held-out rows, no scores.
+
+    `moments` says whether to go by moments, which need a squared loss and a dense X; None leaves it to the shape of X.
+    """
     n, p = problem.design.shape
     training = [np.ones(n, bool)]
     for rows, _ in folds:
@@ -170,7 +179,7 @@ def driver_of(problem: Problem, folds: Folds, standardize: bool, tol: float) -> 
     l1 = np.asfortranarray(factors[:, None] * scale)
     l2 = np.asfortranarray(factors[:, None] * scale**2)
     l1_ratio = float(problem.penalty.l1_ratio)
-    if problem.loss.name == "squared" and _few_features(problem.design):
+    if moments if moments is not None else problem.loss.name == "squared" and few_features(problem.design):
         driver = MomentDriver(problem, training, l1, l2, l1_ratio, tol, held_out)
     else:
         if problem.loss.name == "squared":
@@ -184,7 +193,7 @@ def driver_of(problem: Problem, folds: Folds, standardize: bool, tol: float) -> 
     return driver
 
 
-def _few_features(design) -> bool:
+def few_features(design) -> bool:
     """Whether one pass for all of X.T @ X costs less than the ten to twenty passes of a path."""
     n, p = design.shape
     return not design.is_sparse and (p <= 100 or (p <= 1000 and n >= 2 * p))

@@ -44,7 +44,7 @@ class NewtonFits:
 
     def __init__(self, problem: Problem, fit_weights: np.ndarray, l1_weights, l2_weights, tol: float):
         self._problem, self._design = problem, problem.design
-        self._l1, self._l2 = l1_weights, l2_weights
+        self._l1, self.l2_weights = l1_weights, l2_weights
         self._tol = max(min(1e-6, tol), 1e-14)
         self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
         p = problem.design.shape[1]
@@ -82,7 +82,7 @@ class NewtonFits:
         self.features = np.concatenate([self.features, features])
         for f in range(self.n_fits):
             self._own_l1[f] = np.concatenate([self._own_l1[f], self._l1[features, f]])
-            self._own_l2[f] = np.concatenate([self._own_l2[f], self._l2[features, f]])
+            self._own_l2[f] = np.concatenate([self._own_l2[f], self.l2_weights[features, f]])
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
         """Minimize every fit at every strength on the working set, each warm-started from where it stands."""

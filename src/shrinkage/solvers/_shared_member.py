@@ -184,7 +184,7 @@ class Run:
         return self.good
 
     def _suspects(self, end: np.ndarray, norms: np.ndarray, between: int) -> np.ndarray:
-        """Features outside whose correlation may reach a strength between the last certified one and the first of the ends."""
+        """Features outside whose correlation may reach one of the strengths before the ends."""
         m, last = self.member, self.residuals[:, between]
         along = last - m.residual
         offsets = self.residuals[:, :between] - m.residual[:, None]

@@ -48,7 +48,7 @@ class SquaredFits:
     def __init__(self, problem: Problem, training: list[np.ndarray], l1_weights, l2_weights, tol: float):
         self._design = problem.design
         n, p = problem.design.shape
-        self._l1, self._l2 = l1_weights, l2_weights
+        self._l1, self.l2_weights = l1_weights, l2_weights
         self._tol = float(np.clip(tol / 10, 1e-13, 1e-9))
         self._unit = problem.sample_weight is None
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
@@ -89,7 +89,7 @@ class SquaredFits:
         """Append features to the working set; the cost is one product of the new columns with all."""
         self.features = np.concatenate([self.features, features])
         for f, fit in enumerate(self._fits):
-            fit.weigh(self._l1[features, f], self._l2[features, f])
+            fit.weigh(self._l1[features, f], self.l2_weights[features, f])
         if self._sparse:
             self._grow_sparse(features)
         else:
@@ -165,7 +165,7 @@ class SquaredFits:
         shaped = coefs.T.reshape(self.n_fits, len(strengths), -1)
         values = strengths * np.einsum("ftj,jf->ft", np.abs(shaped), self._l1[self.features])
         if np.any(ridges):
-            values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, self._l2[self.features])
+            values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, self.l2_weights[self.features])
         return values
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""Several mixes of L1 and L2 on the same folds: one Gram matrix, or one pass of moments, for all of them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from shrinkage.penalties import L1L2
+from shrinkage.problem import Problem
+from shrinkage.solvers._batches import Driver
+from shrinkage.solvers._engine import Folds, Grid, driver_of, solve_stated
+from shrinkage.solvers._moments import MomentDriver
+from shrinkage.solvers._preparation import center_full_columns
+from shrinkage.solvers._records import FoldColumns
+
+
+def solve_ratios(
+    problem: Problem, l1_ratios: list[float], grids: list[Grid], folds: Folds, standardize: bool, tol: float = 1e-6
+) -> list[FoldColumns]:
+    """`solve_folds` for each l1_ratio: columns, Gram matrix and moments that one has asked for serve the next.
+
+    The Gram matrix of a working set, or of all columns, does not know the penalty, so the cost that grows with the
+    rows is paid once. Where l1_ratio is 0, ridge's eigendecomposition is made; it shares nothing with the others.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its penalty gives the factors; its l1_ratio is not used.
+    l1_ratios : list of float in [0, 1]
+    grids : list of what `solve_folds` takes as alphas, one for each l1_ratio
+    folds, standardize, tol
+        As `solve_folds`.
+
+    Returns
+    -------
+    list of FoldColumns, in the order of `l1_ratios`
+    """
+    problem, means = center_full_columns(problem)
+    driver, results = None, []
+    for ratio, alphas in zip(l1_ratios, grids, strict=True):
+        stated = problem.with_penalty(L1L2(1.0, float(ratio), problem.penalty.factors))
+        if ratio > 0:
+            driver = driver_of(stated, folds, standardize, tol) if driver is None else _again(driver, float(ratio))
+        found = solve_stated(stated, alphas, folds, standardize, tol, driver)
+        if means is not None:
+            path = found.path
+            found = replace(found, path=replace(path, intercepts=path.intercepts - path.coefs.T @ means))
+        results.append(found)
+    return results
+
+
+def _again(driver: Driver | MomentDriver, l1_ratio: float) -> Driver | MomentDriver:
+    """A driver at the start of another grid, with what the last one has gathered of X."""
+    if isinstance(driver, MomentDriver):
+        driver.alpha_max *= driver.l1_ratio / l1_ratio
+        driver.l1_ratio = l1_ratio
+        return driver
+    fits: Any = driver.fits
+    fits.reset()
+    fresh = Driver(driver.design, fits, driver.l1, fits.l2_weights, l1_ratio, driver.tol, driver.held_out)
+    fresh.inside[fits.features] = True
+    fresh.size = int(np.size(fits.features))
+    return fresh
