@@ -23,11 +23,8 @@ class ElasticNetDistribution(stats.rv_continuous):
     Density, cumulative probability, quantiles, moments and entropy have closed forms in erfcx(x) = exp(x²) erfc(x),
     none of which overflows or cancels for any t from 0 to 1e300; samples are made by inversion.
 
-    Parameters
-    ----------
-    t : float >= 0 or array
-        Rate of the L1 part, in units of 1 / scale. As in every distribution of scipy.stats, `loc` is the center and
-        `scale` > 0 the unit, here 1 / √(α (1-ρ) S / φ).
+    The shape `t` >= 0, a number or an array, is the rate of the L1 part in units of 1 / scale. As in every distribution
+    of scipy.stats, `loc` is the center and `scale` > 0 the unit, here 1 / √(α (1-ρ) S / φ).
 
     References
     ----------
