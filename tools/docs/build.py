@@ -46,7 +46,8 @@ def main() -> None:
             (out / relative).parent.mkdir(parents=True, exist_ok=True)
             (out / relative).write_text(linked(path.read_text(encoding="utf-8"), path, out), encoding="utf-8")
     decisions = decision_pages(out / "decisions")
-    shutil.copy(ROOT / "tools" / "docs" / "style.css", out / "style.css")
+    for name in ("style.css", "iframe-worker.js"):
+        shutil.copy(ROOT / "tools" / "docs" / name, out / name)
     (asked.out / "site.yml").write_text(site(out, claims, reference, decisions), encoding="utf-8")
     print(f"{len(list(out.rglob('*.md')))} pages in {out}", file=sys.stderr)
 
