@@ -45,7 +45,14 @@ RECORDS = {
     "solvers": {"Solution", "Status", "PathColumns", "FoldColumns"},
     "_path": {"Path", "CrossValidation"},
     "problem": {"Problem"},
-    "selection": {"RepeatedCrossValidation", "StabilitySelection", "Evidence"},
+    "selection": {
+        "ChosenStrength",
+        "InformationCriteria",
+        "LeaveOneOut",
+        "RepeatedCrossValidation",
+        "StabilitySelection",
+        "Evidence",
+    },
 }
 SHOWING = {"plots", "report"}
 

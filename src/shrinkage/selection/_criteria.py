@@ -46,6 +46,8 @@ class InformationCriteria:
     n_candidates : int
         Penalized columns to select from.
     path : Path
+    weights : "counts", "precisions" or None
+        What sample weights were taken for; None where there are none.
     """
 
     alphas: Array
@@ -62,6 +64,7 @@ class InformationCriteria:
     selected: Array
     n_candidates: int
     path: Path
+    weights: str | None = None
 
     def __repr__(self) -> str:
         return f"<InformationCriteria: {len(self.alphas)} strengths, {self.n:g} rows, {self.dispersion.words}>"
@@ -72,6 +75,9 @@ class InformationCriteria:
             f"{self.df.min():.1f} to {self.df.max():.1f} degrees of freedom.",
             f"{self.dispersion.words[0].upper()}{self.dispersion.words[1:]}.",
         ]
+        if self.weights is not None:
+            what = "numbers of rows" if self.weights == "counts" else "inverse noise variances up to a factor"
+            lines.append(f"Sample weights are taken for {what}.")
         return "\n".join([*lines, *(self.sentence(rule) for rule in CRITERIA)])
 
     def values(self, rule: str) -> Array:
@@ -144,7 +150,7 @@ def information_criteria(
     fitted: Path | CrossValidation,
     dispersion: float | Literal["full", "profile"] | None = None,
     gamma: float = 0.5,
-    weights: Literal["counts", "precisions"] = "counts",
+    weights: Literal["counts", "precisions"] | None = None,
 ) -> InformationCriteria:
     r"""AIC, AICc, BIC, EBIC and GCV of every strength, with the degrees of freedom of `degrees_of_freedom`.
 
@@ -172,9 +178,10 @@ def information_criteria(
         degrees of freedom or more, else "profile"; the record says which.
     gamma : float in [0, 1]
         γ of EBIC. Consistent where P grows with n if γ > 1 - log n / (2 log P).
-    weights : {"counts", "precisions"}
+    weights : "counts", "precisions" or None
         What sample weights are: numbers of rows, so that n = Σ sᵢ, or inverse noise variances up to a factor, when they
-        are scaled to sum to the number n of rows with a positive one.
+        are scaled to sum to the number n of rows with a positive one. None takes whole numbers as numbers of rows,
+        others as inverse variances; the record says which.
 
     Returns
     -------
@@ -214,8 +221,9 @@ def information_criteria(
     """
     path, problem = fitted_path(fitted, "information criteria")
     check_fraction("gamma", gamma)
-    check_choice("weights", weights, ("counts", "precisions"))
-    n = _rows(problem, weights)
+    if weights is not None:
+        check_choice("weights", weights, ("counts", "precisions"))
+    n, counted = _rows(problem, weights)
     df, mean, left = _spent(path, n)
     noise = dispersion_of(problem, dispersion, n)
     selected, candidates = _selected(path, df)
@@ -243,16 +251,18 @@ def information_criteria(
         selected,
         candidates,
         path,
+        counted,
     )
 
 
-def _rows(problem: Problem, weights: str) -> float:
-    """How many rows the likelihood counts."""
-    if problem.sample_weight is None:
-        return float(problem.design.shape[0])
-    if weights == "counts":
-        return float(problem.sample_weight.sum())
-    return float(np.count_nonzero(problem.sample_weight))
+def _rows(problem: Problem, weights: str | None) -> tuple[float, str | None]:
+    """How many rows the likelihood counts, and what sample weights were taken for."""
+    given = problem.sample_weight
+    if given is None:
+        return float(problem.design.shape[0]), None
+    if weights is None:
+        weights = "counts" if (given == np.round(given)).all() else "precisions"
+    return float(given.sum() if weights == "counts" else np.count_nonzero(given)), weights
 
 
 def _spent(path: Path, n: float) -> tuple[Array, Array, Array]:

@@ -10,10 +10,13 @@ from shrinkage._errors import ArgumentError
 from shrinkage._path import CrossValidation, Path
 from shrinkage.problem import Problem
 from shrinkage.selection._projected import DEPENDENT, Projected, independent, own_lengths, projected_of
-from shrinkage.selection._ridge_spectrum import LARGEST, ridge_spectrum
+from shrinkage.selection._ridge_spectrum import ridge_spectrum
 
 Array = np.ndarray
 lapack: Any = linalg.lapack
+
+LARGEST = 6_000
+"""Largest Gram matrix that is made of columns that enter at any strength (288 MB)."""
 
 
 def degrees_of_freedom(fitted: Path | CrossValidation) -> np.ndarray:
