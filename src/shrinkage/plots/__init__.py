@@ -2,8 +2,11 @@
 
 from shrinkage.plots._cross_validation import cross_validation
 from shrinkage.plots._decay import decay
+from shrinkage.plots._geometry import geometry
 from shrinkage.plots._path import path
+from shrinkage.plots._prior import prior
+from shrinkage.plots._prox import prox
 from shrinkage.plots._sparsity import sparsity
 from shrinkage.plots._sweep import sweep
 
-__all__ = ["cross_validation", "decay", "path", "sparsity", "sweep"]
+__all__ = ["cross_validation", "decay", "geometry", "path", "prior", "prox", "sparsity", "sweep"]

@@ -106,7 +106,9 @@ def evidence(
     >>> data = load_diabetes()
     >>> found = evidence(data.X, data.y, standardize=True)
     >>> print(found)
-    A normal prior explains the data best at alpha = 0.01...
+    A normal prior explains the data best at alpha = 0.0337, between 0.0125 and 0.091 by its curvature (95 %). ...
+    The data decide 8.58 of 10 coefficients' worth; the prior decides the rest.
+    The noise has a variance of 2939, with which the prior is read.
     """
     check_choice("prior", prior, ("normal", "laplace"))
     check_choice("loss", loss, ("squared", "logistic"))
