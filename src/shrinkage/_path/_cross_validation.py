@@ -148,7 +148,7 @@ def cross_validate(
     )
     check_positive("tol", tol)
     folds = fold_rows(cv, problem.y, problem.loss.name == "logistic", groups=groups)
-    folds = _checked(folds, problem)
+    folds = check_folds(folds, problem)
     result = solve_folds(
         problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), folds, standardize, tol
     )
@@ -226,7 +226,7 @@ def _check_groups(cv: Any, groups: Any, n: int) -> Any:
     return groups
 
 
-def _checked(folds: list[Fold], problem: Problem) -> list[Fold]:
+def check_folds(folds: list[Fold], problem: Problem) -> list[Fold]:
     """The folds, each of which can be fitted and scored."""
     y = problem.y
     weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight

@@ -1,5 +1,6 @@
 """Which strength: rules that read held-out losses, and one that says early which strengths are out of the race."""
 
+from shrinkage.selection._bayesian_lasso import MonteCarlo as MonteCarlo
 from shrinkage.selection._choice import Choice as Choice
 from shrinkage.selection._choice import choose as choose
 from shrinkage.selection._chosen import ChosenStrength as ChosenStrength
@@ -11,10 +12,19 @@ from shrinkage.selection._debiased import debiased_lasso as debiased_lasso
 from shrinkage.selection._debiased_record import DebiasedLasso as DebiasedLasso
 from shrinkage.selection._degrees_of_freedom import degrees_of_freedom as degrees_of_freedom
 from shrinkage.selection._dispersion import Dispersion as Dispersion
+from shrinkage.selection._evidence import evidence as evidence
+from shrinkage.selection._evidence_record import Evidence as Evidence
+from shrinkage.selection._evidence_record import EvidenceComparison as EvidenceComparison
 from shrinkage.selection._leave_one_out import LeaveOneOut as LeaveOneOut
 from shrinkage.selection._leave_one_out import leave_one_out as leave_one_out
 from shrinkage.selection._one_standard_error import lowest as lowest
 from shrinkage.selection._one_standard_error import one_standard_error as one_standard_error
 from shrinkage.selection._one_standard_error import paired_error as paired_error
+from shrinkage.selection._repeated_cv import repeated_cv as repeated_cv
+from shrinkage.selection._repeated_record import RepeatedCrossValidation as RepeatedCrossValidation
 from shrinkage.selection._rules import RULES as RULES
 from shrinkage.selection._rules import rule_words as rule_words
+from shrinkage.selection._splitting import sample_splitting as sample_splitting
+from shrinkage.selection._splitting_record import SampleSplitting as SampleSplitting
+from shrinkage.selection._stability import stability_selection as stability_selection
+from shrinkage.selection._stability_record import StabilitySelection as StabilitySelection

@@ -85,7 +85,10 @@ class Member(FitRows):
         coefs = np.empty((len(self.features), count), order="F")
         steps, supports = np.zeros(count, np.int32), np.zeros(count, np.int32)
         self.active.max_support = self.rank if ridges[0] == 0 else 2**31 - 1
-        self.active.solve(*self._quadratic(), strengths, ridges, self.tol, coefs, steps, supports)
+        self.active.solve(
+            self.gram.values, 1.0, None, self.linear, self.l1, self.l2, strengths, ridges, self.tol,
+            coefs, steps, supports,
+        )  # fmt: skip
         used = np.flatnonzero(coefs.any(axis=1))
         fitted = np.asfortranarray((coefs[used].T @ shared.pick(self.places[used]).T).T)
         masked = fitted * self.rows[:, None]
@@ -101,7 +104,7 @@ class Member(FitRows):
         padded = np.zeros(len(self.features))
         padded[: len(coefs)] = coefs
         self.active.max_support = self.rank if ridge == 0 else 2**31 - 1
-        self.active.restart(*self._quadratic(), ridge, padded, strength)
+        self.active.restart(self.gram.values, 1.0, None, self.linear, self.l1, self.l2, ridge, padded, strength)
 
     def stand_certified(self, strength: float, residual: np.ndarray, ends: np.ndarray, strengths: np.ndarray) -> None:
         """Remember the correlations of the last final strength, and their slopes down to it."""
@@ -118,9 +121,6 @@ class Member(FitRows):
             return False
         self.tol, self.tightenings = max(self.tol / 100, 1e-13), self.tightenings + 1
         return True
-
-    def _quadratic(self) -> tuple:
-        return self.gram.values, 1.0, None, self.linear, self.l1, self.l2
 
     def errors_held_out(self, fitted: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean squared errors on the rows held out."""
