@@ -17,6 +17,8 @@ from shrinkage.selection._evidence_record import Evidence as Evidence
 from shrinkage.selection._evidence_record import EvidenceComparison as EvidenceComparison
 from shrinkage.selection._leave_one_out import LeaveOneOut as LeaveOneOut
 from shrinkage.selection._leave_one_out import leave_one_out as leave_one_out
+from shrinkage.selection._nested_cv import NestedCrossValidation as NestedCrossValidation
+from shrinkage.selection._nested_cv import nested_cv as nested_cv
 from shrinkage.selection._one_standard_error import lowest as lowest
 from shrinkage.selection._one_standard_error import one_standard_error as one_standard_error
 from shrinkage.selection._one_standard_error import paired_error as paired_error
