@@ -22,6 +22,8 @@ from shrinkage.selection._nested_cv import nested_cv as nested_cv
 from shrinkage.selection._one_standard_error import lowest as lowest
 from shrinkage.selection._one_standard_error import one_standard_error as one_standard_error
 from shrinkage.selection._one_standard_error import paired_error as paired_error
+from shrinkage.selection._relaxed import relaxed as relaxed
+from shrinkage.selection._relaxed_record import Relaxed as Relaxed
 from shrinkage.selection._repeated_cv import repeated_cv as repeated_cv
 from shrinkage.selection._repeated_record import RepeatedCrossValidation as RepeatedCrossValidation
 from shrinkage.selection._rules import RULES as RULES
@@ -30,3 +32,4 @@ from shrinkage.selection._splitting import sample_splitting as sample_splitting
 from shrinkage.selection._splitting_record import SampleSplitting as SampleSplitting
 from shrinkage.selection._stability import stability_selection as stability_selection
 from shrinkage.selection._stability_record import StabilitySelection as StabilitySelection
+from shrinkage.selection._unpenalized import RefitStatus as RefitStatus
