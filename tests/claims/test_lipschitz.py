@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from shrinkage.claims import ClaimBroken  # noqa: E402
 from shrinkage.claims import _lipschitz as claim  # noqa: E402
-from shrinkage.claims._digits import digits, mlp  # noqa: E402
+from shrinkage.claims._small_nets import digits, mlp  # noqa: E402
 
 
 @pytest.fixture(scope="module")

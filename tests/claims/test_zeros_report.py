@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from shrinkage.claims import ClaimBroken  # noqa: E402
 from shrinkage.claims import _zeros_report as claim  # noqa: E402
-from shrinkage.claims._digits import digits, mlp, weights  # noqa: E402
+from shrinkage.claims._small_nets import digits, mlp, weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -181,7 +181,7 @@ def fit_torch(task: Task) -> Found:
     """ProxSGD on a layer, ProxAdam on a network, and a loop over parameters in torch's Adam."""
     import torch
 
-    from shrinkage.claims._digits import alone
+    from shrinkage.claims._small_nets import alone
     from shrinkage.torch import Plan, ProxSGD
 
     X, y, images, labels = (torch.as_tensor(a) for a in (task.X, task.y, task.images, task.labels))

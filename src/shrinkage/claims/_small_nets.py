@@ -1,4 +1,4 @@
-"""The digits, a small network and its training, for the claims that need one."""
+"""Small data sets as tensors, small networks and their training, for the claims that need them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.datasets import load_digits
+from shrinkage.datasets import Dataset, load_digits
 
 PIXELS, CLASSES = 64, 10
 
@@ -34,6 +34,34 @@ def digits(dtype: str = "float32", test_share: float = 0.25, seed: int = 0) -> S
     X = torch.as_tensor(data.X[order] / 16.0, dtype=getattr(torch, dtype))
     y = torch.as_tensor(data.y[order].astype(np.int64))
     return Split(X[:cut], y[:cut], X[cut:], y[cut:])
+
+
+def standardized(data: Dataset, dtype: str = "float64", test_share: float = 0.25, seed: int = 0) -> Split:
+    """A table with columns, and a numeric response, of mean 0 and variance 1 over the rows to train on."""
+    import torch
+
+    order = np.random.default_rng(seed).permutation(len(data.y))
+    cut = len(order) - round(test_share * len(order))
+    X = data.X[order]
+    X = (X - X[:cut].mean(axis=0)) / np.maximum(X[:cut].std(axis=0), 1e-12)
+    if len(data.target_names) > 1:
+        y = torch.as_tensor(np.searchsorted(np.sort(data.target_names), data.y[order]).astype(np.int64))
+    else:
+        values = data.y[order]
+        y = torch.as_tensor((values - values[:cut].mean()) / values[:cut].std(), dtype=getattr(torch, dtype))
+    X = torch.as_tensor(X, dtype=getattr(torch, dtype))
+    return Split(X[:cut], y[:cut], X[cut:], y[cut:])
+
+
+def held_out_loss(model: Any, data: Split) -> Any:
+    """The loss of each test row: cross entropy of classes, ½ squared error of numbers."""
+    import torch
+
+    with torch.no_grad():
+        outputs = model(data.X_test)
+        if data.y_test.is_floating_point():
+            return 0.5 * (outputs[:, 0] - data.y_test).square()
+        return torch.nn.functional.cross_entropy(outputs, data.y_test, reduction="none")
 
 
 def mlp(*widths: int, dtype: str = "float32", seed: int | None = None) -> Any:
