@@ -13,14 +13,14 @@ constrain := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 pytest := $(single) MPLBACKEND=Agg KERAS_BACKEND=torch $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
 # tests, and the examples in documents and docstrings
-tested := ./tests ./README.md ./docs/networks.md --doctest-modules --doctest-glob=README.md --doctest-glob=networks.md --pyargs shrinkage
+tested := ./tests ./README.md ./docs --doctest-modules --doctest-glob=*.md --pyargs shrinkage
 # Keras has one backend per process: its tests and examples run again under each other backend.
 keras_tested := ./tests/keras --doctest-modules --pyargs shrinkage.keras
 core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-core check lint types stub contract format bench demo clean
+.PHONY: help test test-all test-core check lint types stub contract format bench demo docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -64,6 +64,11 @@ format: $(VENV)/done-tools ## lays out the Python and mends what ruff can mend
 bench: $(VENV)/done-test ## speed, accuracy and memory beside other libraries, as ratios (most of an hour)
 	$(bin)/python benchmarks/run.py all
 
+docs: $(VENV)/done-docs ## the site, in build/site: every claim measured and checked (minutes the first time), pictures, reference
+	$(single) KERAS_BACKEND=torch $(bin)/python tools/docs/build.py $(DOCS)
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=tools/docs $(bin)/python -m mkdocs build --strict --quiet --config-file build/site.yml
+	$(bin)/python tools/docs/check_site.py build/site
+
 clean: ## forgets everything that was built
 	rm -rf $(VENV) build dist demo-reports benchmarks/.envs .pytest_cache .ruff_cache .hypothesis
 
@@ -91,6 +96,10 @@ $(VENV)/done-test: $(VENV)/done-build $(sources)
 
 $(VENV)/done-all: $(VENV)/done-test tools/constraints-all.txt
 	$(pip) install $(constrain) -r tools/constraints-all.txt
+	@touch $@
+
+$(VENV)/done-docs: $(VENV)/done-test tools/constraints-docs.txt
+	$(pip) install $(constrain) -r tools/constraints-docs.txt
 	@touch $@
 
 build/core-tests/CTestTestfile.cmake: $(VENV)/done-build CMakeLists.txt native/tests/CMakeLists.txt

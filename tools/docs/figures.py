@@ -65,4 +65,4 @@ def figure_html(text: str, words: str) -> str:
     """A figure of a page."""
     said = html.escape(words)
     element = text.replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
-    return f'<figure class="picture">\n{element}\n<figcaption>{said}</figcaption>\n</figure>'
+    return f'<figure class="picture" data-search-exclude>\n{element}\n<figcaption>{said}</figcaption>\n</figure>'

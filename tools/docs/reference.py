@@ -30,11 +30,15 @@ FRONT = "shrinkage"
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """What a door offers: `__all__`, else everything that our own modules define and no underscore hides."""
+    """What a door offers: `__all__`, else everything of our own that no underscore hides; constants are in capitals."""
     if hasattr(module, "__all__"):
         return sorted(module.__all__)
     own = [value for value in vars(module).items() if not value[0].startswith("_")]
-    return sorted(name for name, value in own if getattr(value, "__module__", "").startswith("shrinkage"))
+    return sorted(name for name, value in own if name.isupper() or _is_ours(value))
+
+
+def _is_ours(value: object) -> bool:
+    return getattr(value, "__module__", "").startswith("shrinkage")
 
 
 def home(thing: object, name: str) -> str:
@@ -104,4 +108,20 @@ def reference_pages(out: Path) -> list[tuple[str, str]]:
     for room in ROOMS:
         (out / f"{room}.md").write_text(room_page(room), encoding="utf-8")
         found.append((f"{room}.md", f"{FRONT}.{room}"))
-    return found
+    (out / "commands.md").write_text(command_page(), encoding="utf-8")
+    return [*found, ("commands.md", "Commands")]
+
+
+def command_page() -> str:
+    """The page of the command line: what each command says of itself."""
+    import click
+
+    from shrinkage.cli._app import app
+
+    parts = ["# Commands", "", "`pip install 'shrinkage[cli]'`; each command's own `--help` is this.", ""]
+    with click.Context(app, info_name="shrinkage", max_content_width=100) as group:
+        for name in sorted(app.commands):
+            command = app.commands[name]
+            with click.Context(command, info_name=name, parent=group, max_content_width=100) as context:
+                parts += [f"## shrinkage {name}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(parts)
