@@ -15,6 +15,8 @@ from shrinkage.selection._dispersion import Dispersion as Dispersion
 from shrinkage.selection._evidence import evidence as evidence
 from shrinkage.selection._evidence_record import Evidence as Evidence
 from shrinkage.selection._evidence_record import EvidenceComparison as EvidenceComparison
+from shrinkage.selection._l1_ratio import L1RatioCrossValidation as L1RatioCrossValidation
+from shrinkage.selection._l1_ratio import cross_validate_l1_ratio as cross_validate_l1_ratio
 from shrinkage.selection._leave_one_out import LeaveOneOut as LeaveOneOut
 from shrinkage.selection._leave_one_out import leave_one_out as leave_one_out
 from shrinkage.selection._nested_cv import NestedCrossValidation as NestedCrossValidation
