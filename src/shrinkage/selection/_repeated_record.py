@@ -192,9 +192,12 @@ class RepeatedCrossValidation:
         ):
             low, middle, high = np.quantile(alone, [0.0, 0.5, 1.0], method="nearest")
             size = self.path.n_nonzero
+            end = (
+                ", the last of the grid: a lower alpha_min_ratio may do better" if index == len(self.alphas) - 1 else ""
+            )
             sizes = [int(size[getattr(one, f"index_{name}")]) for one in self.repeats]
             lines.append(
-                f"{name}: alpha = {self.alphas[index]:.4g}, {choice}, with {size[index]:,} non-zero coefficients. "
+                f"{name}: alpha = {self.alphas[index]:.4g}, {choice}, with {size[index]:,} non-zero coefficients{end}. "
                 f"Repeats alone chose from {low:.4g} to {high:.4g}, median {middle:.4g}: {min(sizes):,} to "
                 f"{max(sizes):,} non-zero coefficients."
             )
