@@ -109,7 +109,7 @@ def _size(energy: Any, t: Any) -> np.ndarray:
     step falls toward the root; it ends where rounding stops the fall.
     """
     energy, t = np.broadcast_arrays(np.asarray(energy, dtype=np.float64), np.asarray(t, dtype=np.float64))
-    reached = np.isfinite(energy)
+    reached, away = np.isfinite(energy), energy > 0
     energy = np.where(reached, np.maximum(energy, 1e-300), 1.0)
     start = special.erfcx(t / _ROOT2)
     size = np.minimum(energy * start / _ROOT_2_PI, 2.0 * energy / (t + np.hypot(t, np.sqrt(2.0 * energy))))
@@ -121,7 +121,7 @@ def _size(energy: Any, t: Any) -> np.ndarray:
         # A relative step of 1e-9 leaves 1e-18; near 0 the energy itself is known to rounding only.
         if ((step <= 1e-9 * size) | (above <= 4e-15 * np.maximum(energy, 1.0))).all():
             break
-    return np.where(reached, size, np.inf)
+    return np.where(reached, np.where(away, size, 0.0), np.inf)
 
 
 def _hazard(size: Any, t: Any) -> Any:

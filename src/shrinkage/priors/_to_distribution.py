@@ -10,6 +10,7 @@ from shrinkage._errors import ArgumentError
 from shrinkage.penalties import MCP, SCAD, GroupL2, SparseGroup
 from shrinkage.priors._elastic_net import elastic_net
 from shrinkage.priors._group_laplace import GroupLaplace
+from shrinkage.priors._laplace import laplace
 
 
 def to_distribution(
@@ -89,7 +90,7 @@ def to_distribution(
     unit = 1.0 if scale is None else _positive(scale, np.shape(scale))
     ratio = float(penalty.l1_ratio)
     if ratio == 1.0:
-        return stats.laplace(scale=_plain(1.0 / strength / unit))
+        return laplace(scale=_plain(1.0 / strength / unit))
     width = 1.0 / np.sqrt(strength * (1.0 - ratio))
     if ratio == 0.0:
         return stats.norm(scale=_plain(width / unit))

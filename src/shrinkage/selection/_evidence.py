@@ -2,12 +2,12 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shrinkage._check import check_choice, check_positive, check_positive_int, finite_vector
+from shrinkage._check import check_choice, check_positive, check_positive_int, finite_vector, weight_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import state
 from shrinkage.design import as_design, check_finite
@@ -40,6 +40,7 @@ def evidence(
     offset: ArrayLike | None = None,
     penalty_factor: ArrayLike | None = None,
     dispersion: float | None = None,
+    weights: Literal["counts", "precisions"] | None = None,
     n_draws: int = 5000,
     random_state: int | None = 0,
     tol: float = 1e-6,
@@ -70,6 +71,10 @@ def evidence(
     n_alphas : int
     dispersion : float > 0, optional
         φ where the noise variance is known; None estimates it.
+    weights : "counts", "precisions" or None
+        What `sample_weight` is: a weight of 2 is the row twice, or a row of half the noise variance, when the weights
+        are scaled to sum to the number of rows with a positive one. None takes whole numbers as counts, others as
+        precisions.
     n_draws : int >= 250
         Draws of the sampler's last chain, of a Laplace prior.
     random_state : int or None
@@ -117,6 +122,7 @@ def evidence(
     check_positive_int("n_draws", n_draws, _FEWEST_DRAWS)
     _refuse(prior, loss, groups, alphas, dispersion)
     design = as_design(X)
+    sample_weight, constant = _as_rows(sample_weight, weights, design.shape[0])
     owner, factors = _ownership(groups, penalty_factor, design.shape[1])
     problem, _ = state(
         design, y, loss, 0.0, fit_intercept, standardize, sample_weight, offset, factors, None
@@ -131,9 +137,9 @@ def evidence(
     if loss == "logistic":
         return _logistic(problem, grid, n_alphas, tol)
     if prior == "laplace":
-        return _laplace(problem, dispersion, n_draws, random_state, tol)
-    data = reduce(problem, 2)
-    _check_any(data)
+        return _laplace(problem, n_draws, random_state, tol)
+    data = _reduced(problem, 2)
+    data = replace(data, log_free=data.log_free - constant)
     if owner is not None:
         found = group_peak(data, owner[data.penalized], dispersion)
         told = tuple(tuple(int(j) for j in np.flatnonzero(owner == g)) for g in range(int(owner.max()) + 1))
@@ -204,9 +210,25 @@ def _own_factors(penalty_factor: Any, n_features: int) -> np.ndarray | None:
     return None if penalty_factor is None else finite_vector("penalty_factor", penalty_factor, n_features)
 
 
-def _check_any(data: Reduced) -> None:
+def _as_rows(sample_weight: Any, weights: Any, n_samples: int) -> tuple[np.ndarray | None, float]:
+    """Weights whose sum is a number of rows, and the log density that precisions add: ½ Σ log sᵢ."""
+    if weights is not None:
+        check_choice("weights", weights, ("counts", "precisions"))
+    if sample_weight is None:
+        return None, 0.0
+    given = weight_vector("sample_weight", sample_weight, n_samples)
+    if weights == "counts" or (weights is None and (given == np.round(given)).all()):
+        return given, 0.0
+    used = given > 0
+    scaled = given * (np.count_nonzero(used) / given.sum())
+    return scaled, 0.5 * float(np.log(scaled[used]).sum())
+
+
+def _reduced(problem: Any, power: int) -> Reduced:
+    data = reduce(problem, power)
     if not data.squares.size:
         raise DataError("every penalized column is constant, or explained by the free ones: there is nothing to weigh")
+    return data
 
 
 def _around(alpha: float, data: Reduced, n_alphas: int) -> np.ndarray:
@@ -260,9 +282,8 @@ def _logistic(problem: Any, alphas: np.ndarray | None, n_alphas: int, tol: float
     )  # fmt: skip
 
 
-def _laplace(problem: Any, dispersion: float | None, n_draws: int, seed: int | None, tol: float) -> Evidence:
-    data = reduce(problem, 1)
-    _check_any(data)
+def _laplace(problem: Any, n_draws: int, seed: int | None, tol: float) -> Evidence:
+    data = _reduced(problem, 1)
     lasso = replace(problem, penalty=L1(1.0, problem.penalty.factors))
     ridge = peak(data, None)
     sigma = float(np.sqrt(ridge.dispersion))
