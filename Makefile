@@ -67,7 +67,7 @@ bench: $(VENV)/done-test ## speed, accuracy and memory beside other libraries, a
 docs: $(VENV)/done-docs ## the site, in build/site: every claim measured and checked (minutes the first time), pictures, reference
 	$(single) KERAS_BACKEND=torch $(bin)/python tools/docs/build.py $(DOCS)
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=tools/docs $(bin)/python -m mkdocs build --strict --quiet --config-file build/site.yml
-	$(bin)/python tools/docs/check_site.py build/site
+	KERAS_BACKEND=torch $(bin)/python tools/docs/check_site.py build/site
 
 clean: ## forgets everything that was built
 	rm -rf $(VENV) build dist demo-reports benchmarks/.envs .pytest_cache .ruff_cache .hypothesis
