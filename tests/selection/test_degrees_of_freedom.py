@@ -1,5 +1,7 @@
 """Degrees of freedom: what the fit covaries with, and the trace of the hat matrix written out."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -70,9 +72,9 @@ def test_degrees_of_freedom_are_the_covariance_of_fit_and_response_over_the_nois
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_degrees_of_freedom_are_that_covariance_over_many_draws(name):
-    mean, error = simulated(*SETTINGS[name], draws=3000)
+    mean, error = simulated(*SETTINGS[name], draws=1000)
     assert (np.abs(mean) <= 3 * error).all(), (mean, error)
-    assert (error < 0.15).all()
+    assert (error < 0.25).all()
 
 
 def written_out(fitted, X):
@@ -155,9 +157,8 @@ def test_a_cross_validation_spends_what_its_path_does_and_a_path_without_data_sa
     y = np.random.default_rng(8).normal(size=30)
     cv = cross_validate(TALL, y, cv=3, n_alphas=5)
     assert (degrees_of_freedom(cv) == degrees_of_freedom(cv.path)).all()
+    stored = pickle.loads(pickle.dumps(cv.path))
     with pytest.raises(ArgumentError, match="need the data, which this path does not hold"):
-        import pickle
-
-        degrees_of_freedom(pickle.loads(pickle.dumps(cv.path)))
+        degrees_of_freedom(stored)
     with pytest.raises(ArgumentError, match="for a Path or a CrossValidation; got ndarray"):
         degrees_of_freedom(y)  # pyright: ignore[reportArgumentType]

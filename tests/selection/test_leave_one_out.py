@@ -1,6 +1,5 @@
 """Leave-one-out: equal to refits where it is exact, as near as it says where it is not."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from shrinkage.selection import choose, leave_one_out
 from shrinkage.solvers import solve_path
 
 RNG = np.random.default_rng(0)
-COUNTS = np.tile([1.0, 2.0, 0.7], 10)
+COUNTS = np.tile([1.0, 2.0, 0.7, 1.0], 6)
 
 
 def data(n, p):
@@ -22,7 +21,7 @@ def data(n, p):
 
 
 def refitted(fitted, X):
-    """Linear predictors of every row by a fit to the others, in the same units of the penalty: (n_alphas, n_samples)."""
+    """Linear predictors of every row by a fit to the others, in the units of all: (n_alphas, n_samples)."""
     problem, out = fitted.problem, []
     for row in range(len(X)):
         weights = problem.weights.copy()
@@ -39,16 +38,16 @@ RIDGES = {
     "a row without weight": {"sample_weight": np.r_[0.0, COUNTS[1:]]},
     "no intercept": {"fit_intercept": False},
     "standardized": {"standardize": True},
-    "free columns and offset": {"penalty_factor": "free", "offset": np.linspace(-1, 1, 30), "sample_weight": COUNTS},
+    "free columns and offset": {"penalty_factor": "free", "offset": np.linspace(-1, 1, 24), "sample_weight": COUNTS},
     "faint": {"alphas": [1e-8, 1e-11]},
     "no strength": {"alphas": [0.0]},
 }
 
 
-@pytest.mark.parametrize("columns", [6, 29, 30, 50])
+@pytest.mark.parametrize("columns", [5, 23, 24, 40])
 @pytest.mark.parametrize("kind", RIDGES)
 def test_ridge_without_each_row_is_the_refit(kind, columns):
-    X, y = data(30, columns)
+    X, y = data(24, columns)
     options = {"alphas": [100.0, 1.0, 0.1, 1e-3], **RIDGES[kind]}
     if "penalty_factor" in options:
         options["penalty_factor"] = np.r_[0.0, 0.0, RNG.uniform(0.5, 2.0, size=columns - 2)]
@@ -59,11 +58,11 @@ def test_ridge_without_each_row_is_the_refit(kind, columns):
     np.testing.assert_allclose(found.scores, (y - explicit) ** 2, atol=1e-8 * np.abs(y).max() ** 2)
 
 
-@pytest.mark.parametrize("columns", [6, 50])
+@pytest.mark.parametrize("columns", [5, 40])
 def test_it_is_cross_validation_with_a_fold_for_each_row(columns):
-    X, y = data(30, columns)
+    X, y = data(24, columns)
     found = leave_one_out(path(X, y, l1_ratio=0, sample_weight=COUNTS)).to_cross_validation()
-    folds = cross_validate(X, y, cv=30, l1_ratio=0, sample_weight=COUNTS)
+    folds = cross_validate(X, y, cv=24, l1_ratio=0, sample_weight=COUNTS)
     np.testing.assert_allclose(found.scores, folds.scores, atol=1e-7)
     np.testing.assert_allclose(found.se, folds.se, atol=1e-7)
     assert (found.index_min, found.index_1se) == (folds.index_min, folds.index_1se)
@@ -76,12 +75,12 @@ def test_a_sparse_matrix_is_left_out_as_a_dense_one():
     np.testing.assert_allclose(*kinds, rtol=1e-7)
 
 
-@pytest.mark.parametrize("columns", [5, 50])
+@pytest.mark.parametrize("columns", [5, 40])
 def test_scikit_learn_leaves_rows_out_with_the_same_sum_of_penalties(columns):
-    X, y = data(30, columns)
+    X, y = data(24, columns)
     theirs = np.array([0.1, 1.0, 30.0])
-    peer = SklearnRidgeCV(alphas=theirs, store_cv_results=True, gcv_mode="eigen" if columns > 30 else "svd").fit(X, y)
-    ours = leave_one_out(path(X, y, l1_ratio=0, alphas=theirs / 29))
+    peer = SklearnRidgeCV(alphas=theirs, store_cv_results=True, gcv_mode="eigen" if columns > 24 else "svd").fit(X, y)
+    ours = leave_one_out(path(X, y, l1_ratio=0, alphas=theirs / 23))
     np.testing.assert_allclose(ours.scores[::-1].T, peer.cv_results_, rtol=1e-6, atol=1e-9)
 
 
@@ -94,30 +93,21 @@ def test_ridge_cv_leaves_out_as_many_folds_do_and_takes_the_strength_that_they_t
         np.testing.assert_allclose(ours.cv_scores_, folds.cv_scores_, atol=1e-7)
     weights = np.r_[0.0, np.ones(39)]
     assert RidgeCV(cv="loo").fit(X, y, sample_weight=weights).cv_scores_.shape == (100, 39)
-    assert ours.path_.problem is None and ours.cv_.path.problem is None
+    assert ours.path_.problem is None
+    assert ours.cv_.path.problem is None
     with pytest.raises(ArgumentError, match="cv must be a whole number"):
         LassoCV(cv="loo").fit(X, y)
     with pytest.raises(ArgumentError, match="leaves out row by row; got groups"):
         RidgeCV(cv="loo").fit(X, y, groups=np.arange(40))
 
 
-def test_many_strengths_of_wide_data_cost_one_decomposition():
-    X = np.random.default_rng(3).normal(size=(200, 2000))
-    y = X[:, :3].sum(axis=1) + np.random.default_rng(4).normal(size=200)
-    fitted = path(X, y, l1_ratio=0)
-    start = time.perf_counter()
-    found = leave_one_out(fitted)
-    assert found.scores.shape == (100, 200)
-    assert time.perf_counter() - start < 60
-
-
 def test_a_row_that_nothing_else_predicts_is_named():
-    X, y = data(30, 5)
-    X[:, 0] = np.arange(30) == 7
+    X, y = data(24, 5)
+    X[:, 0] = np.arange(24) == 7
     with pytest.raises(DataError, match="row 7 alone determines"):
         leave_one_out(path(X, y, l1_ratio=0, penalty_factor=[0, 1, 1, 1, 1]))
     with pytest.raises(DataError, match="needs two rows with a positive weight; got 1"):
-        leave_one_out(path(X, y, l1_ratio=0, sample_weight=np.eye(30)[0]))
+        leave_one_out(path(X, y, l1_ratio=0, sample_weight=np.eye(24)[0]))
 
 
 def binary(X, y):
@@ -130,13 +120,15 @@ APPROXIMATE += [("logistic", 1.0), ("logistic", 0.5), ("logistic", 0.0)]
 
 @pytest.mark.parametrize(("loss", "l1_ratio"), APPROXIMATE)
 def test_with_all_rows_refitted_it_is_cross_validation_with_a_fold_for_each_row(loss, l1_ratio):
-    X, y = data(30, 8)
+    X, y = data(24, 8)
     y = y if loss == "squared" else binary(X, y)
     options = {"l1_ratio": l1_ratio, "n_alphas": 6, "alpha_min_ratio": 0.05, "tol": 1e-9, "sample_weight": COUNTS}
     found = leave_one_out(path(X, y, loss, **options), refits=100)
-    folds = [(np.delete(np.arange(30), row), [row]) for row in range(30)]
+    folds = [(np.delete(np.arange(24), row), [row]) for row in range(24)]
     exact = cross_validate(X, y, folds, loss=loss, **options)
-    assert found.exact and found.reliable.all() and (found.error == 0).all()
+    assert found.exact
+    assert found.reliable.all()
+    assert (found.error == 0).all()
     np.testing.assert_allclose(found.mean, exact.mean, rtol=1e-6)
     np.testing.assert_allclose(found.se, exact.se, rtol=1e-5)
 
@@ -192,16 +184,17 @@ def test_where_the_refits_disagree_nothing_is_chosen():
     found = leave_one_out(fitted)
     assert not found.reliable[-1]
     blind = leave_one_out(fitted, refits=0)
-    assert not blind.reliable.any() and np.isnan(blind.error).all()
-    with pytest.raises(ArgumentError, match="not reliable at alpha .* no row was refitted"):
+    assert not blind.reliable.any()
+    assert np.isnan(blind.error).all()
+    with pytest.raises(ArgumentError, match=r"not reliable at alpha .* no row was refitted"):
         choose(blind, "min")
     with pytest.raises(ArgumentError, match=r"not reliable at alpha|lowest"):
         choose(replace(found, reliable=np.zeros(10, bool)), "1se")
 
 
 def test_a_class_of_one_row_can_not_be_left_out():
-    X, _ = data(30, 4)
-    y = (np.arange(30) == 3).astype(float)
+    X, _ = data(24, 4)
+    y = (np.arange(24) == 3).astype(float)
     with pytest.raises(DataError, match="two rows of each class to leave one out; the rarer has 1"):
         leave_one_out(path(X, y, "logistic", n_alphas=4))
     with pytest.raises(ArgumentError, match="refits must be a whole number"):
@@ -209,10 +202,10 @@ def test_a_class_of_one_row_can_not_be_left_out():
 
 
 def test_it_says_what_it_is():
-    X, y = data(30, 4)
-    assert "Exact leave-one-out of 30 rows" in str(leave_one_out(path(X, y, l1_ratio=0)))
+    X, y = data(24, 4)
+    assert "Exact leave-one-out of 24 rows" in str(leave_one_out(path(X, y, l1_ratio=0)))
     said = str(leave_one_out(path(X, y), refits=10))
-    assert "Approximate leave-one-out of 30 rows, one Newton step each; 10 were refitted." in said
+    assert "Approximate leave-one-out of 24 rows, one Newton step each; 10 were refitted." in said
     assert "by the refits; the mean's own standard error is" in said
-    assert "Leave-one-out by 30 refits." in str(leave_one_out(path(X, y), refits=30))
-    assert repr(leave_one_out(path(X, y), refits=10)).startswith("<LeaveOneOut: 30 rows, 100 strengths, approximate")
+    assert "Leave-one-out by 24 refits." in str(leave_one_out(path(X, y), refits=24))
+    assert repr(leave_one_out(path(X, y), refits=10)).startswith("<LeaveOneOut: 24 rows, 100 strengths, approximate")

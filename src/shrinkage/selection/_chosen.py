@@ -104,7 +104,7 @@ def _check_rule(fitted: Fitted, rule: str | None, max_features: int | None) -> s
     if rule is None or rule not in known:
         words = ", ".join(map(repr, known))
         hint = "; 'min' and '1se' need held-out scores: cross_validate has them" if isinstance(fitted, Path) else ""
-        raise ArgumentError(f"rule must be one of {words} for a {type(fitted).__name__}; got {rule!r}{hint}")
+        raise ArgumentError(f"rule must be one of {words} to choose from {type(fitted).__name__}; got {rule!r}{hint}")
     return rule
 
 

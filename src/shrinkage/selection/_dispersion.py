@@ -77,7 +77,7 @@ def _full(problem: Problem, n: float) -> Dispersion:
     found = solve_path(problem, np.zeros(1))
     residual = problem.y - problem.linear_predictor(found.coefs[:, [0]], float(found.intercepts[0]))
     value = n * float(problem.weights @ residual**2) / left
-    if not value > 0:
+    if not value > 1e-20 * problem.null.objective:
         raise ArgumentError("dispersion='full' needs noise; all columns together explain y exactly")
     words = (
         f"noise variance {value:.4g}, estimated by least squares on all columns, which leaves {left:g} degrees of "
