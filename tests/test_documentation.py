@@ -142,7 +142,7 @@ def test_a_site_that_fetches_from_elsewhere_or_lacks_what_it_links_to_is_refused
     (tmp_path / "style.css").write_text('@import "https://fonts.example.org/a.css"; p { background: url(here.png) }')
     assert check.complaints(tmp_path) == [
         "index.html fetches https://cdn.example.org/a.js",
-        "index.html shows '[['",
+        "index.html shows '[[s'",
         "index.html links to other.html#there",
         "other.html links to gone.html",
         "style.css fetches https://fonts.example.org/a.css",

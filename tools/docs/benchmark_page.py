@@ -62,7 +62,6 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "problem": ("problem", _plain),
     "seed": ("seed", _plain),
     "tool": ("tool", _plain),
-    "version": ("version", _plain),
     "threads": ("threads", _plain),
     "order": ("order of X", _plain),
     "tol": ("tolerance", lambda value: f"{value:.1e}"),
@@ -134,8 +133,20 @@ def _section(name: str, result: dict[str, Any], problem: str) -> list[str]:
 
 
 def _table(records: list[dict[str, Any]]) -> list[str]:
-    shown = [key for key in COLUMNS if any(record.get(key) is not None for record in records)]
-    words = {"problem", "tool", "version", "order", "trainer", "refusal"}
+    """The rows; what is the same in all of them, or said of the whole run, has no column."""
+    rows = [record | {"tool": f"{record['tool']} {_version(record)}".strip()} for record in records]
+    shown = [key for key in COLUMNS if any(row.get(key) is not None for row in rows)]
+    same = [key for key in ("threads", "order", "seed", "trainer") if len({str(row.get(key)) for row in rows}) == 1]
+    return _lines(rows, [key for key in shown if key not in same])
+
+
+def _version(record: dict[str, Any]) -> str:
+    """The version, where the tool is a package by its name alone."""
+    return str(record.get("version", "")) if " " not in record["tool"] else ""
+
+
+def _lines(records: list[dict[str, Any]], shown: list[str]) -> list[str]:
+    words = {"problem", "tool", "order", "trainer", "refusal"}
     rows = [f"| {' | '.join(COLUMNS[key][0] for key in shown)} |"]
     rows.append("|" + "|".join("---" if key in words else "--:" for key in shown) + "|")
     for record in records:

@@ -16,6 +16,8 @@ FETCHED = dict.fromkeys(["script", "img", "iframe", "source", "video", "audio", 
 FETCHED |= {"object": "data", "use": "href", "image": "href"}
 RELATIONS = {"stylesheet", "preload", "modulepreload", "icon", "preconnect", "dns-prefetch", "manifest", "prefetch"}
 
+UNFILLED = re.compile(r"\[\[[A-Za-z_]|\$\$|:::|\]\(")
+
 
 class Page(HTMLParser):
     """What a page fetches, links to, and can be linked at."""
@@ -62,7 +64,7 @@ def complaints(site: Path) -> list[str]:
         name = path.relative_to(site)
         found += [f"{name} fetches {url}" for url in page.fetched if _is_elsewhere(url)]
         words = " ".join(page.words)
-        found += [f"{name} shows {mark!r}" for mark in ("[[", "$$", ":::", "](") if mark in words]
+        found += [f"{name} shows {mark!r}" for mark in UNFILLED.findall(words)]
         found += [f"{name} links to {link}" for link in page.links if _is_lost(link, path, pages)]
     for path in sorted(site.rglob("*.css")):
         urls = re.findall(r"""(?:url\(|@import)\s*["']?([^"')\s;]+)""", path.read_text(encoding="utf-8"))
