@@ -6,6 +6,7 @@ from shrinkage.claims._claim import Claim as Claim
 from shrinkage.claims._claim import ClaimBroken as ClaimBroken
 
 _NAMES = (
+    "priors",
     "corners",
     "exact_zeros",
     "recovery",
