@@ -64,7 +64,8 @@ def stability(
     ax.axhline(selection.threshold, color=MARK, linestyle=":", linewidth=1.3, zorder=1.5)
     ax.annotate(
         f"threshold {selection.threshold:g}", (0.0, selection.threshold), xycoords=("axes fraction", "data"),
-        xytext=(4, 3), textcoords="offset points", fontsize="small", color=MARK,
+        xytext=(4, 3), textcoords="offset points", fontsize="small", color=MARK, zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
     )  # fmt: skip
     ax.set_xlim(x.min(), x.max() if len(x) > 1 else x.max() + 1.0)
     ax.set_ylim(0.0, 1.03)

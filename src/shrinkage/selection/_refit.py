@@ -68,7 +68,7 @@ def _fit_logistic(A: np.ndarray, y, weights, offset) -> tuple[np.ndarray, float,
     """Coefficients, deviance and the inverse of the information, by Newton's method with halved steps."""
     coef = np.zeros(A.shape[1])
     eta = offset.copy()
-    deviance, inverse = _deviance(y, eta, weights), np.zeros((A.shape[1], A.shape[1]))
+    deviance, decrement, inverse = _deviance(y, eta, weights), 0.0, np.zeros((A.shape[1], A.shape[1]))
     for _ in range(_STEPS):
         mean = special.expit(eta)
         inverse = np.linalg.pinv((A * (weights * mean * (1 - mean))[:, None]).T @ A, rcond=1e-12, hermitian=True)
@@ -80,9 +80,11 @@ def _fit_logistic(A: np.ndarray, y, weights, offset) -> tuple[np.ndarray, float,
         eta = offset + A @ coef
         if np.abs(eta - offset).max() > _FAR:
             raise DataError("the rows separate the classes: the likelihood has no maximum")
-        settled, deviance = slope @ step < 1e-10 * (1.0 + deviance), new
-        if settled:
-            return coef, deviance, inverse
+        decrement, deviance = float(slope @ step), new
+        if decrement < 1e-18 * (1.0 + deviance):  # so far on that separated rows have gone beyond _FAR before
+            break
+    if decrement < 1e-8 * (1.0 + deviance):
+        return coef, deviance, inverse
     raise DataError("the rows nearly separate the classes: the likelihood has no maximum within reach")
 
 
