@@ -139,6 +139,7 @@ def test_every_penalty_and_loss_is_under_law():
 
 
 DOCUMENTS = ["CONTRIBUTING.md", "README.md", "src/shrinkage/README.md", "benchmarks/README.md", "docs/networks.md"]
+DOCUMENTS += ["docs/mathematics/engine.md"]
 
 
 def _is_path(text):
