@@ -9,9 +9,9 @@ import numpy as np
 
 from shrinkage._path import path
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._digits import Split, accuracy, alone, digits, mlp, train, weights
 from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
 from shrinkage.claims._exact_zeros_record import SIZES, Descent, ExactZeros, Network, OneWeight, steps_due
+from shrinkage.claims._small_nets import Split, accuracy, alone, digits, mlp, train, weights
 from shrinkage.datasets import load_diabetes
 from shrinkage.design import as_design
 from shrinkage.losses import Squared
