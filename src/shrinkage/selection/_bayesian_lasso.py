@@ -12,6 +12,7 @@ _GROWTH = 1.5
 _BATCHES = 25
 _FINALS = 12
 _TINY = 1e-150
+_POTRF, _TRTRS = linalg.get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +76,32 @@ class Chain:
         """One draw of N(M Aᵀ y, σ² M), M = (AᵀA + diag(1/τ²))⁻¹; for wide A by Bhattacharya et al.'s n by n system."""
         if self.gram is not None:
             precision = self.gram.copy()
-            precision[np.diag_indices_from(precision)] += inverse
-            factor = linalg.cholesky(precision, lower=True, check_finite=False)
-            half = linalg.solve_triangular(factor, self.pull, lower=True, check_finite=False)
+            precision.ravel()[:: len(inverse) + 1] += inverse
+            factor = _cholesky(precision)
+            half = _solve(factor, self.pull)
             half += sigma * self.random.standard_normal(len(half))
-            return linalg.solve_triangular(factor, half, lower=True, trans=1, check_finite=False)
+            return _solve(factor, half, transposed=True)
         A = self.data.columns
         tau2 = 1.0 / inverse
         prior = sigma * np.sqrt(tau2) * self.random.standard_normal(len(tau2))
         noise = sigma * self.random.standard_normal(len(self.data.c))
         covariance = (A * tau2) @ A.T
-        covariance[np.diag_indices_from(covariance)] += 1.0
-        w = linalg.solve(covariance, self.data.c - A @ prior - noise, assume_a="pos", check_finite=False)
+        covariance.ravel()[:: len(noise) + 1] += 1.0
+        factor = _cholesky(covariance)
+        w = _solve(factor, _solve(factor, self.data.c - A @ prior - noise), transposed=True)
         return prior + tau2 * (A.T @ w)
+
+
+def _cholesky(matrix: np.ndarray) -> np.ndarray:
+    """Its lower factor; LAPACK's own, for a draw makes one and checks cost as much as small ones."""
+    factor, info = _POTRF(matrix, lower=1, clean=0, overwrite_a=1)
+    if info != 0:
+        raise np.linalg.LinAlgError(f"a draw's precision is not positive definite (LAPACK said {info})")
+    return factor
+
+
+def _solve(factor: np.ndarray, right: np.ndarray, transposed: bool = False) -> np.ndarray:
+    return _TRTRS(factor, right, lower=1, trans=int(transposed))[0]
 
 
 def inverse_gaussian(mean: np.ndarray, shape: float, random: np.random.Generator) -> np.ndarray:
