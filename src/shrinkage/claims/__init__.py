@@ -17,6 +17,7 @@ _NAMES = (
     "lipschitz",
     "three_frameworks",
     "zeros_report",
+    "choosing",
 )
 """One line for each: the module is `_<name>.py`, its `CLAIM` the claim, its page `docs/claims/<name>.md`."""
 

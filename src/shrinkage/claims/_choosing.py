@@ -1,0 +1,397 @@
+"""Claim 11: the strength is chosen on held-out rows over a grid; one run does the grid and says how sure it is."""
+
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from shrinkage.claims._claim import Claim, expect
+from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
+from shrinkage.claims._markdown import markdown_table
+from shrinkage.claims._small_nets import Split, alone, batches, held_out_loss, mlp, standardized
+from shrinkage.datasets import load_diabetes
+
+WIDTHS = (10, 64, 1)
+LR, BATCH = 5e-3, 32
+HELD_OUT = 0.2
+TUTORIAL = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
+"""The grid of the tutorials."""
+GRID = (0.0, *(round(10 ** (k / 4 - 5), 8) for k in range(17)))
+QUICK_GRID = (0.0, 1e-4, 1e-2, 1e-1)
+DECAYS = (0.0, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
+QUICK_DECAYS = (0.0, 2.0)
+TARGET = 0.9
+SAME = 1e-9
+"""How far losses of a stack and of single trainings may be apart, in float64."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network on the test rows, which no choice has seen."""
+
+    words: str
+    strength: str
+    zeros: float
+    loss: float
+    r2: float
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """A network for diabetes at many strengths of L1.
+
+    Attributes
+    ----------
+    strengths, held_out, se, allowed, zeros : ndarray
+        Of the sweep: `held_out` has a column for each seed, the others are over seeds.
+    best, one_se : float
+    by_seed, by_split : tuple of float
+        The best strength of each seed by itself; and of other splits of the rows into those trained on and held out.
+    difference_se : ndarray
+        Standard error of the difference to the best strength's loss, paired over the seeds.
+    n_held_out, n_train, epochs : int
+    sweep_seconds, loop_seconds : float
+        Seconds of processor time for one training of the sweep, and of the loop that adds the penalty to the loss.
+    n_trainings, loop_trainings : int
+        Over which they were taken.
+    apart : float
+        Largest difference of held-out losses between one stack and one training after the other, relative.
+    judged : tuple of Judged
+        On the test rows: no penalty, the best, 1-SE, the path's choice, the wanted share of zeros.
+    target_zeros : float
+        Where 90 % was wanted.
+    path_trainings : int
+        Rungs of the path.
+    decays, decay_held_out : ndarray
+        AdamW's decays with the rule's among them, and mean held-out losses.
+    decay_error : ndarray
+        Standard error of the difference to the best decay's.
+    rule : float
+        The decay of the timescale rule, 1 / (lr · steps).
+    n_steps : int
+    """
+
+    strengths: np.ndarray
+    held_out: np.ndarray
+    se: np.ndarray
+    allowed: np.ndarray
+    zeros: np.ndarray
+    best: float
+    one_se: float
+    by_seed: tuple[float, ...]
+    by_split: tuple[float, ...]
+    difference_se: np.ndarray
+    n_held_out: int
+    n_train: int
+    epochs: int
+    sweep_seconds: float
+    loop_seconds: float
+    n_trainings: int
+    loop_trainings: int
+    apart: float
+    judged: tuple[Judged, ...]
+    target_zeros: float
+    path_trainings: int
+    decays: np.ndarray
+    decay_held_out: np.ndarray
+    decay_error: np.ndarray
+    rule: float
+    n_steps: int
+
+    @property
+    def n_seeds(self) -> int:
+        """Columns of the held-out losses."""
+        return self.held_out.shape[1]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean held-out loss of each strength."""
+        return self.held_out.mean(axis=1)
+
+    @property
+    def speedup(self) -> float:
+        """Time of the loop over that of the sweep, per training."""
+        return self.loop_seconds / self.sweep_seconds
+
+    @property
+    def rule_gain(self) -> float:
+        """What the rule gains on no decay, as a share of what the best decay of the grid gains."""
+        losses = self.decay_held_out
+        place = int(np.argmin(np.abs(self.decays - self.rule)))
+        return float((losses[0] - losses[place]) / (losses[0] - losses.min()))
+
+    @property
+    def rule_errors(self) -> float:
+        """How many standard errors of the difference the rule is above the best decay."""
+        place = int(np.argmin(np.abs(self.decays - self.rule)))
+        above = self.decay_held_out[place] - self.decay_held_out.min()
+        return float(above / self.decay_error[place]) if above > 0 else 0.0
+
+    @property
+    def best_decay(self) -> float:
+        """Of the grid, the rule's own decay among it."""
+        return float(self.decays[int(np.argmin(self.decay_held_out))])
+
+    def table(self) -> str:
+        """One row per strength."""
+        marks = {self.one_se: "1-SE"} | {self.best: "best" if self.best != self.one_se else "best, 1-SE"}
+        rows = [
+            [f"{s:g}", f"{mean:.4f}", f"{se:.4f}", f"{zeros:.1%}", "yes" if s in TUTORIAL else "", marks.get(s, "")]
+            for s, mean, se, zeros in zip(self.strengths, self.mean, self.se, self.zeros, strict=True)
+        ]
+        heads = ["strength", "held-out loss", "standard error", "zeros", "in the tutorials' grid", "choice"]
+        return markdown_table(heads, rows)
+
+    def judged_table(self) -> str:
+        """What the choices are worth on rows that none of them saw."""
+        rows = [[j.words, j.strength, f"{j.zeros:.1%}", f"{j.loss:.4f}", f"{j.r2:.3f}"] for j in self.judged]
+        return markdown_table(["choice", "strength", "zeros", "test loss", "test R²"], rows)
+
+    def decay_table(self) -> str:
+        """AdamW's decays, the rule's marked."""
+        rows = [
+            [f"{decay:g}" if decay != self.rule else f"{decay:.3g} (rule)", f"{loss:.4f}", f"{error:.4f}"]
+            for decay, loss, error in zip(self.decays, self.decay_held_out, self.decay_error, strict=True)
+        ]
+        return markdown_table(["weight_decay", "held-out loss", "error of the difference to the best"], rows)
+
+
+def measure(quick: bool = False) -> Choosing:
+    """Sweep, loop, path, target and rule on the same rows."""
+    from shrinkage.penalties import L1
+    from shrinkage.torch import sweep
+    from shrinkage.training import auto_decay
+
+    grid, decays, seeds, epochs = (QUICK_GRID, QUICK_DECAYS, 3, 40) if quick else (GRID, DECAYS, 5, 40)
+    data = standardized(load_diabetes(), "float32")
+    rows = (data.X, data.y)
+    common: dict[str, Any] = {"lr": LR, "batch_size": BATCH, "validation": HELD_OUT, "mode": "stacked"}
+    n_train = len(data.y) - round(HELD_OUT * len(data.y))
+    with alone():
+        difference = apart(2 if quick else 6)  # before anything is timed: the first stack of a process prepares torch
+        started = time.process_time()
+        found = sweep(network, rows, grid, penalty=L1(1.0), epochs=epochs, seeds=seeds, **common)
+        spent = time.process_time() - started
+        n_train = int(found.n_train or n_train)
+        per_epoch = math.ceil(n_train / BATCH)
+        loop = min(len(grid), 1 if quick else 9)
+        rule = auto_decay(LR, per_epoch, epochs).weight_decay
+        decayed = sweep(network, rows, sorted({*decays, rule}), epochs=epochs, seeds=seeds, **common)
+        judged, target_zeros, rungs = _choices(data, found, epochs, quick)
+        splits = [
+            sweep(network, rows, grid, penalty=L1(1.0), epochs=epochs, seeds=1 if quick else 3, split_seed=k, **common)
+            for k in range(1, 2 if quick else 6)
+        ]
+        return Choosing(
+            strengths=found.strengths,
+            held_out=found.held_out,
+            se=_known(found.se),
+            allowed=_known(found.allowed),
+            zeros=found.mean_zeros,
+            best=found.best_strength,
+            one_se=found.one_se_strength,
+            by_seed=tuple(float(found.strengths[k]) for k in found.held_out.argmin(axis=0)),
+            by_split=tuple(one.best_strength for one in splits),
+            difference_se=_known(found.difference_se),
+            n_held_out=int(found.n_held_out or 0),
+            n_train=n_train,
+            epochs=epochs,
+            sweep_seconds=spent / found.held_out.size,
+            loop_seconds=_loop(data, n_train, grid[:loop], epochs) / loop,
+            n_trainings=found.held_out.size,
+            loop_trainings=loop,
+            apart=difference,
+            judged=judged,
+            target_zeros=target_zeros,
+            path_trainings=rungs,
+            decays=decayed.strengths,
+            decay_held_out=decayed.mean,
+            decay_error=_known(decayed.difference_se),
+            rule=rule,
+            n_steps=per_epoch * epochs,
+        )
+
+
+def network(dtype: str = "float32") -> Any:
+    """A new network."""
+    return mlp(*WIDTHS, dtype=dtype)
+
+
+def _known(values: Any) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
+
+
+def apart(epochs: int) -> float:
+    """How far a stack of strengths and single trainings end apart in held-out loss, relative, in float64."""
+    from shrinkage.penalties import L1
+    from shrinkage.torch import sweep
+
+    data, make = standardized(load_diabetes()), partial(network, "float64")
+    both = [
+        sweep(make, (data.X, data.y), QUICK_GRID, penalty=L1(1.0), lr=LR, batch_size=BATCH, epochs=epochs, mode=mode)
+        for mode in ("stacked", "loop")
+    ]
+    return float(np.abs(both[0].held_out / both[1].held_out - 1.0).max())
+
+
+def _loop(data: Split, n_train: int, strengths: Any, epochs: int) -> float:
+    """Processor time of the loop that people write: one training for each strength, the penalty in the loss."""
+    import torch
+
+    part = Split(data.X[:n_train], data.y[:n_train], data.X[n_train:], data.y[n_train:])
+    started = time.process_time()
+    for strength in strengths:
+        model = mlp(*WIDTHS, seed=0)
+        optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+        for rows in batches(n_train, BATCH, epochs, 0):
+            optimizer.zero_grad()
+            loss = 0.5 * (model(part.X[rows])[:, 0] - part.y[rows]).square().mean()
+            loss = loss + strength * sum((p.abs().sum() for p in model.parameters() if p.ndim > 1), start=0.0)
+            loss.backward()
+            optimizer.step()
+        float(held_out_loss(model, part).mean())
+    return time.process_time() - started
+
+
+def _steered(data: Split, epochs: int) -> tuple[Judged, float]:
+    """A network that was told how many zeros it should have, and how many it got."""
+    import torch
+
+    from shrinkage.penalties import L1
+    from shrinkage.torch import DualAdam, Plan, TargetSparsity
+
+    model = mlp(*WIDTHS, seed=0)
+    optimizer = DualAdam(Plan(model, L1(1e-3)), lr=LR)
+    control = TargetSparsity(optimizer, TARGET, steps=epochs * math.ceil(len(data.y) / BATCH))
+    for rows in batches(len(data.y), BATCH, epochs, 0):
+        optimizer.zero_grad()
+        (0.5 * (model(data.X[rows])[:, 0] - data.y[rows]).square().mean()).backward()
+        optimizer.step()
+        control.step()
+    with torch.no_grad():
+        return judge(f"{TARGET:.0%} zeros wanted", f"{control.strengths[0]:.2g}", model, data), control.zeros
+
+
+def _choices(data: Split, found: Any, epochs: int, quick: bool) -> tuple[tuple[Judged, ...], float, int]:
+    """Networks of the sweep, of a path, and at a wanted share of zeros, on the test rows."""
+    from shrinkage.penalties import L1
+    from shrinkage.torch import path, sweep
+
+    judged = []
+    for words, strength in (("none", 0.0), ("best", found.best_strength), ("1-SE", found.one_se_strength)):
+        if strength not in found.weights:
+            # The sweep keeps the weights of what it chose; without a penalty it is trained again.
+            alike = sweep(network, (data.X, data.y), [strength], penalty=L1(1.0), lr=LR, batch_size=BATCH,
+                          epochs=epochs, validation=HELD_OUT, mode="loop")  # fmt: skip
+            weights = alike.weights[strength]
+        else:
+            weights = found.weights[strength]
+        model = network()
+        model.load_state_dict(weights)
+        judged.append(judge(words, f"{strength:g}", model, data))
+    model = mlp(*WIDTHS, seed=0)
+    strengths = [1e-3, 1e-2] if quick else "auto"
+    walked = path(model, (data.X, data.y), penalty=L1(1.0), strengths=strengths, lr=LR, epochs=epochs // 2,
+                  epochs_per_rung=max(epochs // 4, 1), batch_size=BATCH)  # fmt: skip
+    judged.append(judge("path, 1-SE, refitted", f"{walked.chosen_strength:.2g}", model, data))
+    steered, zeros = _steered(data, epochs if quick else 2 * epochs)
+    return (*judged, steered), zeros, len(walked.strengths)
+
+
+def judge(words: str, strength: str, model: Any, data: Split) -> Judged:
+    """A network on the test rows."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    zeros = sum(int((p == 0).sum()) for p in matrices) / sum(p.numel() for p in matrices)
+    return Judged(words, strength, zeros, *_test(model, data))
+
+
+def _test(model: Any, data: Split) -> tuple[float, float]:
+    """Mean loss and R² on the test rows."""
+    loss = float(held_out_loss(model, data).mean())
+    return loss, 1.0 - 2.0 * loss / float(data.y_test.var(correction=0))
+
+
+def check(record: Choosing) -> None:
+    """The choices are the grid's, with their errors; a stack is a loop; the target is met, and the rule helps."""
+    r = record
+    mean = r.mean
+    lowest = int(mean.argmin())
+    expect(r.best == r.strengths[lowest], f"best must be the lowest mean, {r.strengths[lowest]:g}; it is {r.best:g}")
+    error = r.held_out.std(axis=1, ddof=1) / math.sqrt(r.n_seeds)
+    off = float(np.abs(r.se / error - 1.0).max())
+    expect(off < 1e-9, f"standard errors must be those of the mean over {r.n_seeds} seeds; off by {off:.1e}")
+    eligible = r.strengths[mean <= mean[lowest] + r.allowed]
+    expect(
+        r.one_se == eligible.max() and float((r.allowed - error[lowest]).max()) <= 1e-12,
+        f"1-SE must be the largest strength within one standard error, {eligible.max():g}; it is {r.one_se:g}",
+    )
+    above = mean - mean[lowest] - 2.0 * r.difference_se
+    expect(
+        0 < lowest < len(mean) - 1 and above[0] > 0 and above[-1] > 0,
+        f"no strength and too much must both be worse than the best, {mean[lowest]:.4f}, by more than two standard "
+        f"errors of the difference; they are at {mean[0]:.4f} and {mean[-1]:.4f}",
+    )
+    expect(r.apart <= SAME, f"one stack must give what single trainings give; losses are {r.apart:.1e} apart")
+    expect(
+        abs(r.target_zeros - TARGET) <= 0.01,
+        f"the wanted share of zeros must be met within a point; {TARGET:.0%} became {r.target_zeros:.1%}",
+    )
+    expect(
+        abs(r.rule * LR * r.n_steps - 1.0) < 1e-9 and r.rule_gain > 0.4,
+        f"the timescale rule must bring at least 40 % of what the best decay brings; {r.rule:.3g} brought "
+        f"{r.rule_gain:.0%}",
+    )
+
+
+def lines(record: Choosing) -> list[str]:
+    """What a terminal shows."""
+    r = record
+    mean = r.mean
+    place = int(mean.argmin())
+    at = ", ".join(f"{s:g}: {m:.3f}" for s, m in zip(r.strengths, mean, strict=True))
+    return [
+        f"diabetes, network 10-64-1, L1, {len(r.strengths)} strengths x {r.n_seeds} seeds x {r.epochs} epochs; "
+        "held-out loss:",
+        at,
+        f"best {r.best:g} (loss {mean[place]:.4f} ± {r.se[place]:.4f}), 1-SE {r.one_se:g}; seeds by themselves: "
+        + ", ".join(f"{s:g}" for s in r.by_seed)
+        + "; other splits: "
+        + ", ".join(f"{s:g}" for s in r.by_split),
+        f"one training: {1e3 * r.sweep_seconds:.0f} ms in the sweep, {1e3 * r.loop_seconds:.0f} ms in a loop "
+        f"({r.speedup:.1f} times); stack and single trainings {r.apart:.0e} apart",
+        f"wanted {TARGET:.0%} zeros: {r.target_zeros:.1%}",
+        f"timescale rule for AdamW: weight_decay {r.rule:.2g}, {r.rule_gain:.0%} of what the best decay, "
+        f"{r.best_decay:.2g}, gains",
+    ]
+
+
+def draw(record: Choosing, axes: Any) -> None:
+    """Held-out loss against strength with errors, seeds as dots, choices marked."""
+    x = np.arange(len(record.strengths))
+    axes.plot(x, record.held_out, ".", color=GRAY, markersize=4)
+    axes.errorbar(x, record.mean, yerr=record.se, fmt="o-", color=COLORS[0], capsize=3, label="mean ± standard error")
+    for words, strength, color in (("best", record.best, COLORS[1]), ("1-SE", record.one_se, COLORS[2])):
+        place = int(np.argmin(np.abs(record.strengths - strength)))
+        axes.axvline(place + (0.04 if words == "1-SE" else -0.04), color=color, linestyle=":", label=words)
+    axes.set_xticks(x, [f"{s:g}" for s in record.strengths])
+    axes.set_yscale("log")
+    plain_frame(axes)
+    axes.set_xlabel("strength of L1")
+    axes.set_ylabel("held-out loss (dots: seeds)")
+    key(axes)
+
+
+CLAIM = Claim(
+    number=11,
+    name="choosing",
+    sentence="The strength is chosen on a validation set over a grid: one sweep trains the grid and says how sure the "
+    "choice is; a wanted share of zeros and a timescale rule need no grid.",
+    measure=measure,
+    check=check,
+    lines=lines,
+    pictures={"choice": draw},
+    extras=("torch",),
+)
