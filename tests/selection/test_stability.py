@@ -357,6 +357,7 @@ REFUSED = [
     ({"q": 5, "threshold": 0.7, "n_alphas": 1}, "n_alphas must be a whole number >= 2"),
     ({"q": 5, "threshold": 0.7, "groups": [1, 2]}, r"groups must have shape \(60,\)"),
     ({"alpha": 1e3, "threshold": 0.7}, "alpha must be below"),
+    ({"q": 5, "threshold": 0.7, "random_state": "x"}, "random_state must be None, a whole number"),
 ]
 
 
@@ -380,6 +381,10 @@ def test_data_that_can_not_be_halved_or_chosen_from_are_refused():
         stability_selection(X, np.arange(60) < 10, loss="logistic", groups=np.arange(60) // 10, **ask)
     with pytest.raises(DataError, match="two penalized columns or more"):
         stability_selection(np.ones((60, 3)), y, **ask)
+    broken = X.copy()
+    broken[3, 5] = np.nan
+    with pytest.raises(DataError, match="row 3"):
+        stability_selection(broken, y, **ask)
     with pytest.raises(DataError, match="nothing to choose"):
         stability_selection(X, np.ones(60), **ask)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
+from shrinkage.design import check_finite
 from shrinkage.problem import Problem
 from shrinkage.solvers import samples_at_once, solve_subsamples
 
@@ -139,7 +141,14 @@ def _walk(problem: Problem, samples, alphas: np.ndarray, q: int | None, standard
 
 
 def candidates(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Columns that can be chosen, and those that the penalty leaves free; columns that do not vary are neither."""
+    """Columns that can be chosen, and those that the penalty leaves free; columns that do not vary are neither.
+
+    Raises
+    ------
+    DataError
+        If a value of X is not finite.
+    """
+    check_finite(problem.design)
     p = problem.design.shape[1]
     weights = None if problem.sample_weight is None else np.asfortranarray(problem.sample_weight[:, None])
     means, variances = (moment[:, 0] for moment in problem.design.column_moments(weights))
@@ -147,6 +156,15 @@ def candidates(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     varies = spread > 1e-10 * np.abs(means)
     factors = np.ones(p) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     return np.flatnonzero(varies & (factors > 0)), np.flatnonzero(factors == 0)
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """What draws the halves; a Generator goes on from where it is."""
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        what = "None, a whole number >= 0 or a numpy.random.Generator"
+        raise ArgumentError(f"random_state must be {what}; got {random_state!r}") from None
 
 
 def check_groups(groups, n: int) -> np.ndarray | None:
