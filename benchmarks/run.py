@@ -1,6 +1,6 @@
 """Speed, accuracy and memory beside other libraries, in one run, as ratios.
 
-usage: python benchmarks/run.py path|cv|small|memory|step|frameworks|networks|sweep|compact|all [--runs N] [--out FILE]
+usage: python benchmarks/run.py WHAT|all [--runs N] [--out FILE]; WHAT is a key of BENCHMARKS
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 import bench_compact
 import bench_frameworks
 import bench_networks
+import bench_repeated
 import bench_step
 import bench_sweep
 import problems
@@ -114,12 +115,14 @@ BENCHMARKS = {
     "networks": bench_networks.compare,
     "sweep": bench_sweep.compare_sweeps,
     "compact": bench_compact.compare,
+    "repeated": bench_repeated.compare,
 }
 TABLES = {
     "frameworks": bench_frameworks.table,
     "networks": bench_networks.table,
     "sweep": bench_sweep.table,
     "compact": bench_compact.table,
+    "repeated": bench_repeated.table,
 }
 PACKAGES = {
     "step": ("torch",),
