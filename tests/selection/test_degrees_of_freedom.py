@@ -1,6 +1,7 @@
 """Degrees of freedom: what the fit covaries with, and the trace of the hat matrix written out."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,6 +152,28 @@ def test_ridge_spends_all_at_no_strength_and_the_intercept_alone_at_a_large_one(
     assert none == pytest.approx(1.0, abs=1e-8)
     assert most == pytest.approx(9.0)
     assert degrees_of_freedom(path(DEPENDENT, y, l1_ratio=0, alphas=[0.0]))[0] == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_twins_that_share_a_coefficient_count_once(loss):
+    y = TALL[:, 0] + np.random.default_rng(9).normal(size=30)
+    y = y if loss == "squared" else (y > 0).astype(float)
+    doubled = np.hstack([TALL, TALL])
+    fitted = path(doubled, y, loss, n_alphas=6, alpha_min_ratio=0.05)
+    coefs = fitted.coefs.toarray()
+    shared = 0.5 * (coefs[:8] + coefs[8:])  # as good a solution, with every coefficient twice
+    both = replace(fitted, coefs=sparse.csc_array(np.vstack([shared, shared])))
+    assert both.n_nonzero[-1] == 2 * np.count_nonzero(shared[:, -1]) > 2
+    np.testing.assert_allclose(degrees_of_freedom(both), degrees_of_freedom(fitted))
+    np.testing.assert_allclose(degrees_of_freedom(both), 1 + np.count_nonzero(shared, axis=0))
+
+
+def test_no_more_is_spent_than_there_is_room_for():
+    y = WIDE[:, 0] + np.random.default_rng(10).normal(size=20)
+    fitted = path(WIDE, y, alphas=[0.1])
+    every = replace(fitted, coefs=sparse.csc_array(np.ones((40, 1))))
+    assert degrees_of_freedom(every).tolist() == [20.0]
+    assert degrees_of_freedom(replace(every, problem=replace(fitted.problem, fit_intercept=False))).tolist() == [20.0]
 
 
 def test_a_cross_validation_spends_what_its_path_does_and_a_path_without_data_says_so():
