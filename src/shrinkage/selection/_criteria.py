@@ -231,7 +231,7 @@ def information_criteria(
     if problem.loss.name == "squared":
         with np.errstate(divide="ignore", invalid="ignore"):
             gcv = mean / (left / n) ** 2
-        gcv[left < (1e-8 if path.l1_ratio == 0 else 1 - GCV_ROOM) * n] = np.nan
+        gcv[left <= (0.0 if path.l1_ratio == 0 else 1 - GCV_ROOM) * n] = np.nan
     deviance = n * mean
     aic, aicc, bic = _likelihood_criteria(deviance, df, n, noise)
     choices = gammaln(candidates + 1) - gammaln(selected + 1) - gammaln(candidates - selected + 1)
