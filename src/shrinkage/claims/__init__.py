@@ -18,6 +18,7 @@ _NAMES = (
     "three_frameworks",
     "zeros_report",
     "choosing",
+    "practical_values",
 )
 """One line for each: the module is `_<name>.py`, its `CLAIM` the claim, its page `docs/claims/<name>.md`."""
 
