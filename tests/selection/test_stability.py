@@ -202,7 +202,7 @@ def test_free_columns_and_constant_ones_are_not_judged_and_not_counted(p):
     assert np.isnan(found.frequencies[:2]).all()
     assert not {0, 1} & set(found.selected)
     assert found.theta == 5 / (p - 2)
-    assert "1 columns without a penalty" in str(found)
+    assert "in every model and not judged: 1." in str(found)
 
 
 def test_a_factor_that_is_large_keeps_a_feature_out():
@@ -254,6 +254,8 @@ def test_what_is_said_names_what_is_bounded_and_what_is_not():
     assert "Only where noise features are exchangeable" in said
     for assumption in ASSUMPTIONS:
         assert f"{assumption} {found.bounds[assumption]:.3g}" in said
+    assert "at most 8 of 100 features, the first on its path: a share theta = 0.08" in said
+    assert "with nothing supposed of them" in str(found.judge(assumption="none"))
     assert "on average" in str(stability_selection(X, y, alpha=0.5, threshold=0.8, n_pairs=5))
     assert "No feature is" in str(
         stability_selection(np.random.default_rng(0).normal(size=X.shape), y, q=2, threshold=1.0)

@@ -100,7 +100,7 @@ class SampleSplitting:
         if self.n_separated:
             notes.append(f"In {self.n_separated} splits the testing rows separate the classes; they count as p = 1.")
         if len(self.free):
-            notes.append(f"{len(self.free)} columns without a penalty are in every model and are not tested.")
+            notes.append(f"Columns without a penalty, in every model and not tested: {len(self.free)}.")
         if self.n_missed:
             notes.append(f"{self.n_missed} fits ended with a relative duality gap above tol.")
         return notes

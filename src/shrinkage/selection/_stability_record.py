@@ -15,9 +15,10 @@ from shrinkage.selection._stability_bounds import (
 )
 
 _SUPPOSED = {
-    "none": "nothing",
-    "unimodal": "that the share of pairs whose halves both choose it has a single peak",
-    "r-concave": "that the share of pairs whose halves both choose it is -1/2-concave, and that of halves -1/4-concave",
+    "none": "with nothing supposed of them",
+    "unimodal": "supposing of each of them that the share of pairs whose halves both choose it has a single peak",
+    "r-concave": "supposing of each of them that the share of pairs whose halves both choose it is distributed "
+    "-1/2-concave, and that of the halves that choose it -1/4-concave",
 }
 
 
@@ -142,9 +143,9 @@ class StabilitySelection:
                 f"{self._names()} chosen by at least {threshold_step(self.threshold, self.n_pairs)} of {halves} "
                 f"half-samples (threshold {self.threshold:g}).",
                 *self._notes(),
-                f"A half-sample chooses {self._half()} of {p} features, a share theta = {self.theta:.3g}.",
+                f"A half-sample chooses {self._half(p)}: a share theta = {self.theta:.3g}.",
                 f"What is bounded: among the features that half-samples choose with a probability of at most theta, "
-                f"{self.bound:.3g} or fewer are expected here, supposing of each of them {_SUPPOSED[self.assumption]}.",
+                f"{self.bound:.3g} or fewer are expected here, {_SUPPOSED[self.assumption]}.",
                 "Bounds by assumption: "
                 + ", ".join(f"{name} {value:.3g}" for name, value in self.bounds.items())
                 + ".",
@@ -163,10 +164,10 @@ class StabilitySelection:
         count = "1 feature is" if len(self.selected) == 1 else f"{len(self.selected)} features are"
         return f"{', '.join(shown)}{more}: {count}"
 
-    def _half(self) -> str:
+    def _half(self, p: int) -> str:
         if "alpha" in self.asked:
-            return f"{self.q:.3g} on average (an estimate, whose error the bound leaves out)"
-        return f"its first {self.q:g} at most"
+            return f"{self.q:.3g} of {p} features on average (an estimate, whose error the bound leaves out)"
+        return f"at most {self.q:g} of {p} features, the first on its path"
 
     def _notes(self) -> list[str]:
         notes = []
@@ -175,7 +176,7 @@ class StabilitySelection:
         if self.asked_bound is not None and self.bound > self.asked_bound * (1 + 1e-12):
             notes.append(f"The bound asked for, {self.asked_bound:g}, is not kept by so few pairs.")
         if len(self.free):
-            notes.append(f"{len(self.free)} columns without a penalty are in every model and are not judged.")
+            notes.append(f"Columns without a penalty, in every model and not judged: {len(self.free)}.")
         if self.n_missed:
             notes.append(f"{self.n_missed} fits ended with a relative duality gap above tol.")
         return notes
