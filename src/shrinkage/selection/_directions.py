@@ -7,6 +7,8 @@ import numpy as np
 from shrinkage.solvers import Nodewise
 
 N_STRENGTHS, SMALLEST, BLOCK = 80, 0.005, 8
+LEAST = 1e-8
+"""Strengths given are at least this share of the one that zeroes all: 0 itself has no certificate here."""
 OVERRUN = 0.5
 """κ₁ of Zhang & Zhang: where the bias factor cannot be brought below its bound, this far above the least."""
 
@@ -59,7 +61,9 @@ def directions(
         if strength is None:
             chosen, coef = _walk(Nodewise(gram, int(j), rank), gram, int(j), n, widening)
         else:
-            chosen, coef = strength, Nodewise(gram, int(j), rank).residuals(np.array([strength]))[:, 0]
+            node = Nodewise(gram, int(j), rank)
+            chosen = max(strength, LEAST * node.first_strength)
+            coef = node.residuals(np.array([chosen]))[:, 0] if chosen > 0 else node.residuals(np.ones(1))[:, 0]
         found.coefs[:, place], found.strengths[place] = coef, chosen
         eta, _, coherence = _measures(gram, int(j), coef[:, None], n)
         found.bias_factors[place], found.coherences[place] = eta[0], coherence[0]
