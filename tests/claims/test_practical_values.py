@@ -58,7 +58,9 @@ def test_a_rule_that_is_no_better_than_the_usual_value_breaks_the_claim(record):
 def test_a_linear_model_that_keeps_everything_breaks_the_claim(record):
     one = record.linear[0]
     with pytest.raises(ClaimBroken, match="must select"):
-        claim.check(replace(record, linear=(replace(one, kept_1se=one.n_features),)))
+        claim.check(replace(record, linear=(replace(one, kept_min=one.n_features),)))
+    with pytest.raises(ClaimBroken, match="more than ten times"):
+        claim.check(replace(record, linear=(replace(one, alpha_min=claim.FOLKLORE[0]),)))
     with pytest.raises(ClaimBroken, match="must not be worse"):
         claim.check(replace(record, linear=(replace(one, error_min=2 * one.error_folklore),)))
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._small_nets import PIXELS, Split, alone, digits, mlp, train, weights
 from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
 from shrinkage.claims._markdown import markdown_table
+from shrinkage.claims._small_nets import PIXELS, Split, alone, digits, mlp, train, weights
 
 NOISES = (0.01, 1.0, 100.0)
 LR, DECAY = 1e-3, 0.1

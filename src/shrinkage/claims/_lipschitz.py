@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._small_nets import PIXELS, Split, accuracy, alone, digits, mlp, train, weights
 from shrinkage.claims._drawing import COLORS, key, plain_frame
 from shrinkage.claims._markdown import markdown_table
+from shrinkage.claims._small_nets import PIXELS, Split, accuracy, alone, digits, mlp, train, weights
 
 WIDTHS = (PIXELS, 64, 32, 10)
 STRENGTHS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2)

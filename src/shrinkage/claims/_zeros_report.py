@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._small_nets import PIXELS, Split, accuracy, alone, digits, mlp, train, weights
 from shrinkage.claims._drawing import COLORS, key, plain_frame
 from shrinkage.claims._markdown import markdown_table
+from shrinkage.claims._small_nets import PIXELS, Split, accuracy, alone, digits, mlp, train, weights
 
 WIDTHS = (PIXELS, 128, 64, 10)
 ALPHA, LR = 1e-3, 1e-2
