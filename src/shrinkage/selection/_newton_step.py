@@ -50,8 +50,7 @@ def newton_left_out(path: Path) -> tuple[Array, Array]:
         else:
             diagonal, moved = _by_columns(part, penalty, slopes[:, t])
         diagonal = diagonal + (part.basis**2).sum(axis=1)
-        moved = moved + part.basis @ (part.basis.T @ slopes[:, t])
-        shifted = eta[:, t] - problem.weights * moved
+        shifted = eta[:, t] - problem.weights * moved  # the basis adds nothing: at the minimum Qᵀg = 0
         leverages[:, t] = weights[:, t] * diagonal
         stays = np.where(leverages[:, t] < 1 - SATURATED, 1 - leverages[:, t], np.nan)
         slope = problem.weights * problem.loss.gradient(problem.y, shifted)
