@@ -16,7 +16,7 @@ FETCHED = dict.fromkeys(["script", "img", "iframe", "source", "video", "audio", 
 FETCHED |= {"object": "data", "use": "href", "image": "href"}
 RELATIONS = {"stylesheet", "preload", "modulepreload", "icon", "preconnect", "dns-prefetch", "manifest", "prefetch"}
 
-UNFILLED = re.compile(r"\[\[[A-Za-z_]|\$\$|:::|\]\(")
+UNFILLED = re.compile(r"\[\[[A-Za-z_]|\$\$|:::|\]\(|\\[a-z]{2,}")  # the last is a formula that nobody read
 
 
 class Page(HTMLParser):
