@@ -148,6 +148,14 @@ def _trained(name: str, data: Split, seed: int, epochs: int) -> tuple[Any, float
     return model, flips
 
 
+def _objective(model: Any, data: Split, sizes: np.ndarray) -> float:
+    """Mean cross entropy of the training rows plus the penalty."""
+    import torch
+
+    with torch.no_grad():
+        return float(torch.nn.functional.cross_entropy(model(data.X), data.y)) + STRENGTH * float(sizes.sum())
+
+
 def measure_networks(n_seeds: int, epochs: int) -> dict[str, Network]:
     """Ways of training a network on digits."""
     import torch
@@ -157,14 +165,20 @@ def measure_networks(n_seeds: int, epochs: int) -> dict[str, Network]:
         data = digits()
         names = ["hand, Adam", "hand, Adam, constant lr", "hand, SGD", "Adam with weight_decay", "ProxAdam", "DualAdam"]
         for name in names:
-            numbers, sizes = np.empty((n_seeds, 4)), np.empty(0)
+            numbers, sizes = np.empty((n_seeds, 5)), np.empty(0)
             for seed in range(n_seeds):
                 model, flips = _trained(name, data, seed, epochs)
                 w = torch.cat([tensor.detach().flatten() for tensor in weights(model)]).abs().double().numpy()
-                numbers[seed] = (w == 0).mean(), (w < 1e-4).mean(), flips, accuracy(model, data)
+                numbers[seed] = (
+                    (w == 0).mean(),
+                    (w < 1e-4).mean(),
+                    flips,
+                    accuracy(model, data),
+                    _objective(model, data, w),
+                )
                 sizes = np.sort(w) if seed == 0 else sizes
-            zeros, small, flips, right = (float(value) for value in numbers.mean(axis=0))
-            found[name] = Network(name, zeros, small, flips, right, sizes)
+            zeros, small, flips, right, objective = (float(value) for value in numbers.mean(axis=0))
+            found[name] = Network(name, zeros, small, flips, right, objective, sizes)
     return found
 
 

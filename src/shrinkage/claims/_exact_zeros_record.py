@@ -92,6 +92,8 @@ class Network:
         Share of the weights that change their sign in a step, mean over the last epoch.
     accuracy : float
         On the test rows.
+    objective : float
+        Mean cross entropy of the training rows, plus the strength times Σ|w|.
     sizes : ndarray of shape (n_weights,)
         |w| of the first seed, in order.
     """
@@ -101,6 +103,7 @@ class Network:
     small: float
     flips: float
     accuracy: float
+    objective: float
     sizes: np.ndarray
 
 
@@ -133,6 +136,11 @@ class ExactZeros:
     def by_hand(self) -> Network:
         """Adam, the penalty in the loss, a learning rate that falls to 0."""
         return self.networks["hand, Adam"]
+
+    @property
+    def ours(self) -> Network:
+        """DualAdam, the penalty in its step."""
+        return self.networks["DualAdam"]
 
     @property
     def by_hand_constant(self) -> Network:
@@ -190,10 +198,10 @@ class ExactZeros:
     def network_table(self) -> str:
         """All ways of training."""
         rows = [
-            [n.name, f"{n.zeros:.1%}", f"{n.small:.1%}", f"{n.flips:.2%}", f"{n.accuracy:.1%}"]
+            [n.name, f"{n.zeros:.1%}", f"{n.small:.1%}", f"{n.flips:.2%}", f"{n.accuracy:.1%}", f"{n.objective:.4f}"]
             for n in self.networks.values()
         ]
-        heads = ["training", "exact zeros", "below 1e-4", "sign changes per step", "test accuracy"]
+        heads = ["training", "exact zeros", "below 1e-4", "sign changes per step", "test accuracy", "loss + α‖w‖₁"]
         return markdown_table(heads, rows)
 
 
