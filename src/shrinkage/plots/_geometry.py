@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 
 from shrinkage._errors import ArgumentError
 from shrinkage.penalties import L1, L1L2, L2
@@ -13,7 +14,7 @@ from shrinkage.problem import Problem
 from shrinkage.solvers import Solution
 
 INK = "#222222"
-_RAYS = 720
+_RAYS = 480
 _FARTHEST = 4.0
 _RINGS = 11
 
@@ -99,36 +100,43 @@ class _Panel:
         self.at = self.coef[self.features] * self.unit
         self.surface = LossSurface.of(problem, self.coef, float(solution.intercept), features)
         self.center = self.surface.center if free is None else np.asarray(free.coef)[self.features] * self.unit
+        self._measured = self.coef * (1.0 if problem.scale is None else np.asarray(problem.scale))
+        self._base = 0.0
+        self._base = self.cost(np.zeros(2))
         self.body = self._body()
 
     def cost(self, u: np.ndarray) -> float:
         """The penalty g at u, other coefficients as in the solution; what of it does not depend on u taken off."""
-        return self._whole(u) - self._whole(np.zeros(2))
-
-    def _whole(self, u: np.ndarray) -> float:
-        scale = 1.0 if self.problem.scale is None else np.asarray(self.problem.scale)
-        w = self.coef * scale
-        w[self.features] = u
-        return float(self.problem.penalty.value(w))
+        self._measured[self.features] = u
+        return float(self.problem.penalty.value(self._measured)) - self._base
 
     def _body(self) -> np.ndarray | None:
-        """The boundary {g = g(solution)} along rays, corners on the axes with them; None where it is a point."""
+        """The boundary {g = g(solution)}, corners on the axes with it; None where it is a point or has no end."""
         level = self.cost(self.at)
         if not level > 0:
             return None
-        angles = np.linspace(0.0, 2.0 * np.pi, _RAYS + 1)
+        # Penalties do not see signs: a quarter is mirrored into the others.
+        angles = np.linspace(0.0, 0.5 * np.pi, _RAYS // 4 + 1)
         rays = np.column_stack([np.cos(angles), np.sin(angles)])
         rays[np.abs(rays) < 1e-12] = 0.0
-        radii = np.empty(len(rays))
-        for k, ray in enumerate(rays):
-            low, high = 0.0, float(np.linalg.norm(self.at)) or 1.0
-            while self.cost(high * ray) < level and high < 1e6 * np.linalg.norm(self.at):
-                low, high = high, 2.0 * high
-            for _ in range(50):
-                middle = 0.5 * (low + high)
-                low, high = (middle, high) if self.cost(middle * ray) < level else (low, middle)
-            radii[k] = high
-        return radii[:, None] * rays
+        radii = np.array([self._radius(ray, level) for ray in rays])
+        if not np.isfinite(radii).all():
+            return None
+        quarter = radii[:, None] * rays
+        left = quarter[-2::-1] * [-1.0, 1.0]
+        half = np.concatenate([quarter, left])
+        return np.concatenate([half, half[-2::-1] * [1.0, -1.0]])
+
+    def _radius(self, ray: np.ndarray, level: float) -> float:
+        """Where the penalty reaches the level along a ray; inf where it never does, as one that is bounded may not."""
+        high = float(np.linalg.norm(self.at))
+        farthest = 1e3 * high
+        while self.cost(high * ray) < level:
+            high *= 2.0
+            if high > farthest:
+                return float("inf")
+        root: Any = optimize.brentq
+        return float(root(lambda radius: self.cost(radius * ray) - level, 0.0, high, xtol=1e-13 * high))
 
     def draw(self, ax: Any, limits: tuple[np.ndarray, np.ndarray], names: list[str]) -> None:
         """The picture."""

@@ -58,7 +58,7 @@ class LossSurface:
     @property
     def resolution(self) -> int:
         """Points of a grid along each axis: fewer where each costs more."""
-        return 241 if self.problem.loss.name == "squared" else int(np.clip(4000 // len(self.start) ** 0.5, 41, 121))
+        return 241 if self.problem.loss.name == "squared" else int(np.clip(1500 // len(self.start) ** 0.5, 41, 81))
 
     def on_grid(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The loss at (x[j], y[i]), shape (len(y), len(x))."""
