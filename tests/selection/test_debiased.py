@@ -1,11 +1,10 @@
 """The debiased lasso: its parts against scikit-learn and least squares, its laws, its promise by simulation."""
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
+from debiased_coverage import coverage, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
@@ -17,9 +16,6 @@ from shrinkage.selection._debiased_record import adjusted
 from shrinkage.selection._directions import _measures, directions
 from shrinkage.selection._noise import scaled_strength
 from shrinkage.solvers import Nodewise
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from debiased_coverage import coverage, simulate
 
 ARRAYS = ("coef", "se", "lower", "upper", "p_values")
 

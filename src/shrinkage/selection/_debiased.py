@@ -108,9 +108,10 @@ def debiased_lasso(
 
     Notes
     -----
-    The mean of coverage over all coefficients is near the confidence; that of large ones is lower at n = 100 (on
-    equicorrelated columns 0.81 of 0.95 with p = 500), since what is left of the bias counts there; `widening` raises
-    it. With n > p and nodewise_alpha=0 everything is least squares.
+    Coverage averaged over all coefficients is near the confidence: 0.952 to 0.966 for 0.95 in simulations
+    (n 100 and 200, p 300 and 500, three true). That of the nonzero ones is lower, since what is left of the bias counts
+    there: with p = 500 about 0.95 on independent columns, 0.9 on Toeplitz ones, 0.8 on columns that all correlate by
+    0.8; `widening` raises it. With n > p and nodewise_alpha=0 everything is least squares.
 
     z_j is also the answer of the program of Javanmard & Montanari, min mᵀΣm with |Σm - e_j| <= μ, at
     μ = λ_j / (z_jᵀx_j / n): the two differ in how they choose one number.
