@@ -81,7 +81,7 @@ LAZY = {
     "_path": {"sklearn", "narwhals", "pandas"},
     "training": {"mlflow", "pandas"},
     "torch": {"lightning", "mlflow", "pandas", "pytorch_lightning", "transformers"},
-    "selection": {"sklearn"},
+    "selection": {"pandas", "sklearn"},
     "plots": {"matplotlib"},
     "report": {"matplotlib"},
     "claims": {"jax", "keras", "matplotlib", "optax", "pandas", "sklearn", "torch"},
