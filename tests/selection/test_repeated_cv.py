@@ -170,6 +170,8 @@ def test_shuffle_split_draws_anew_in_each_repeat():
     found = repeated_cv(DIABETES.X, DIABETES.y, repeats=3, cv=ShuffleSplit(3, test_size=0.2), **FEW)
     assert found.scores.shape == (15, 3, 3)
     assert len(np.unique(found.scores[-1])) == 9
+    again = repeated_cv(DIABETES.X, DIABETES.y, repeats=3, cv=ShuffleSplit(3, test_size=0.2), **FEW)
+    np.testing.assert_array_equal(again.scores, found.scores)
 
 
 @pytest.mark.parametrize(
