@@ -12,8 +12,8 @@ from shrinkage.solvers import solve
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def touched_again(record, n_problems=8):

@@ -37,11 +37,11 @@ def test_no_two_claims_share_a_number():
 
 
 @pytest.mark.parametrize("claim", parameters())
-def test_a_quick_measurement_shows_the_claim_and_fills_its_page(claim):
+def test_a_quick_measurement_shows_the_claim_and_fills_its_page(claim, quick):
     for extra in claim.extras:
         pytest.importorskip(MODULES[extra])
     text = (PAGES / f"{claim.name}.md").read_text(encoding="utf-8")
-    record = claim.measure(True)
+    record = quick(claim)
     claim.check(record)
     assert "[[" not in pages.outside_code(pages.filled(text, record), lambda part: part.replace("`", ""))
     assert sorted(set(pages.pictures_of(text))) == sorted(claim.pictures)

@@ -16,8 +16,8 @@ from shrinkage.solvers import solve
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def densities_again(record):

@@ -14,8 +14,8 @@ from shrinkage.estimators import Ridge
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def again(record, n_seeds=4):

@@ -13,8 +13,8 @@ from shrinkage.datasets import load_diabetes
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def recopied(record):

@@ -25,6 +25,7 @@ RATE, CENTER = 0.03, 0.5
 """One weight with data: ½ (w - 0.5)² + |w|, from w = 1."""
 RATES = (0.1, 0.05, 0.025)
 STRENGTH = 2e-3
+TRAININGS = ("hand, Adam", "hand, Adam, constant lr", "hand, SGD", "Adam with weight_decay", "ProxAdam", "DualAdam")
 HAND = ("hand, SGD", "hand, SGD with momentum", "hand, Adam")
 
 
@@ -156,14 +157,13 @@ def _objective(model: Any, data: Split, sizes: np.ndarray) -> float:
         return float(torch.nn.functional.cross_entropy(model(data.X), data.y)) + STRENGTH * float(sizes.sum())
 
 
-def measure_networks(n_seeds: int, epochs: int) -> dict[str, Network]:
+def measure_networks(n_seeds: int, epochs: int, names: tuple[str, ...] = TRAININGS) -> dict[str, Network]:
     """Ways of training a network on digits."""
     import torch
 
     found = {}
     with alone():
         data = digits()
-        names = ["hand, Adam", "hand, Adam, constant lr", "hand, SGD", "Adam with weight_decay", "ProxAdam", "DualAdam"]
         for name in names:
             numbers, sizes = np.empty((n_seeds, 5)), np.empty(0)
             for seed in range(n_seeds):
