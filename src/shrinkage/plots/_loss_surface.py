@@ -94,6 +94,6 @@ class LossSurface:
             bend = np.maximum(weights @ loss.curvature(y, eta + b), 1e-8)
             step = np.clip(slope / bend, -2.0, 2.0)  # a logistic slope is flat far out
             b = b - step
-            if np.abs(step).max() < 1e-8:
+            if np.abs(step).max() < 1e-5:  # Newton squares it
                 break
         return weights @ loss.value(y, eta + b)
