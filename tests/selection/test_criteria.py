@@ -188,6 +188,7 @@ def test_what_can_not_be_known_is_refused():
         information_criteria(fitted, weights="frequencies")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ArgumentError, match="explain y exactly"):
         information_criteria(path(X, X @ np.ones(8) + 1, n_alphas=4), dispersion="full")
+    assert "explain y exactly" in str(information_criteria(path(X, X @ np.ones(8) + 1, n_alphas=4)))
 
 
 def test_the_record_explains_itself():

@@ -108,6 +108,10 @@ def test_a_row_that_nothing_else_predicts_is_named():
     X[:, 0] = np.arange(24) == 7
     with pytest.raises(DataError, match="row 7 alone determines"):
         leave_one_out(path(X, y, l1_ratio=0, penalty_factor=[0, 1, 1, 1, 1]))
+    alone = leave_one_out(path(np.eye(4), np.arange(4.0), alphas=[0.0]), refits=0)
+    assert "some row is not predicted by the others" in str(alone)
+    with pytest.raises(ArgumentError, match="can't choose: at every strength some row"):
+        choose(alone, "min")
     with pytest.raises(DataError, match="needs two rows with a positive weight; got 1"):
         leave_one_out(path(X, y, l1_ratio=0, sample_weight=np.eye(24)[0]))
 

@@ -59,12 +59,12 @@ def dispersion_of(problem: Problem, asked: Any, n: float) -> Dispersion:
     penalized = problem.design.shape[1] - problem.unpenalized.size
     smallest = n - penalized - problem.free_block[0].shape[1]
     if asked == "full" or (asked is None and smallest >= LEFT and penalized <= LARGEST):
-        return _full(problem, n)
+        return _full(problem, n, asked)
     why = "" if asked else f": least squares on all columns would leave fewer than {LEFT} degrees of freedom"
     return Dispersion(None, "profile", None, f"noise variance fitted anew at every strength{why}")
 
 
-def _full(problem: Problem, n: float) -> Dispersion:
+def _full(problem: Problem, n: float, asked: Any) -> Dispersion:
     columns = projected_of(problem)
     used, q = int(np.count_nonzero(problem.weights)), columns.basis.shape[1]
     rank = independent(columns).size if columns.width < used - q else used - q
@@ -78,6 +78,8 @@ def _full(problem: Problem, n: float) -> Dispersion:
     residual = problem.y - problem.linear_predictor(found.coefs[:, [0]], float(found.intercepts[0]))
     value = n * float(problem.weights @ residual**2) / left
     if not value > 1e-20 * problem.null.objective:
+        if asked is None:
+            return Dispersion(None, "profile", None, "no noise seen: all columns together explain y exactly")
         raise ArgumentError("dispersion='full' needs noise; all columns together explain y exactly")
     words = (
         f"noise variance {value:.4g}, estimated by least squares on all columns, which leaves {left:g} degrees of "

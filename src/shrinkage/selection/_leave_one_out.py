@@ -63,6 +63,8 @@ class LeaveOneOut:
         return f"<LeaveOneOut: {self.scores.shape[1]} rows, {len(self.alphas)} strengths, {kind}>"
 
     def __str__(self) -> str:
+        if not np.isfinite(self.mean).any():
+            return f"{self.how()}\nIt says nothing: at every strength some row is not predicted by the others."
         place = lowest(self.mean)
         return f"{self.how()}\n{self.trust(place)}\nThe mean is lowest at alpha {self.alphas[place]:.4g}: " + (
             f"{self.mean[place]:.4g} ± {self.se[place]:.2g}, {self.path.n_nonzero[place]} features."
@@ -107,6 +109,8 @@ class LeaveOneOut:
             If the approximation is not reliable there.
         """
         means = self.mean if allowed is None else np.where(allowed, self.mean, np.nan)
+        if not np.isfinite(means).any():
+            raise ArgumentError("leave-one-out can't choose: at every strength some row is not predicted by the others")
         best = lowest(means)
         if not self.reliable[best]:
             raise ArgumentError(

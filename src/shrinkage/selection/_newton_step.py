@@ -27,7 +27,7 @@ def newton_left_out(path: Path) -> tuple[Array, Array]:
     1. without row i the penalty weighs 1 - s_i/S as much, which moves η by -(s_i/S) N g to first order;
     2. taking the row out of the quadratic at the minimum moves its η by N_ii g_i / (1 - ω_i N_ii), g_i at the η of 1.
 
-    For the lasso that is exact where the active columns and their signs stay; for squared errors with a squared penalty,
+    For the lasso that is exact where the active columns and their signs stay; for squared errors with some L2 penalty,
     which the first step moves to first order alone, up to about 1/n². NaN where a row's leverage is one.
     """
     problem = path.problem
