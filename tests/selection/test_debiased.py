@@ -344,7 +344,7 @@ def test_95_percent_intervals_cover_from_92_to_97_5_percent_of_all_coefficients(
 @pytest.mark.slow
 def test_logistic_intervals_cover_too():
     inside = []
-    for seed in range(20):
+    for seed in range(10):
         X, _, true = simulate("toeplitz", 300, 100, seed)
         rng = np.random.default_rng(seed)
         y = (rng.random(300) < 1 / (1 + np.exp(-(X @ true)))).astype(float)
@@ -356,11 +356,11 @@ def test_logistic_intervals_cover_too():
 @pytest.mark.slow
 def test_robust_intervals_cover_where_the_noise_depends_on_the_column_and_plain_ones_do_not():
     plain, robust = [], []
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
-        X = rng.standard_normal((200, 60))
-        y = X[:, 0] + np.abs(X[:, 1]) * rng.standard_normal(200) * 1.5
+        X = rng.standard_normal((200, 30))
+        y = X[:, 0] + X[:, 1] ** 2 * rng.standard_normal(200)
         for held, sandwich in ((plain, False), (robust, True)):
             found = debiased_lasso(X, y, features=[1], robust=sandwich)
             held.append(found.lower[0] <= 0 <= found.upper[0])
-    assert np.mean(plain) < 0.85 < np.mean(robust)
+    assert np.mean(plain) < 0.8 < np.mean(robust)
