@@ -1,5 +1,7 @@
 """The Laplace prior's scale: each draw of the sampler, the strength against quadrature, and what interrupts it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
@@ -44,6 +46,19 @@ def test_coefficients_are_drawn_from_their_conditional_density_by_either_formula
     for coordinate in whitened:
         assert stats.kstest(coordinate, stats.norm.cdf).pvalue > 1e-3
     np.testing.assert_allclose(np.corrcoef(whitened), np.eye(4), atol=0.05)
+
+
+def test_without_data_the_chain_draws_laplace_coefficients_in_units_of_sigma():
+    X, y = data(40, 6)
+    reduced = reduce(Problem(as_design(X), y, Squared(), L1(1.0)), 1)
+    reduced = replace(reduced, squares=np.full(6, 1e-14), c=np.zeros(6))
+    chain, rate = Chain(reduced, np.random.default_rng(6), np.ones(6), 1.0), 1.5
+    drawn = []
+    for k in range(9000):
+        chain.step(rate)
+        if k % 15 == 0:  # far enough apart to be nearly independent
+            drawn.extend(chain.beta / np.sqrt(chain.sigma2))
+    assert stats.kstest(drawn, stats.laplace(scale=1.0 / rate).cdf).pvalue > 1e-3
 
 
 def log_evidence_of_orthogonal_columns(reduced, rate):
