@@ -143,6 +143,11 @@ class ExactZeros:
         return self.networks["DualAdam"]
 
     @property
+    def ours_constant(self) -> Network:
+        """DualAdam with a constant learning rate."""
+        return self.networks["DualAdam, constant lr"]
+
+    @property
     def by_hand_constant(self) -> Network:
         """The same with a constant learning rate."""
         return self.networks["hand, Adam, constant lr"]
