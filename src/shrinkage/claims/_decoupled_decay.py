@@ -132,7 +132,7 @@ def under_noise(kind: Any, noise: float, n_weights: int, n_steps: int) -> tuple[
         w.grad = noise * torch.randn(n_weights, generator=draw, dtype=torch.float64)
         optimizer.step()
         if step % 20 == 19:
-            told *= (1.0 - decay_report(plan, optimizer).rows[0].mean) ** 20
+            told *= (1.0 - float(decay_report(plan, optimizer).rows[0].mean or 0.0)) ** 20
     return float(w.detach().mean()), told
 
 

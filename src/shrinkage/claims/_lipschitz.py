@@ -187,7 +187,7 @@ def _scaled(data: Split) -> tuple[float, float]:
     model = mlp(*WIDTHS, seed=0)
     before, f = bound_of(model), model(data.X_test).detach()
     with torch.no_grad():
-        for layer, linear in enumerate(layer for layer in model if hasattr(layer, "weight")):
+        for layer, linear in enumerate([layer for layer in model if hasattr(layer, "weight")]):
             linear.weight.mul_(2.0)
             linear.bias.mul_(2.0 ** (layer + 1))
         after = model(data.X_test)
@@ -201,7 +201,7 @@ def _normed(data: Split) -> tuple[float, float]:
 
     torch.manual_seed(0)
     norm = nn.BatchNorm1d(32, eps=1e-12)
-    model = nn.Sequential(nn.Linear(PIXELS, 32, bias=False), norm, nn.ReLU(), nn.Linear(32, 10))
+    model: Any = nn.Sequential(nn.Linear(PIXELS, 32, bias=False), norm, nn.ReLU(), nn.Linear(32, 10))
     before, f = bound_of(model[:1]), model(data.X).detach()
     with torch.no_grad():
         model[0].weight.mul_(0.1)

@@ -204,7 +204,7 @@ def _torch_net(task: Task, images: Any, labels: Any, by_hand: bool) -> Any:
 
     from shrinkage.torch import Plan, ProxAdam
 
-    net = torch.nn.Sequential(torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
+    net: Any = torch.nn.Sequential(torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
     with torch.no_grad():
         for p, value in zip(net.parameters(), task.start, strict=True):
             p.copy_(torch.as_tensor(value.T))
@@ -227,10 +227,11 @@ def _torch_net(task: Task, images: Any, labels: Any, by_hand: bool) -> Any:
 def fit_keras(task: Task) -> Found:
     """Proximal around SGD and Adam, and `kernel_regularizer=` on each layer."""
     _choose_backend()
-    import keras
+    import keras as imported
 
     from shrinkage.keras import Plan, Proximal
 
+    keras: Any = imported  # its own annotations are narrower than what it takes
     half_mse: Callable[..., Any] = lambda wanted, found: 0.5 * keras.ops.square(found - wanted)  # noqa: E731
     linear = keras.Sequential([keras.Input((task.X.shape[1],)), keras.layers.Dense(1, use_bias=False)])
     linear.set_weights([np.zeros((task.X.shape[1], 1), dtype=np.float32)])
