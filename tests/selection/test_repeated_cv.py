@@ -22,6 +22,11 @@ LABELS = DIABETES.y > np.median(DIABETES.y)
 FEW = {"n_alphas": 15, "alpha_min_ratio": 0.01}
 
 
+@pytest.fixture(autouse=True)
+def _small_problems_share_too(monkeypatch):
+    monkeypatch.setattr("shrinkage.solvers._repeats.LEAST_SHARED", 0)
+
+
 def _folds(seed: int, n: int, labels=None, count: int = 5):
     splitter = KFold if labels is None else StratifiedKFold
     return list(splitter(count, shuffle=True, random_state=seed).split(np.zeros(n), labels))

@@ -23,6 +23,11 @@ CASES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _small_problems_share_too(monkeypatch):
+    monkeypatch.setattr("shrinkage.solvers._repeats.LEAST_SHARED", 0)
+
+
 def _problem(case: dict, shape=(60, 150), dtype=np.float64, shift=0.0):
     data, rng = simulate_linear(*shape, rho=0.5, n_nonzero=8, snr=3.0, seed=3), np.random.default_rng(5)
     n, p = shape
@@ -148,3 +153,8 @@ def test_repeated_strengths_have_repeated_scores():
     scores, _ = solver.solve([_folds(0)])[0]
     np.testing.assert_array_equal(scores[0], scores[1])
     np.testing.assert_allclose(scores, solve_folds(problem, solver.path.alphas, _folds(0), False).scores, rtol=1e-7)
+
+
+def test_small_problems_go_the_other_way(monkeypatch):
+    monkeypatch.undo()
+    assert RepeatedFolds(_problem({}), _grid, False)._shared is None

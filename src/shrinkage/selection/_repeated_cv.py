@@ -76,10 +76,11 @@ penalty_factor, penalty, tol
 
     Notes
     -----
-    Every repeat is what `cross_validate` with its folds gives, to the certificate. For a dense X with more features
-    than moments can hold, repeats share the columns that one of them has needed and their Gram matrix, each fold
-    walks its path on a working set of its own, and most strengths are certified by a bound that takes no pass over X.
-    Memory beside X does not grow with `repeats` but for the scores.
+    Every repeat is what `cross_validate` with its folds gives, to the certificate. For a squared loss and a dense X of
+    a million numbers or more, with more features than moments can hold, repeats share the columns that one of them has
+    needed and their Gram matrix, each fold walks its path on a working set of its own, and most strengths are certified
+    by a bound that takes no pass over X. Other problems share the fit on all rows. Memory beside X does not grow with
+    `repeats` but for the scores.
 
     References
     ----------

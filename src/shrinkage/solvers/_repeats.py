@@ -11,13 +11,15 @@ from shrinkage.solvers._shared_folds import SharedFolds
 
 MOMENT_BYTES = 128 << 20
 FITS_AT_ONCE = 40
+LEAST_SHARED = 1_000_000
+"""Entries of X below which the bookkeeping of shared columns costs more than it saves (measured)."""
 
 
 class RepeatedFolds:
     """The fit on all rows, made once, and the scores of sets of folds at its strengths.
 
-    Wide dense problems with a squared loss take `SharedFolds`. The others go through `solve_folds`, several sets at a
-    time: what the fit on all rows costs there is divided among them.
+    Large, wide, dense problems with a squared loss take `SharedFolds`. The others go through `solve_folds`, several
+    sets at a time: what the fit on all rows costs there is divided among them.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ class RepeatedFolds:
 
     def _shares(self) -> bool:
         problem = self._problem
+        if problem.design.shape[0] * problem.design.shape[1] < LEAST_SHARED:
+            return False
         squared = problem.loss.name == "squared" and problem.null.objective > 0
         return squared and problem.penalty.l1_ratio > 0 and not problem.design.is_sparse and not self._few()
 
