@@ -185,3 +185,20 @@ def test_a_threshold_counts_as_the_next_number_of_half_samples():
 def test_at_one_half_or_below_nothing_is_bounded_but_by_all_features():
     for assumption in ("none", "unimodal"):
         assert expected_low_choices(9, 100, 0.5, 50, assumption) == 100
+
+
+@pytest.mark.parametrize(
+    ("mean", "at", "size", "r"), [(0.0001, 10, 50, -0.5), (0.05, 61, 100, -0.25), (0.2, 9, 10, -0.5)]
+)
+def test_the_tail_is_the_largest_over_every_member_of_the_family(mean, at, size, r):
+    """f(i) = c (a + i)^(1/r) up to k, the rest at k + 1 and no more than the curve goes on with."""
+    best = 0.0
+    for k in range(at - 1, size):
+        a = np.geomspace(1e-6, 1e4, 40_001)[:, None]
+        f = (1 + np.arange(k + 2) / a) ** (1 / r)
+        c = (k + 1 - mean * size) / ((k + 1 - np.arange(k + 1)) * f[:, :-1]).sum(1)
+        rest = 1 - c * f[:, :-1].sum(1)
+        fits = (rest >= 0) & (rest <= c * f[:, -1])
+        best = max(best, (1 - c * f[:, :at].sum(1))[fits].max(initial=0.0))
+    assert best <= r_concave_tail(mean, at, size, r) * (1 + 1e-9)
+    assert r_concave_tail(mean, at, size, r) <= best * 1.01  # its place is an end of an interval, which a grid misses
