@@ -112,6 +112,16 @@ class Choosing:
         return self.held_out.mean(axis=1)
 
     @property
+    def seeds_in_words(self) -> str:
+        """The best strength of each seed."""
+        return ", ".join(f"{s:.2g}" for s in self.by_seed)
+
+    @property
+    def splits_in_words(self) -> str:
+        """The best strength of each other split."""
+        return ", ".join(f"{s:.2g}" for s in self.by_split)
+
+    @property
     def speedup(self) -> float:
         """Time of the loop over that of the sweep, per training."""
         return self.loop_seconds / self.sweep_seconds
@@ -139,7 +149,7 @@ class Choosing:
         """One row per strength."""
         marks = {self.one_se: "1-SE"} | {self.best: "best" if self.best != self.one_se else "best, 1-SE"}
         rows = [
-            [f"{s:g}", f"{mean:.4f}", f"{se:.4f}", f"{zeros:.1%}", "yes" if s in TUTORIAL else "", marks.get(s, "")]
+            [f"{s:.3g}", f"{mean:.4f}", f"{se:.4f}", f"{zeros:.1%}", "yes" if s in TUTORIAL else "", marks.get(s, "")]
             for s, mean, se, zeros in zip(self.strengths, self.mean, self.se, self.zeros, strict=True)
         ]
         heads = ["strength", "held-out loss", "standard error", "zeros", "in the tutorials' grid", "choice"]
@@ -291,7 +301,7 @@ def _choices(data: Split, found: Any, epochs: int, quick: bool) -> tuple[tuple[J
             weights = found.weights[strength]
         model = network()
         model.load_state_dict(weights)
-        judged.append(judge(words, f"{strength:g}", model, data))
+        judged.append(judge(words, f"{strength:.3g}", model, data))
     model = mlp(*WIDTHS, seed=0)
     strengths = [1e-3, 1e-2] if quick else "auto"
     walked = path(model, (data.X, data.y), penalty=L1(1.0), strengths=strengths, lr=LR, epochs=epochs // 2,
@@ -351,15 +361,13 @@ def lines(record: Choosing) -> list[str]:
     r = record
     mean = r.mean
     place = int(mean.argmin())
-    at = ", ".join(f"{s:g}: {m:.3f}" for s, m in zip(r.strengths, mean, strict=True))
+    at = ", ".join(f"{s:.2g}: {m:.3f}" for s, m in zip(r.strengths, mean, strict=True))
     return [
         f"diabetes, network 10-64-1, L1, {len(r.strengths)} strengths x {r.n_seeds} seeds x {r.epochs} epochs; "
         "held-out loss:",
         at,
-        f"best {r.best:g} (loss {mean[place]:.4f} ± {r.se[place]:.4f}), 1-SE {r.one_se:g}; seeds by themselves: "
-        + ", ".join(f"{s:g}" for s in r.by_seed)
-        + "; other splits: "
-        + ", ".join(f"{s:g}" for s in r.by_split),
+        f"best {r.best:.2g} (loss {mean[place]:.4f} ± {r.se[place]:.4f}), 1-SE {r.one_se:.2g}; seeds by themselves: "
+        f"{r.seeds_in_words}; other splits: {r.splits_in_words}",
         f"one training: {1e3 * r.sweep_seconds:.0f} ms in the sweep, {1e3 * r.loop_seconds:.0f} ms in a loop "
         f"({r.speedup:.1f} times); stack and single trainings {r.apart:.0e} apart",
         f"wanted {TARGET:.0%} zeros: {r.target_zeros:.1%}",
@@ -376,7 +384,9 @@ def draw(record: Choosing, axes: Any) -> None:
     for words, strength, color in (("best", record.best, COLORS[1]), ("1-SE", record.one_se, COLORS[2])):
         place = int(np.argmin(np.abs(record.strengths - strength)))
         axes.axvline(place + (0.04 if words == "1-SE" else -0.04), color=color, linestyle=":", label=words)
-    axes.set_xticks(x, [f"{s:g}" for s in record.strengths])
+    every = max(1, len(x) // 5)
+    shown = [0, *range(1, len(x), every)]
+    axes.set_xticks(shown, [f"{record.strengths[k]:.2g}" for k in shown])
     axes.set_yscale("log")
     plain_frame(axes)
     axes.set_xlabel("strength of L1")

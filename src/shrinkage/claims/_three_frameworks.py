@@ -14,7 +14,7 @@ import numpy as np
 from shrinkage._errors import MissingExtraError
 from shrinkage._path import path
 from shrinkage.claims._claim import Claim, expect
-from shrinkage.claims._drawing import COLORS, key, plain_frame
+from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
 from shrinkage.claims._markdown import markdown_table
 from shrinkage.datasets import load_diabetes, load_digits
 from shrinkage.penalties import L1L2
@@ -366,7 +366,7 @@ def draw(record: ThreeFrameworks, axes: Any) -> None:
     """Coefficients of the linear model, by framework, beside the solution."""
     names = load_diabetes().feature_names
     x = np.arange(len(names))
-    axes.bar(x, record.solution, width=0.8, color="#7a7a7a", alpha=0.25, label="solution")
+    axes.bar(x, record.solution, width=0.8, color=GRAY, alpha=0.25, label="solution")
     for (name, one), color, marker, shift in zip(record.found.items(), COLORS, "os^", (-0.2, 0.0, 0.2), strict=False):
         zero = one.coef == 0
         axes.plot(x[~zero] + shift, one.coef[~zero], marker, color=color, label=name)
