@@ -48,7 +48,7 @@ class Choosing:
     strengths, held_out, se, allowed, zeros : ndarray
         Of the sweep: `held_out` has a column for each seed, the others are over seeds.
     best, one_se : float
-    by_seed, by_split : tuple of float
+    by_seed, by_split : str
         The best strength of each seed by itself; and of other splits of the rows into those trained on and held out.
     difference_se : ndarray
         Standard error of the difference to the best strength's loss, paired over the seeds.
@@ -81,8 +81,8 @@ class Choosing:
     zeros: np.ndarray
     best: float
     one_se: float
-    by_seed: tuple[float, ...]
-    by_split: tuple[float, ...]
+    by_seed: str
+    by_split: str
     difference_se: np.ndarray
     n_held_out: int
     n_train: int
@@ -110,16 +110,6 @@ class Choosing:
     def mean(self) -> np.ndarray:
         """Mean held-out loss of each strength."""
         return self.held_out.mean(axis=1)
-
-    @property
-    def seeds_in_words(self) -> str:
-        """The best strength of each seed."""
-        return ", ".join(f"{s:.2g}" for s in self.by_seed)
-
-    @property
-    def splits_in_words(self) -> str:
-        """The best strength of each other split."""
-        return ", ".join(f"{s:.2g}" for s in self.by_split)
 
     @property
     def speedup(self) -> float:
@@ -179,13 +169,12 @@ def measure(quick: bool = False) -> Choosing:
     data = standardized(load_diabetes(), "float32")
     rows = (data.X, data.y)
     common: dict[str, Any] = {"lr": LR, "batch_size": BATCH, "validation": HELD_OUT, "mode": "stacked"}
-    n_train = len(data.y) - round(HELD_OUT * len(data.y))
     with alone():
         difference = apart(2 if quick else 6)  # before anything is timed: the first stack of a process prepares torch
         started = time.process_time()
         found = sweep(network, rows, grid, penalty=L1(1.0), epochs=epochs, seeds=seeds, **common)
         spent = time.process_time() - started
-        n_train = int(found.n_train or n_train)
+        n_train = int(found.n_train or 0)
         per_epoch = math.ceil(n_train / BATCH)
         loop = min(len(grid), 1 if quick else 9)
         rule = auto_decay(LR, per_epoch, epochs).weight_decay
@@ -198,14 +187,14 @@ def measure(quick: bool = False) -> Choosing:
         return Choosing(
             strengths=found.strengths,
             held_out=found.held_out,
-            se=_known(found.se),
-            allowed=_known(found.allowed),
+            se=np.array(found.se, dtype=float),
+            allowed=np.array(found.allowed, dtype=float),
             zeros=found.mean_zeros,
             best=found.best_strength,
             one_se=found.one_se_strength,
-            by_seed=tuple(float(found.strengths[k]) for k in found.held_out.argmin(axis=0)),
-            by_split=tuple(one.best_strength for one in splits),
-            difference_se=_known(found.difference_se),
+            by_seed=in_words(found.strengths[found.held_out.argmin(axis=0)]),
+            by_split=in_words([one.best_strength for one in splits]),
+            difference_se=np.array(found.difference_se, dtype=float),
             n_held_out=int(found.n_held_out or 0),
             n_train=n_train,
             epochs=epochs,
@@ -219,7 +208,7 @@ def measure(quick: bool = False) -> Choosing:
             path_trainings=rungs,
             decays=decayed.strengths,
             decay_held_out=decayed.mean,
-            decay_error=_known(decayed.difference_se),
+            decay_error=np.array(decayed.difference_se, dtype=float),
             rule=rule,
             n_steps=per_epoch * epochs,
         )
@@ -230,8 +219,9 @@ def network(dtype: str = "float32") -> Any:
     return mlp(*WIDTHS, dtype=dtype)
 
 
-def _known(values: Any) -> np.ndarray:
-    return np.array(values, dtype=np.float64)
+def in_words(strengths: Any) -> str:
+    """Strengths with two digits."""
+    return ", ".join(f"{strength:.2g}" for strength in strengths)
 
 
 def apart(epochs: int) -> float:
@@ -367,7 +357,7 @@ def lines(record: Choosing) -> list[str]:
         "held-out loss:",
         at,
         f"best {r.best:.2g} (loss {mean[place]:.4f} ± {r.se[place]:.4f}), 1-SE {r.one_se:.2g}; seeds by themselves: "
-        f"{r.seeds_in_words}; other splits: {r.splits_in_words}",
+        f"{r.by_seed}; other splits: {r.by_split}",
         f"one training: {1e3 * r.sweep_seconds:.0f} ms in the sweep, {1e3 * r.loop_seconds:.0f} ms in a loop "
         f"({r.speedup:.1f} times); stack and single trainings {r.apart:.0e} apart",
         f"wanted {TARGET:.0%} zeros: {r.target_zeros:.1%}",
