@@ -25,7 +25,6 @@ DECAYS = (0.0, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 QUICK_DECAYS = (0.0, 2.0)
 TARGET = 0.9
 SAME = 1e-9
-"""How far losses of a stack and of single trainings may be apart, in float64."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,11 @@ class Choosing:
     ----------
     strengths, held_out, se, allowed, zeros : ndarray
         Of the sweep: `held_out` has a column for each seed, the others are over seeds.
-    best, one_se : float
     by_seed, by_split : str
         The best strength of each seed by itself; and of other splits of the rows into those trained on and held out.
     difference_se : ndarray
         Standard error of the difference to the best strength's loss, paired over the seeds.
-    n_held_out, n_train, epochs : int
+    best, one_se, n_held_out, n_train, epochs, n_steps : numbers
     sweep_seconds, loop_seconds : float
         Seconds of processor time for one training of the sweep, and of the loop that adds the penalty to the loss.
     n_trainings, loop_trainings : int
@@ -71,7 +69,6 @@ class Choosing:
         Standard error of the difference to the best decay's.
     rule : float
         The decay of the timescale rule, 1 / (lr · steps).
-    n_steps : int
     """
 
     strengths: np.ndarray
@@ -127,8 +124,7 @@ class Choosing:
     def rule_errors(self) -> float:
         """How many standard errors of the difference the rule is above the best decay."""
         place = int(np.argmin(np.abs(self.decays - self.rule)))
-        above = self.decay_held_out[place] - self.decay_held_out.min()
-        return float(above / self.decay_error[place]) if above > 0 else 0.0
+        return float((self.decay_held_out[place] - self.decay_held_out.min()) / max(self.decay_error[place], 1e-300))
 
     @property
     def best_decay(self) -> float:
@@ -185,16 +181,9 @@ def measure(quick: bool = False) -> Choosing:
             for k in range(1, 2 if quick else 6)
         ]
         return Choosing(
-            strengths=found.strengths,
-            held_out=found.held_out,
-            se=np.array(found.se, dtype=float),
-            allowed=np.array(found.allowed, dtype=float),
-            zeros=found.mean_zeros,
-            best=found.best_strength,
-            one_se=found.one_se_strength,
+            **_of(found),
             by_seed=in_words(found.strengths[found.held_out.argmin(axis=0)]),
             by_split=in_words([one.best_strength for one in splits]),
-            difference_se=np.array(found.difference_se, dtype=float),
             n_held_out=int(found.n_held_out or 0),
             n_train=n_train,
             epochs=epochs,
@@ -212,6 +201,20 @@ def measure(quick: bool = False) -> Choosing:
             rule=rule,
             n_steps=per_epoch * epochs,
         )
+
+
+def _of(found: Any) -> dict[str, Any]:
+    """What is the sweep's own."""
+    return {
+        "strengths": found.strengths,
+        "held_out": found.held_out,
+        "se": np.array(found.se, dtype=float),
+        "allowed": np.array(found.allowed, dtype=float),
+        "zeros": found.mean_zeros,
+        "best": found.best_strength,
+        "one_se": found.one_se_strength,
+        "difference_se": np.array(found.difference_se, dtype=float),
+    }
 
 
 def network(dtype: str = "float32") -> Any:
