@@ -152,7 +152,7 @@ class Proximal(Around):
     References
     ----------
     Prox in the metric of the preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1,
-    https://arxiv.org/abs/2001.03988. Dual averaging: Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1,
+    https://arxiv.org/abs/2007.07484. Dual averaging: Xiao (2010), J. Mach. Learn. Res. 11, Algorithm 1,
     https://jmlr.org/papers/v11/xiao10a.html; Huang et al. (2024), RAMDA, https://arxiv.org/abs/2403.14398. The steps:
     `update_step` of https://keras.io/api/optimizers/
 

@@ -39,7 +39,7 @@ def prox_adam(
 
     References
     ----------
-    Yun, Lozano & Yang (2021), ProxGen, Algorithm 1, https://arxiv.org/abs/2001.03988
+    Yun, Lozano & Yang (2021), ProxGen, Algorithm 1, https://arxiv.org/abs/2007.07484
 
     Examples
     --------

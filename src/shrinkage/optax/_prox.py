@@ -85,7 +85,7 @@ def prox(
     References
     ----------
     Prox in the metric of the preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1,
-    https://arxiv.org/abs/2001.03988. The steps: https://optax.readthedocs.io/en/latest/api/transformations.html
+    https://arxiv.org/abs/2007.07484. The steps: https://optax.readthedocs.io/en/latest/api/transformations.html
 
     Examples
     --------

@@ -67,7 +67,7 @@ class ProxAdam(PenalizedOptimizer):
     References
     ----------
     Kingma & Ba (2015), https://arxiv.org/abs/1412.6980. Prox in the metric of the
-    preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1, https://arxiv.org/abs/2001.03988.
+    preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1, https://arxiv.org/abs/2007.07484.
 
     Examples
     --------

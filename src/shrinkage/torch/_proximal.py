@@ -105,7 +105,7 @@ class Proximal:
     References
     ----------
     Prox in the metric of the preconditioner: Yun, Lozano & Yang (2021), ProxGen, Algorithm 1,
-    https://arxiv.org/abs/2001.03988. The steps: functions `_single_tensor_*` of `torch.optim`,
+    https://arxiv.org/abs/2007.07484. The steps: functions `_single_tensor_*` of `torch.optim`,
     https://docs.pytorch.org/docs/stable/optim.html
 
     Examples
