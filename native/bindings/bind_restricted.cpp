@@ -3,6 +3,8 @@
 #include <nanobind/stl/optional.h>
 
 #include <optional>
+#include <stdexcept>
+#include <string>
 
 #include "interrupts.hpp"
 #include "shrinkage/restricted/active_set.hpp"
@@ -44,6 +46,8 @@ Quadratic quadratic(const Matrix& gram, double scale, const std::optional<Matrix
 void solve_strengths(ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear, const Vector& l1,
                      const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol, const OutMatrix& coefs,
                      const Counts& steps, const Counts& supports) {
+  for (size_t t = 0; t < strengths.shape(0); t++)
+    if (!(strengths(t) >= 0)) throw std::invalid_argument("strengths must be >= 0; got " + std::to_string(strengths(t)));
   const Quadratic q = quadratic(gram, scale, low_rank, linear, l1, l2, ridges(0));
   double* into = coefs.data();
   const Index ld = coefs.stride(1);

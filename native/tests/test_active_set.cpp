@@ -176,3 +176,31 @@ TEST("a restart from the answer is already there") {
   const auto w = dense(again, 15);
   for (int j = 0; j < 15; j++) CHECK_CLOSE(w[j], v[j], 1e-10);
 }
+
+TEST("strength zero ends at a minimizer without a penalty, of independent, dependent and duplicated columns, and can be left again") {
+  const int shapes[][3] = {{40, 12, 0}, {20, 20, 0}, {10, 60, 0}, {40, 14, 4}};
+  for (unsigned seed = 0; seed < 6; seed++)
+    for (const auto& shape : shapes)
+      for (const double ridge : {0.0, 0.3})
+        for (const double faint : {0.0, 1e-300, 1e-16}) {
+          const Data data(shape[0], shape[1], seed, shape[2]);
+          const Quadratic q = data.quadratic(ridge);
+          ActiveSet set;
+          if (ridge == 0) set.set_max_support(std::min(shape[0], shape[1] - shape[2]));
+          set.attach(q);
+          set.solve_continued(faint, 1e-9);
+          for (double slope : gradient_at(q, dense(set, q.size))) CHECK_CLOSE(slope, 0, 1e-7);
+          const double strength = 0.3 * data.largest_strength();
+          set.solve_continued(strength, 1e-9);
+          check_minimizes(q, dense(set, q.size), strength, 1e-6);
+        }
+}
+
+TEST("columns without any correlation are solved at strength zero by nothing") {
+  Data data(20, 5, 1);
+  std::fill(data.linear.begin(), data.linear.end(), 0.0);
+  ActiveSet set;
+  set.attach(data.quadratic(0));
+  set.solve_continued(0.0, 1e-9);
+  CHECK(set.support_size() == 0);
+}

@@ -61,13 +61,14 @@ class ActiveSet {
   // Keep the support and its factor, renumbered: coordinate j of the old working set is place[j] of the new one.
   void renumber(const std::vector<int>& place, int size) { support_.renumber(place, size); }
 
-  // Minimize at one strength. A jump far down is walked in hidden steps: from a distant start the support would overshoot.
+  // Minimize at one strength >= 0. A jump far down is walked in hidden steps: from a distant start the support would
+  // overshoot. A strength of zero, or lost in the rounding of the gradient, ends at one of the unpenalized minimizers.
   int solve_continued(double strength, double tol) {
     int steps = 0;
-    if (last_strength_ <= 0)
-      for (int j = 0; j < quadratic().size; j++) last_strength_ = std::max(last_strength_, std::fabs(gradient_[j]) / quadratic().l1[j]);
-    while (strength < 0.6 * last_strength_) steps += solve(std::max(strength, 0.7 * last_strength_), tol);
-    return steps + solve(strength, tol);
+    const double least = faint * largest_ratio(quadratic().linear), within_reach = std::max(strength, least);
+    if (last_strength_ <= 0) last_strength_ = largest_ratio(gradient_.data());
+    while (within_reach < 0.6 * last_strength_) steps += solve(std::max(within_reach, 0.7 * last_strength_), tol);
+    return steps + (strength > least ? solve(strength, tol) : solve_unpenalized(strength, least));
   }
 
   // Minimize at one strength, warm-started; tol is relative to strength l1[j]. Returns the number of steps.
@@ -103,6 +104,7 @@ class ActiveSet {
 
  private:
   static constexpr int max_steps = 5000;
+  static constexpr double faint = 1e-13;  // of the strength that zeroes everything
 
   const Quadratic& quadratic() const { return support_.quadratic; }
   bool is_out(int j) const { return support_.state(j) == Support::out; }
@@ -111,6 +113,34 @@ class ActiveSet {
     support_.quadratic = q;
     gradient_.resize(q.size);
     scattered_.assign(q.size, 0.0);
+  }
+
+  double largest_ratio(const double* gradient) const {
+    double most = 0;
+    for (int j = 0; j < quadratic().size; j++) most = std::max(most, std::fabs(gradient[j]) / quadratic().l1[j]);
+    return most;
+  }
+
+  // Without a penalty signs are free and nothing leaves: columns whose gradient exceeds `least` enter until none is left
+  // or the rest depend on the support. Each step enters or refuses a column, so the method ends.
+  int solve_unpenalized(double strength, double least) {
+    for (int steps = 1;; steps++) {
+      check_interrupt();
+      for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = quadratic().linear[support()[i]];
+      if (support_size() > 0) support_.solve(support_.coefficients().data());
+      update_gradient();
+      find_violators_everywhere(least, 0.0);
+      if (violators_.empty()) {
+        support_.take_signs_of_coefficients();
+        support_.release();
+        last_strength_ = strength;
+        return steps;
+      }
+      keep_worst(std::max(10, support_size() / 16));
+      if (support_size() + static_cast<int>(violators_.size()) <= max_support() && support_.append_block(violators_, gradient_.data())) continue;
+      for (int j : violators_)
+        if (!support_.append_one(j, gradient_[j] > 0 ? 1.0 : -1.0, 0.0)) support_.refuse(j);
+    }
   }
 
   // --- one step ---------------------------------------------------------------------------------------------------

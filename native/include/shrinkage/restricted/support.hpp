@@ -29,6 +29,10 @@ class Support {
       if (s == refused) s = out;
   }
 
+  void take_signs_of_coefficients() {
+    for (int i = 0; i < size(); i++) signs_[i] = coefficients_[i] < 0 ? -1.0 : 1.0;
+  }
+
   void resize_working_set(int size) { state_.resize(size, out); }
 
   // x = H[A, A]^-1 x

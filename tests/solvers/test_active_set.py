@@ -1,0 +1,46 @@
+"""The active set at strengths of zero or near it, called directly."""
+
+import numpy as np
+import pytest
+
+from shrinkage import _core, path
+
+
+def solved(X, y, strengths):
+    """Coefficients (n_features, n_strengths) of 1/(2n) |y - Xb|² + strength |b|₁, and the steps of each."""
+    n, p = X.shape
+    coefs = np.zeros((p, len(strengths)), order="F")
+    steps, sizes = np.zeros((2, len(strengths)), np.int32)
+    _core.ActiveSet(min(n, p)).solve(
+        np.asfortranarray(X.T @ X / n), 1.0, None, X.T @ y / n, np.ones(p), None,
+        np.array(strengths), np.zeros(len(strengths)), 1e-10, coefs, steps, sizes,
+    )  # fmt: skip
+    return coefs, steps
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60)], ids=["tall", "wide"])
+@pytest.mark.parametrize("repeated", [0, 5])
+@pytest.mark.parametrize("strengths", [[0.0], [0.1, 0.0], [1e-300], [0.1, 1e-16, 0.0]])
+def test_strength_zero_and_next_to_zero_end_at_least_squares(shape, repeated, strengths):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    X[:, -repeated or shape[1] :] = 2 * X[:, :repeated]
+    coefs, steps = solved(X, y, strengths)
+    last = coefs[:, -1]
+    assert steps.max() < 1000  # rounding lets no column in and out again
+    np.testing.assert_allclose(X.T @ (y - X @ last), 0, atol=1e-10)
+    np.testing.assert_allclose(X @ last, X @ np.linalg.lstsq(X, y)[0], atol=1e-9)
+
+
+@pytest.mark.parametrize("strength", [-1.0, np.nan])
+def test_a_strength_below_zero_is_refused(strength):
+    with pytest.raises(ValueError, match="strengths must be >= 0"):
+        solved(np.eye(3), np.ones(3), [strength])
+
+
+def test_a_path_of_more_columns_than_rows_goes_down_to_strengths_lost_in_rounding():
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((60, 200)), rng.standard_normal(60)
+    for faint in (1e-15, 1e-30):
+        fitted = path(X, y, alphas=[0.1, faint])
+        np.testing.assert_allclose(fitted.intercepts[1] + X @ fitted.coefs[:, [1]].toarray()[:, 0], y, atol=1e-8)
