@@ -78,7 +78,7 @@ def debiased_lasso(
     nodewise_alpha : float >= 0, optional
         Strength of every nodewise lasso, for standardized columns. None chooses for each column: first the largest at
         which max_k |z_jᵀx_k| / ‖z_j‖ <= √(2 log p); then down, to where the standard error is 1 + `widening` times the
-        one there.
+        one there. With 0 the answer is least squares, and a column that the others explain exactly is not identified.
     widening : float >= 0
         How much wider intervals may become to lose bias. More covers large coefficients better.
     robust : bool
@@ -111,7 +111,8 @@ def debiased_lasso(
     Coverage averaged over all coefficients is near the confidence: 0.952 to 0.966 for 0.95 in simulations
     (n 100 and 200, p 300 and 500, three true). That of the nonzero ones is lower, since what is left of the bias counts
     there: with p = 500 about 0.95 on independent columns, 0.9 on Toeplitz ones, 0.8 on columns that all correlate by
-    0.8; `widening` raises it. With n > p and nodewise_alpha=0 everything is least squares.
+    0.8; `widening` raises it. With independent columns and
+    nodewise_alpha=0 everything is least squares.
 
     z_j is also the answer of the program of Javanmard & Montanari, min mᵀΣm with |Σm - e_j| <= μ, at
     μ = λ_j / (z_jᵀx_j / n): the two differ in how they choose one number.
@@ -185,7 +186,7 @@ def _step(
     flat = np.diag(gram) < 1e-12
     gram[flat], gram[:, flat] = 0.0, 0.0
     rank = int(np.count_nonzero(omega > 0)) - int(problem.fit_intercept)
-    found = directions(gram, columns, n, rank, nodewise_alpha, widening)
+    found = directions(gram, columns, float(omega.sum()), rank, nodewise_alpha, widening)
     support = np.flatnonzero(found.coefs.any(axis=1))
     Z = data[:, support] @ found.coefs[support]
     own = omega @ (Z * data[:, columns])
@@ -248,7 +249,10 @@ def _columns(features: Any, problem: Problem) -> np.ndarray:
                 "beforehand, take all with adjust='holm' or 'bh', or choose on half of the rows and test on the rest"
             )
         raise ArgumentError(f"features must be a sequence of column numbers or names; got {features!r}")
-    values = np.asarray(features)
+    try:
+        values = np.asarray(features)
+    except ValueError:
+        raise ArgumentError(f"features must be a vector of column numbers or names; got {features!r}") from None
     if values.ndim != 1 or not values.size:
         raise ArgumentError(f"features must be a vector of column numbers or names; got shape {values.shape}")
     if values.dtype == bool:
@@ -309,7 +313,9 @@ def _check(loss, adjust, alpha, sigma, nodewise_alpha, widening, robust, penalty
             "loss='logistic' has no sigma, and no scaled lasso: its variance is μ(1 - μ); alpha may be 'cv'"
         )
     if nodewise_alpha is not None:
-        check_nonnegative("nodewise_alpha", float(nodewise_alpha))
+        if not isinstance(nodewise_alpha, Real):
+            raise ArgumentError(f"nodewise_alpha must be a number >= 0; got {nodewise_alpha!r}")
+        check_nonnegative("nodewise_alpha", nodewise_alpha)
     check_nonnegative("widening", widening)
     check_boolean("robust", robust)
     check_positive("tol", tol)

@@ -36,7 +36,7 @@ class DebiasedLasso:
         By `adjust`, over the m features.
     identified : ndarray of shape (m,), bool
         False for a constant column, and where some other column moves at least 0.95 times as much in the direction
-        that was to be the column's own.
+        that was to be the column's own; with nodewise_alpha=0 also where others explain the column exactly.
     bias_factors : ndarray of shape (m,)
         η_j: the bias left is at most η_j ‖w_lasso - w_true‖₁ / sigma standard errors (columns in standard units).
     nodewise_alphas : ndarray of shape (m,)

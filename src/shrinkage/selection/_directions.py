@@ -26,7 +26,8 @@ class Directions:
     bias_factors : ndarray of shape (m,)
         η_j = max_{k≠j} |z_jᵀx_k| / ‖z_j‖.
     coherences : ndarray of shape (m,)
-        max_{k≠j} |z_jᵀx_k| / |z_jᵀx_j|: 1 where another column moves as much as the column itself.
+        max_{k≠j} |z_jᵀx_k| / |z_jᵀx_j|: 1 where another column moves as much as the column itself, or where the others
+        explain it exactly and the strength was to be 0.
     """
 
     coefs: np.ndarray
@@ -43,9 +44,10 @@ def directions(
     Parameters
     ----------
     gram : ndarray of shape (n_features, n_features)
-        XᵀX / n, X centered and with columns of length √n; 0 in the rows of a constant column.
+        XᵀX / n, X centered and with columns of length √n; 0 in the rows of a constant column. With weights XᵀΩX / n.
     columns : ndarray of shape (m,)
     n : float
+        What the products were divided by: the sum of the weights ω.
     rank : int
         Upper bound of the rank of `gram`.
     strength : float or None
@@ -66,8 +68,19 @@ def directions(
             coef = node.residuals(np.array([chosen]))[:, 0] if chosen > 0 else node.residuals(np.ones(1))[:, 0]
         found.coefs[:, place], found.strengths[place] = coef, chosen
         eta, _, coherence = _measures(gram, int(j), coef[:, None], n)
-        found.bias_factors[place], found.coherences[place] = eta[0], coherence[0]
+        explained = strength is not None and chosen > strength and not _leaves(gram, int(j), coef)
+        found.bias_factors[place], found.coherences[place] = eta[0], 1.0 if explained else coherence[0]
     return found
+
+
+def _leaves(gram: np.ndarray, j: int, coef: np.ndarray) -> bool:
+    """Whether column j leaves something that a strength of next to 0 did not make.
+
+    zᵀx_j / n = ‖z‖² / n + λ‖c‖₁ at the optimum. For least squares the second term is nothing; where the others explain
+    the column there is nothing but the second, and z is a direction that the penalty alone has chosen.
+    """
+    moved = gram @ coef
+    return bool(coef @ moved > 0.5 * moved[j])
 
 
 def _walk(node: Nodewise, gram: np.ndarray, j: int, n: float, widening: float) -> tuple[float, np.ndarray]:
