@@ -1,11 +1,11 @@
 """Stability selection: twins by hand, invariances, what is refused, what is said, and its promise by simulation."""
 
 import warnings
-from itertools import product
 
 import numpy as np
 import pytest
 from scipy import sparse
+from stability_simulation import PROBLEMS, draw, promise
 
 from shrinkage import path
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
@@ -13,16 +13,6 @@ from shrinkage._path import state
 from shrinkage.selection import stability_selection
 from shrinkage.selection._half_samples import draw_pairs
 from shrinkage.selection._stability_bounds import ASSUMPTIONS, expected_low_choices
-
-
-def draw(seed, n=60, p=40, n_strong=3, rho=0.0, size=1.0, loss="squared"):
-    """Equicorrelated, hence exchangeable columns; which of them are strong."""
-    rng = np.random.default_rng(seed)
-    X = np.sqrt(1 - rho) * rng.normal(size=(n, p)) + np.sqrt(rho) * rng.normal(size=(n, 1))
-    strong = rng.choice(p, n_strong, replace=False)
-    eta = X[:, strong] @ (size * rng.choice([-1.0, 1.0], n_strong))
-    y = eta + rng.normal(size=n) if loss == "squared" else (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float)
-    return X, y, np.sort(strong)
 
 
 def stated(X, y, loss="squared", sample_weight=None):
@@ -319,38 +309,18 @@ def test_data_that_can_not_be_halved_or_chosen_from_are_refused():
         stability_selection(X, np.ones(60), **ask)
 
 
-def promise(n_sets, n, p, n_strong, q, bounds, loss="squared", size=1.0, rho=0.2, n_pairs=50):
-    """Mean number of noise features chosen, and mean share of strong ones found, by bound asked and assumption."""
-    false, found = {}, {}
-    for seed in range(n_sets):
-        X, y, strong = draw(seed, n, p, n_strong, rho, size, loss)
-        first = stability_selection(X, y, q=q, threshold=1.0, loss=loss, n_pairs=n_pairs, random_state=seed)
-        for asked in product(bounds, ASSUMPTIONS):
-            chosen = first.judge(bound=asked[0], assumption=asked[1]).selected
-            false.setdefault(asked, []).append(len(np.setdiff1d(chosen, strong)))
-            found.setdefault(asked, []).append(len(np.intersect1d(chosen, strong)) / n_strong)
-    return {key: np.mean(v) for key, v in false.items()}, {key: np.mean(v) for key, v in found.items()}
-
-
-def keeps(false, found):
+def keep(all_kept):
     """Whether fewer are false than every bound asked for, and nine tenths of the strong ones are found."""
-    return all(value <= bound for (bound, _), value in false.items()) and min(found.values()) >= 0.9
+    return all(kept.false <= kept.bound and kept.found >= 0.9 for kept in all_kept)
 
 
 def test_a_few_sets_keep_the_promise():
-    false, found = promise(8, 120, 60, 4, q=6, bounds=[1.0], n_pairs=20)
-    assert keeps(false, found), (false, found)
-
-
-LARGE = {
-    "few features": {"n": 120, "p": 100, "q": 8, "bounds": [0.8, 2.0]},
-    "wide": {"n": 120, "p": 300, "q": 10, "bounds": [0.5, 1.0], "n_pairs": 25},
-    "logistic": {"n": 240, "p": 60, "q": 6, "bounds": [1.0], "loss": "logistic", "size": 2.0, "n_pairs": 25},
-}
+    kept = promise(8, 120, 60, q=6, bounds=[1.0], n_pairs=20)
+    assert keep(kept), kept
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_over_200_sets_of_exchangeable_noise_false_choices_keep_the_bound_and_strong_signals_are_found(name):
-    false, found = promise(200, n_strong=4, **LARGE[name])
-    assert keeps(false, found), (false, found)
+    kept = promise(200, **PROBLEMS[name])
+    assert keep(kept), kept
