@@ -33,19 +33,48 @@ def test_the_quick_measurement_shows_the_claim(record):
     assert 3 <= len(claim.CLAIM.lines(record)) <= 8
 
 
-def test_a_framework_that_is_absent_is_named_and_the_others_are_measured(record, monkeypatch):
-    def absent(task):
-        raise MissingExtraError("not here")
+def without(monkeypatch, record, *absent):
+    """Frameworks that cannot be imported; the others' fits are those of the record."""
+    monkeypatch.setattr(claim, "MODULES", {name: (f"no_{name}",) if name in absent else () for name in claim.FITS})
+    have = dict.fromkeys(claim.FITS, next(iter(record.found.values()))) | record.found
+    monkeypatch.setattr(claim, "FITS", {name: lambda task, name=name: have[name] for name in claim.FITS})
 
-    first = next(iter(record.found))
-    monkeypatch.setattr(claim, "FITS", {first: lambda task: record.found[first], "other": absent})
-    some = claim.measure(quick=True)
-    assert (list(some.found), some.absent) == ([first], ("other",))
-    claim.CLAIM.check(some)
-    assert "other" in "\n".join(claim.CLAIM.lines(some))
-    monkeypatch.setattr(claim, "FITS", {"other": absent})
-    with pytest.raises(MissingExtraError, match="needs a framework"):
+
+def test_a_framework_that_is_absent_is_named_and_the_other_two_are_measured(record, monkeypatch):
+    without(monkeypatch, record, "keras")
+    two = claim.measure(quick=True)
+    assert (list(two.found), two.absent) == (["torch", "optax"], ("keras",))
+    claim.CLAIM.check(two)
+    assert "not installed: keras" in claim.CLAIM.lines(two)
+
+
+def test_one_framework_is_no_comparison_and_a_page_needs_three(record, monkeypatch):
+    without(monkeypatch, record, "keras", "optax")
+    with pytest.raises(MissingExtraError, match="needs two of them; absent: keras, optax"):
         claim.measure(quick=True)
+    without(monkeypatch, record, "keras")
+    with pytest.raises(MissingExtraError, match="needs all three; absent: keras"):
+        claim.measure(quick=False)
+    with pytest.raises(ClaimBroken, match="by two frameworks at least; it was by torch"):
+        claim.check(replace(record, found={"torch": next(iter(record.found.values()))}, absent=("keras", "optax")))
+
+
+def test_a_fault_in_a_room_of_this_library_is_no_absence(record, monkeypatch):
+    def faulty(task):
+        raise ModuleNotFoundError("No module named 'shrinkage.lost'", name="shrinkage.lost")
+
+    without(monkeypatch, record)
+    monkeypatch.setitem(claim.FITS, "optax", faulty)
+    with pytest.raises(ModuleNotFoundError, match=r"shrinkage\.lost"):
+        claim.measure(quick=True)
+
+
+def test_networks_of_nothing_but_zeros_break_the_claim(record):
+    empty = {
+        name: replace(one, kernels=tuple(0 * kernel for kernel in one.kernels)) for name, one in record.found.items()
+    }
+    with pytest.raises(ClaimBroken, match=r"and weights; 100\.0% are zero"):
+        claim.check(replace(record, found=empty))
 
 
 def test_the_prox_left_out_leaves_no_zeros_and_breaks_the_claim(record, monkeypatch):
