@@ -276,20 +276,53 @@ def test_long_steps_with_few_calls_are_not_measured_further(monkeypatch):
     assert (kind, reason.split(",")[0]) == ("loop", "a step of one model takes 33.3 s")
 
 
-@pytest.mark.parametrize("busy", [{0}, {3}, {3, 5}, {3, 4, 5, 6}])
-def test_a_machine_that_is_busy_for_a_moment_does_not_decide(monkeypatch, busy):
-    """Steps whose seconds are known, all but some in which the machine has something else to do."""
+@pytest.mark.parametrize("third", range(3))
+@pytest.mark.parametrize("pause", [0.06, 0.6])
+def test_a_machine_that_is_busy_for_a_third_of_the_time_does_not_decide(monkeypatch, third, pause):
+    """Steps whose seconds are known, every third of them with something else that the machine has to do."""
     calls = []
 
     def seconds(trainer, some):
         calls.append(trainer)
         least = 0.001 if type(trainer) is StackedTrainer else 0.01 * len(trainer.strengths)
-        return least + 0.06 * (len(calls) - 1 in busy)
+        return least + pause * (len(calls) % 3 == third)
 
     monkeypatch.setattr(trainer_room, "_seconds", seconds)
     kind, reason = choose_trainer(task_of(OPTIMIZERS["torch AdamW"]), STRENGTHS, 0, batches())
     assert (kind, reason) == ("stacked", "a step of 3 strengths takes 1 ms stacked, 30 ms in a loop")
-    assert len(calls) > max(busy) + 1
+
+
+@pytest.mark.parametrize("slowed", [1.0, 7.0])
+def test_a_cold_start_and_a_slow_machine_do_not_change_the_share_of_calls(monkeypatch, slowed):
+    taken = iter([0.9, *[0.010 * slowed] * 12])
+    monkeypatch.setattr(trainer_room, "_seconds", lambda trainer, some: next(taken))
+    monkeypatch.setattr(trainer_room, "_cost_of_calls", lambda calls: 1e-5 * slowed * calls)
+    step, share = trainer_room._step_and_calls(None, [], 200)
+    assert (step, share) == pytest.approx((0.010 * slowed, 0.2))
+
+
+def test_stacking_is_tried_where_steps_are_short_or_much_of_them_is_in_calls():
+    long, much = trainer_room._LONG, trainer_room._WORTH
+    assert trainer_room._worth_a_try(long, 0.0)
+    assert trainer_room._worth_a_try(100 * long, much)
+    assert not trainer_room._worth_a_try(1.01 * long, 0.99 * much)
+
+
+def test_seventeen_strengths_of_a_small_network_are_stacked_though_the_first_steps_are_cold(monkeypatch):
+    """3.6 ms for a step of one model at first, of which calls would be a fourth; then 1.4 ms, and 2 ms stacked."""
+    taken = []
+
+    def seconds(trainer, some):
+        taken.append(trainer)
+        if type(trainer) is StackedTrainer:
+            return 0.002
+        return len(trainer.strengths) * (0.0036 if len(taken) < 4 else 0.0014)
+
+    monkeypatch.setattr(trainer_room, "_seconds", seconds)
+    monkeypatch.setattr(trainer_room, "_cost_of_calls", lambda calls: 0.25 * 4 * 0.0036)
+    strengths = tuple(0.01 * k for k in range(17))
+    kind, reason = choose_trainer(task_of(OPTIMIZERS["DualAdam"]), strengths, 0, batches())
+    assert (kind, reason) == ("stacked", "a step of 17 strengths takes 2 ms stacked, 23.8 ms in a loop")
 
 
 @pytest.mark.parametrize("faster", ["stacked", "loop"])

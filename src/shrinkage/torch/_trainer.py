@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from statistics import median
 from typing import Any, Literal
 
 import torch
@@ -20,18 +21,22 @@ Kind = Literal["stacked", "loop"]
 TRAINERS: dict[Kind, Callable[[Task, Sequence[float], int], Trainer]] = {"stacked": StackedTrainer, "loop": LoopTrainer}
 """The trainers by the words that `choose_trainer` returns."""
 
-_TIMED, _MOST, _LOOPED = 3, 12, 4
+_LOOPED = 4
+"""Strengths of the loop that is timed, at most."""
+_TIMED, _MOST, _BRIEF, _ONCE = 3, 12, 0.5, 1.0
+"""Times that are taken: at least, and at most as long as all are brief; of steps of a second one."""
 _GAIN = 0.95
 _ROOM = 0.5
-_LONG, _WORTH = 0.05, 0.3
-_BRIEF = 0.1
+_LONG, _WORTH = 0.25, 0.05
+"""Of a step of all strengths: seconds from which, and the share in calls below which, stacking is not tried."""
 
 
 def choose_trainer(task: Task, strengths: Sequence[float], seed: int, batches: Iterable[Batch]) -> tuple[Kind, str]:
     """Return which trainer is faster here, and why, in words.
 
-    A few steps of each are timed on throw-away copies: the loop with up to four strengths, whose time grows in
-    proportion, and all strengths stacked. The loop is kept where stacked trainings don't fit into half of the free
+    A few steps of each are timed on throw-away copies that have taken some before: the loop with up to four strengths,
+    whose time grows in proportion, and all strengths stacked; in turns, and medians are compared, so that neither a
+    fresh process nor a busy machine decides. The loop is kept where stacked trainings don't fit into half of the free
     memory, the model cannot be stacked, or the gain is below 5 %; and where a step is long, and so little of it goes
     into calls, which is what stacking saves, that the measurement would cost more than it could win.
 
@@ -68,10 +73,9 @@ def _measured(task: Task, strengths: tuple[float, ...], seed: int, batches: list
     loop.run_epoch(batches[:1])
     with _Counter() as counter:
         loop.run_epoch(batches[:1])
-    alone = _least_seconds(loop, batches[:1]) * share
-    saved = _cost_of_calls() * counter.calls * share
-    if alone > _LONG and saved < _WORTH * alone:
-        each = _time(alone / len(strengths))
+    alone, in_calls = _step_and_calls(loop, batches[:1], counter.calls)
+    if not _worth_a_try(alone * share, in_calls):
+        each = _time(alone * share / len(strengths))
         return "loop", f"a step of one model takes {each}, hardly any of it in calls that stacking saves"
     stacked = StackedTrainer(task, strengths, seed)
     stacked.run_epoch(batches[:1])
@@ -83,30 +87,46 @@ def _measured(task: Task, strengths: tuple[float, ...], seed: int, batches: list
     return "loop", f"a step of {count} takes {_time(alone)} in a loop, {_time(together)} stacked"
 
 
+def _worth_a_try(alone: float, in_calls: float) -> bool:
+    """Whether stacking could win more than trying it costs: steps are short, or much of them is in calls."""
+    return alone <= _LONG or in_calls >= _WORTH
+
+
 def _seconds(trainer: Trainer, batches: list[Batch]) -> float:
     start = time.perf_counter()
     trainer.run_epoch(batches)
     return time.perf_counter() - start
 
 
+def _enough(times: int, spent: float) -> bool:
+    """Whether times have been taken often enough, which took so many seconds in all."""
+    return times >= _TIMED and (times >= _MOST or spent >= _BRIEF)
+
+
+def _step_and_calls(loop: Trainer, batches: list[Batch], calls: int) -> tuple[float, float]:
+    """Median seconds of a step, and the median share of it that its calls take.
+
+    Both are timed in turns and for about as long, since a busy machine would slow the longer of two more. The first
+    time does not count: a process is slow at the start. It does where it is so long that once is enough.
+    """
+    first = _seconds(loop, batches)
+    if first >= _ONCE:
+        return first, _cost_of_calls(calls) / first
+    steps, costs = [], []
+    while not _enough(len(steps), sum(steps)):
+        steps.append(_seconds(loop, batches))
+        costs.append(_cost_of_calls(calls))
+    return median(steps), median(cost / max(step, 1e-9) for cost, step in zip(costs, steps, strict=True))
+
+
 def _in_turns(stacked: Trainer, loop: Trainer, batches: list[Batch], share: float) -> tuple[float, float]:
-    """Least seconds of a step of each, in turns: a few times, and short steps more often, as long as that is brief."""
-    start, times = time.perf_counter(), 0
-    together = alone = float("inf")
-    while times < _TIMED or (times < _MOST and time.perf_counter() - start < _BRIEF):
-        batch = [batches[times % len(batches)]]
-        together, alone = min(together, _seconds(stacked, batch)), min(alone, share * _seconds(loop, batch))
-        times += 1
-    return together, alone
-
-
-def _least_seconds(trainer: Trainer, batches: list[Batch]) -> float:
-    """Least of a few times, as of calls: a machine that is busy for a moment makes no step long. Once if that is."""
-    least = _seconds(trainer, batches)
-    for _ in range(_TIMED - 1):
-        if least < _BRIEF:
-            least = min(least, _seconds(trainer, batches))
-    return least
+    """Median seconds of a step of each, in turns: a few times, and short steps more often, as long as that is brief."""
+    together, alone = [], []
+    while not _enough(len(together), sum(together) + sum(alone)):
+        batch = [batches[len(together) % len(batches)]]
+        together.append(_seconds(stacked, batch))
+        alone.append(_seconds(loop, batch))
+    return median(together), share * median(alone)
 
 
 class _Counter(TorchDispatchMode):
@@ -122,15 +142,12 @@ class _Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _cost_of_calls() -> float:
-    """Return about what an operation costs beside its arithmetic: twice, with its backward, a small addition."""
-    x, repeats, taken = torch.ones(2), 40, []
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(repeats):
-            x = x + 0.5
-        taken.append((time.perf_counter() - start) / repeats)
-    return 2 * min(taken)
+def _cost_of_calls(calls: int) -> float:
+    """Return about what operations cost beside their arithmetic: twice, with their backwards, small additions."""
+    x, start = torch.ones(2), time.perf_counter()
+    for _ in range(calls):
+        x = x + 0.5
+    return 2 * (time.perf_counter() - start)
 
 
 def _time(seconds: float) -> str:
