@@ -147,3 +147,30 @@ def test_a_loop_by_hand_with_zeros_is_noticed(record):
     networks = record.networks | {"hand, SGD": record.networks["DualAdam"]}
     with pytest.raises(ClaimBroken, match="hand, SGD has"):
         CLAIM.check(replace(record, networks=networks))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"zeros": 1.0}, "100.0% exact zeros, not most"),
+        ({"accuracy": 0.1}, "is right on 10.0%"),
+        ({"objective": 2.3}, "has an objective of 2.300"),
+    ],
+)
+def test_zeros_that_ruin_the_network_are_noticed(record, change, said):
+    for name in ("DualAdam", "DualAdam, constant lr"):
+        with pytest.raises(ClaimBroken, match=said):
+            CLAIM.check(replace(record, networks=record.networks | {name: replace(record.networks[name], **change)}))
+
+
+def test_a_subgradient_at_zero_leaves_it_at_any_pull_of_the_data():
+    w = torch.nn.Parameter(torch.zeros(1))
+    ((w - 0.001).square().sum() / 2 + w.abs().sum()).backward()
+    torch.optim.SGD([w], lr=0.03).step()
+    assert float(w.detach()) > 0
+
+
+def test_at_a_step_of_one_rounding_ends_an_l2_at_zero_which_shorter_steps_do_not():
+    smallest = np.full(1, 5e-324)
+    assert L2(1.0).prox(smallest, 0.1)[0] == smallest[0]
+    assert L2(1.0).prox(smallest, 1.0)[0] == 0

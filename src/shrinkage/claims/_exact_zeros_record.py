@@ -7,6 +7,8 @@ import numpy as np
 
 from shrinkage.claims._markdown import markdown_table
 
+LONG = 8_000
+"""Steps after which a weight under L2 is looked at for the last time."""
 SIZES = (1.0, 0.1, 0.01, 0.001)
 """Weights whose pull is measured."""
 
@@ -121,6 +123,7 @@ class ExactZeros:
     n_seeds: int
     n_epochs: int
     n_weights: int
+    n_long: int = LONG
 
     @property
     def prox(self) -> Descent:
@@ -131,6 +134,11 @@ class ExactZeros:
     def roughest(self) -> Descent:
         """The subgradient's descent with the largest steps."""
         return next(run for run in self.descents if run.name == "subgradient")
+
+    @property
+    def by_sgd(self) -> Network:
+        """SGD, the penalty in the loss, a learning rate that falls to 0."""
+        return self.networks["hand, SGD"]
 
     @property
     def by_hand(self) -> Network:
