@@ -81,8 +81,8 @@ def test_a_ball_with_corners_is_noticed(record, monkeypatch):
 
 def test_twice_the_strength_is_on_an_axis_more_often_than_geometry_says(record, monkeypatch):
     monkeypatch.setattr(_corners, "L1", lambda alpha: L1(2 * alpha))
-    with pytest.raises(ClaimBroken, match=r"on an axis .* not .* ±"):
-        CLAIM.check(touched_again(record, 40))
+    with pytest.raises(ClaimBroken, match=r"diamonds were touched elsewhere than geometry says, not 0"):
+        CLAIM.check(touched_again(record))
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,20 @@ def test_a_picture_of_the_other_penalty_is_noticed(record, monkeypatch, name, sa
     monkeypatch.setattr(_corners, name, {"L1": L2, "L2": lambda alpha: L1(20 * alpha)}[name])
     with pytest.raises(ClaimBroken, match=said):
         CLAIM.check(replace(record, **_corners.measure_picture()))
+
+
+def test_shares_that_are_not_the_laws_are_noticed(record):
+    few = replace(record.touches[0], diamond=0.01)
+    with pytest.raises(ClaimBroken, match=r"on an axis 1\.0%, not 68\.8% ±"):
+        CLAIM.check(replace(record, touches=(few, *record.touches[1:])))
+
+
+@pytest.mark.parametrize(("name", "factor"), [("diamond_radii", 3.0), ("ball_radii", 0.5)])
+def test_radii_of_another_scale_are_noticed(record, name, factor):
+    with pytest.raises(ClaimBroken, match="of least squares' at the end"):
+        CLAIM.check(replace(record, **{name: factor * getattr(record, name)}))
+
+
+def test_lassos_without_zeros_are_noticed(record):
+    with pytest.raises(ClaimBroken, match="lassos of more features must have zeros"):
+        CLAIM.check(replace(record, zeros=dict.fromkeys(record.zeros, 0.0)))

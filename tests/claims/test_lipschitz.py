@@ -12,8 +12,8 @@ from shrinkage.claims._small_nets import digits, mlp  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def record():
-    return claim.measure(quick=True)
+def record(quick):
+    return quick(claim.CLAIM)
 
 
 def test_the_quick_measurement_shows_the_claim(record):
@@ -51,3 +51,9 @@ def test_outputs_that_do_not_follow_the_weights_break_the_claim(record):
         claim.check(replace(record, scaled_moved=2.0))
     with pytest.raises(ClaimBroken, match="must not matter for outputs"):
         claim.check(replace(record, normed_change=0.9))
+
+
+def test_decay_that_ruins_the_network_breaks_the_claim(record):
+    ruined = replace(record.decayed, accuracy=0.1)
+    with pytest.raises(ClaimBroken, match=r"must leave a network that is right; it went from .* to 10\.0%"):
+        claim.check(replace(record, rows=(record.free, *([ruined] * (len(record.rows) - 1)))))

@@ -141,3 +141,21 @@ def test_evidence_that_does_not_find_the_prior_is_noticed(record, monkeypatch, f
     ratios, excess = _priors.measure_ratios(6)
     with pytest.raises(ClaimBroken, match=said):
         CLAIM.check(replace(record, ratios=ratios, excess=excess))
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("alpha_min", "by_evidence"), ("alpha_min", "alpha_1se"), ("by_evidence", "alpha_1se")]
+)
+def test_real_strengths_in_another_order_than_the_text_says_are_noticed(record, name, field):
+    first = record.chosen[0]
+    turned = replace(first, **{name: getattr(first, field), field: getattr(first, name)})
+    with pytest.raises(ClaimBroken, match="not more and more"):
+        CLAIM.check(replace(record, chosen=(turned, *record.chosen[1:])))
+
+
+def test_a_cross_validation_that_chooses_badly_is_noticed(record):
+    wrong = record.ratios | {"cross-validation": 1e6 * record.ratios["cross-validation"]}
+    with pytest.raises(ClaimBroken, match=r"cross-validation chooses .* in the median"):
+        CLAIM.check(replace(record, ratios=wrong))
+    with pytest.raises(ClaimBroken, match="at cross-validation's strength err"):
+        CLAIM.check(replace(record, excess=record.excess | {"cross-validation": 1e9}))

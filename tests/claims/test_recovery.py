@@ -133,3 +133,24 @@ def test_data_of_another_rank_are_noticed(record, monkeypatch, shape, said):
     cases = (broken, *record.cases[1:]) if shape is SHAPES[0] else (record.cases[0], broken)
     with pytest.raises(ClaimBroken, match=said):
         CLAIM.check(replace(record, cases=cases))
+
+
+def changed(record, place, name, rule, **fields):
+    """The record with one method of one shape changed."""
+    case = record.cases[place]
+    methods = tuple(replace(m, **fields) if (m.name, m.rule) == (name, rule) else m for m in case.methods)
+    cases = (*record.cases[:place], replace(case, methods=methods), *record.cases[place + 1 :])
+    return replace(record, cases=cases)
+
+
+@pytest.mark.parametrize(
+    ("place", "rule", "fields", "said"),
+    [
+        (1, "1se", {"kept": 50.0, "false": 47.0, "error": 9.0}, "one standard error up 47.0 false features"),
+        (1, "min", {"all_true": 0.0}, "keeps all 3 true ones in 0.0%"),
+        (0, "1se", {"exact": 0.0}, "exact in 0.0% one standard error up"),
+    ],
+)
+def test_a_rule_that_selects_worse_than_the_text_says_is_noticed(record, place, rule, fields, said):
+    with pytest.raises(ClaimBroken, match=said):
+        CLAIM.check(changed(record, place, "lasso", rule, **fields))

@@ -132,3 +132,14 @@ def test_an_elastic_net_that_halves_pairs_is_noticed(record, monkeypatch):
     monkeypatch.setattr(_together, "cross_validate", halving)
     with pytest.raises(ClaimBroken, match="noise pairs halved"):
         CLAIM.check(rekept(record))
+
+
+def test_a_bound_of_zou_and_hastie_that_a_pair_exceeds_is_noticed(record):
+    over = replace(record.bounds[0], zou_hastie=5.0)
+    with pytest.raises(ClaimBroken, match=r"5\.0000 of Zou and Hastie's"):
+        CLAIM.check(replace(record, bounds=(over, *record.bounds[1:])))
+
+
+def test_gaps_that_leave_room_for_another_answer_are_noticed(record):
+    with pytest.raises(ClaimBroken, match="gaps leave the minimizer"):
+        CLAIM.check(replace(record, copies=replace(record.copies, gap_radius=1.0)))

@@ -36,12 +36,15 @@ class Touch:
     correlation, radius : float
     diamond, ball : float
         Share of the problems whose solution has a weight of exactly 0.
+    surprises : int
+        Problems whose diamond is touched on an axis though geometry says an edge, or the other way round.
     """
 
     correlation: float
     radius: float
     diamond: float
     ball: float
+    surprises: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,11 @@ class Corners:
         return float(self.ridge[0].penalty.alpha)
 
     @property
+    def surprises(self) -> int:
+        """Diamonds touched elsewhere than geometry says, over all rows."""
+        return sum(row.surprises for row in self.touches)
+
+    @property
     def middle_law(self) -> float:
         """What the law says of `middle`."""
         return law(0.5)
@@ -133,6 +141,12 @@ def law(radius: float) -> float:
     is a - b (w₁ + w₂ is a + b for opposite signs): it is touched inside where | |a| - |b| | < radius (|a| + |b|).
     """
     return float(1.0 - 4.0 / np.pi * np.arctan(radius))
+
+
+def foretold(X: np.ndarray, y: np.ndarray, radius: float) -> bool:
+    """Whether geometry says an axis: for least squares' (a, b), where | |a| - |b| | >= radius (|a| + |b|)."""
+    a, b = np.abs(np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0])
+    return bool(abs(a - b) >= radius * (a + b))
 
 
 def random_problem(generator: np.random.Generator, correlation: float) -> tuple[np.ndarray, np.ndarray]:
@@ -189,14 +203,16 @@ def measure_touches(n_problems: int) -> tuple[tuple[Touch, ...], float, float]:
     rows, errors = [], {"diamond": 0.0, "ball": 0.0}
     for correlation in CORRELATIONS:
         for radius in RADII:
-            generator, counts = np.random.default_rng(0), {"diamond": 0, "ball": 0}
+            generator, counts, surprises = np.random.default_rng(0), {"diamond": 0, "ball": 0}, 0
             for _ in range(n_problems):
                 X, y = random_problem(generator, correlation)
                 for kind in counts:
                     w, error = penalized(X, y, radius, kind)
                     counts[kind] += bool((w == 0).any())
                     errors[kind] = max(errors[kind], error)
-            rows.append(Touch(correlation, radius, counts["diamond"] / n_problems, counts["ball"] / n_problems))
+                    surprises += kind == "diamond" and bool((w == 0).any()) != foretold(X, y, radius)
+            shares = counts["diamond"] / n_problems, counts["ball"] / n_problems
+            rows.append(Touch(correlation, radius, *shares, surprises))
     return tuple(rows), errors["diamond"], errors["ball"]
 
 
@@ -279,6 +295,10 @@ def check(record: Corners) -> None:
         said = f"correlation {row.correlation:g}, radius {row.radius:g}"
         expect(row.ball == 0, f"{said}: the ball was touched on an axis in {row.ball:.1%}, not in none")
         expect(row.diamond > 0, f"{said}: the diamond was touched on an axis in none of {record.n_problems}")
+        expect(
+            row.surprises == 0,
+            f"{said}: {row.surprises} of {record.n_problems} diamonds were touched elsewhere than geometry says, not 0",
+        )
         due = law(row.radius)
         slack = 4 * np.sqrt(due * (1 - due) / record.n_problems)
         close = abs(row.diamond - due) <= slack
@@ -288,6 +308,12 @@ def check(record: Corners) -> None:
     for name, radii in (("diamond", record.diamond_radii), ("ball", record.ball_radii)):
         growing = bool((np.diff(radii) > 0).all())
         expect(growing, f"the {name}'s radius does not grow at every step as the strength falls")
+        expect(0.9 < radii[-1] <= 1, f"the {name}'s radius is {radii[-1]:.2f} of least squares' at the end, not near 1")
+    shares = list(record.zeros.values())
+    expect(
+        min(shares) > 0 and shares[-1] > shares[0] and max(shares) < 1,
+        f"lassos of more features must have zeros, and more of them: {', '.join(f'{share:.1%}' for share in shares)}",
+    )
     for name, (n, diamond, ball) in record.real.items():
         expect(diamond > 0.2 * n, f"{name}: the diamond was touched on an axis for {diamond} of {n} pairs, not > 20%")
         expect(ball == 0, f"{name}: the ball was touched on an axis for {ball} of {n} pairs, not for none")
@@ -303,7 +329,8 @@ def lines(record: Corners) -> list[str]:
     middle = record.middle
     return [
         f"of {record.n_problems:,} random problems, half the radius: diamond touched on an axis in {middle.diamond:.1%}"
-        f" (geometry says {record.middle_law:.1%}), ball in {middle.ball:.1%}",
+        f", ball in {middle.ball:.1%}; in {record.surprises} elsewhere than geometry says of that problem",
+        f"of all directions of the weights geometry says an axis in {record.middle_law:.1%}",
         "by the features' correlation: " + ", ".join(rows),
         f"pairs of features of diabetes: diamond {diamond} of {n}, ball {ball} of {n}",
         f"the solution within a radius is the penalized one to {max(record.diamond_error, record.ball_error):.0e}",

@@ -62,7 +62,7 @@ class Lipschitz:
     Attributes
     ----------
     rows : tuple of Sensitivity, by rising strength
-    seeds, epochs : int
+    seeds, epochs, n_train, n_test : int
     scaled_bound, scaled_moved : float
         Every weight and bias scaled so that the network is 2³ times itself (bias l times 2^l): what bound and outputs'
         change became, in units of what they were.
@@ -78,6 +78,8 @@ class Lipschitz:
     scaled_moved: float
     normed_bound: float
     normed_change: float
+    n_train: int
+    n_test: int
 
     @property
     def free(self) -> Sensitivity:
@@ -119,7 +121,7 @@ def measure(quick: bool = False) -> Lipschitz:
         rows = tuple(sensitivity(data, strength, seeds, epochs) for strength in strengths)
         scaled = _scaled(data)
         normed = _normed(data)
-    return Lipschitz(rows, seeds, epochs, *scaled, *normed)
+    return Lipschitz(rows, seeds, epochs, *scaled, *normed, len(data.y), len(data.y_test))
 
 
 def sensitivity(data: Split, strength: float, seeds: int, epochs: int) -> Sensitivity:
@@ -221,6 +223,10 @@ def check(record: Lipschitz) -> None:
     for name in ("norm", "bound", "measured", "moved"):
         before, after = getattr(free, name), getattr(decayed, name)
         expect(after < 0.9 * before, f"decay must lower {name}; it went from {before:.3g} to {after:.3g}")
+    expect(
+        free.accuracy > 0.9 and decayed.accuracy > free.accuracy - 0.05,
+        f"decay must leave a network that is right; it went from {free.accuracy:.1%} to {decayed.accuracy:.1%}",
+    )
     expect(
         abs(record.scaled_bound - 8.0) < ROUNDING * 8 and abs(record.scaled_moved - 8.0) < 1e-3,
         f"twice the weights of three layers must move outputs 8 times as far; bound {record.scaled_bound:.4f} times, "

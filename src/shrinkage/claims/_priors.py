@@ -204,12 +204,16 @@ def check(record: Priors) -> None:
     for chosen in record.chosen:
         told = f"{chosen.loss:.4g} at the evidence's strength, not within {chosen.best:.4g} ± {chosen.se:.2g}"
         expect(chosen.loss <= chosen.best + chosen.se, f"{chosen.name}: held out {told}")
-    middle = float(np.median(record.ratios["evidence"]))
-    expect(
-        0.5 < middle < 2.0, f"the evidence's strength is {middle:.2f} of the true prior's in the median, not about 1"
-    )
-    cost = record.excess["evidence"] / record.excess["truth"]
-    expect(cost < 1.1, f"weights at the evidence's strength err {cost:.2f} times as much as at the true one, not < 1.1")
+        strengths = chosen.by_evidence, chosen.alpha_min, chosen.alpha_1se
+        told = "evidence, least error and one standard error choose " + ", ".join(f"{alpha:.3g}" for alpha in strengths)
+        expect(strengths[0] < strengths[1] < strengths[2], f"{chosen.name}: {told}, not more and more")
+    for way, said in (("evidence", "the evidence"), ("cross-validation", "cross-validation")):
+        middle = float(np.median(record.ratios[way]))
+        expect(
+            0.5 < middle < 2.0, f"{said} chooses {middle:.2f} of the true prior's strength in the median, not about 1"
+        )
+        cost = record.excess[way] / record.excess["truth"]
+        expect(cost < 1.1, f"weights at {said}'s strength err {cost:.2f} times as much as at the true one, not < 1.1")
 
 
 def lines(record: Priors) -> list[str]:

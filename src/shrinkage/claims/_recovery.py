@@ -309,8 +309,13 @@ def check(record: Recovery) -> None:
         expect(rising, f"{case.name}: lasso, elastic net and ridge keep {kept} features, not more and more")
         better = lasso.error < ridge.error
         expect(better, f"{case.name}: the lasso errs by {lasso.error:.2f}, ridge by {ridge.error:.2f}, not more")
+        cautious, keeps = case.lasso_1se.false < lasso.false, lasso.all_true
+        expect(cautious, f"{case.name}: one standard error up {case.lasso_1se.false:.1f} false features, not fewer")
+        expect(keeps > 0.5, f"{case.name}: the lasso keeps all 3 true ones in {keeps:.1%} of data sets, not in most")
     share = tutorial.exact_somewhere["lasso"]
     expect(share > 0.9, f"{tutorial.name}: some strength recovers exactly in {share:.1%} of data sets, not > 90%")
+    often, least = tutorial.lasso_1se.exact, tutorial.lasso.exact
+    expect(often > least, f"{tutorial.name}: exact in {often:.1%} one standard error up, not in more than {least:.1%}")
 
 
 def lines(record: Recovery) -> list[str]:

@@ -325,7 +325,10 @@ def check(record: Together) -> None:
     )
     expect(copies.lasso_both == 0, f"the lasso kept both copies at {copies.lasso_both} strengths, not at 0")
     expect(copies.lasso_one > copies.n_alphas // 2, f"the lasso picked one copy at {copies.lasso_one} strengths only")
+    expect(copies.gap_radius < 1e-4, f"the gaps leave the minimizer {copies.gap_radius:.1e} away, not less than 1e-4")
     for bound in record.bounds:
+        looser = bound.zou_hastie
+        expect(np.isnan(looser) or looser <= bound.closest, f"{bound.name}: {looser:.4f} of Zou and Hastie's, not less")
         expect(bound.closest <= 1 + 1e-6, f"{bound.name}: |w_i - w_j| is {bound.closest:.4f} of its bound, not <= 1")
     lasso, net = record.closest, record.closest_net
     expect(net.relevant[0] > 0.9, f"the elastic net kept both of {net.relevant[0]:.0%} of true pairs, not > 90%")
