@@ -12,8 +12,8 @@ from shrinkage.claims import _choosing as claim  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def record():
-    return claim.measure(quick=True)
+def record(quick):
+    return quick(claim.CLAIM)
 
 
 def test_the_quick_measurement_shows_the_claim(record):

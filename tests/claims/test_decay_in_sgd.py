@@ -12,8 +12,8 @@ from shrinkage.claims._decay_in_sgd import CLAIM  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def broken(monkeypatch, name, replacement):

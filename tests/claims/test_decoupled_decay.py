@@ -11,8 +11,8 @@ from shrinkage.claims import _decoupled_decay as claim  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def record():
-    return claim.measure(quick=True)
+def record(quick):
+    return quick(claim.CLAIM)
 
 
 def test_the_quick_measurement_shows_the_claim(record):

@@ -13,8 +13,8 @@ from shrinkage.claims._small_nets import digits, standardized  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def record():
-    return claim.measure(quick=True)
+def record(quick):
+    return quick(claim.CLAIM)
 
 
 def with_decays(record, **changes):

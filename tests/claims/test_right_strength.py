@@ -11,8 +11,8 @@ from shrinkage.claims._right_strength import CLAIM
 
 
 @pytest.fixture(scope="module")
-def record():
-    return CLAIM.measure(True)
+def record(quick):
+    return quick(CLAIM)
 
 
 def broken(monkeypatch, name, replacement):

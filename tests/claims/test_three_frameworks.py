@@ -11,9 +11,9 @@ from shrinkage.penalties import L1L2
 
 
 @pytest.fixture(scope="module")
-def record():
+def record(quick):
     try:
-        return claim.measure(quick=True)
+        return quick(claim.CLAIM)
     except MissingExtraError as error:
         pytest.skip(str(error))
 

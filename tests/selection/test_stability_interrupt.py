@@ -60,9 +60,11 @@ def test_a_bound_that_too_few_finished_pairs_cannot_keep_is_said_not_to_be_kept(
 
 
 SCRIPT = """
+import signal
 import numpy as np
 from shrinkage.selection import _half_samples, stability_selection
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may be begun to ignore it
 walk, calls = _half_samples._walk, []
 
 def counted(*args):
