@@ -13,6 +13,7 @@ from shrinkage.problem import Problem
 from shrinkage.selection._degrees_of_freedom import degrees_of_freedom, fitted_path, linear_predictors, supports_of
 from shrinkage.selection._dispersion import Dispersion, dispersion_of
 from shrinkage.selection._ridge_spectrum import ridge_spectrum
+from shrinkage.selection._row_weights import SENTENCES, meaning_of
 
 Array = np.ndarray
 
@@ -76,8 +77,7 @@ class InformationCriteria:
             f"{self.dispersion.words[0].upper()}{self.dispersion.words[1:]}.",
         ]
         if self.weights is not None:
-            what = "numbers of rows" if self.weights == "counts" else "inverse noise variances up to a factor"
-            lines.append(f"Sample weights are taken for {what}.")
+            lines.append(SENTENCES[self.weights])
         return "\n".join([*lines, *(self.sentence(rule) for rule in CRITERIA)])
 
     def values(self, rule: str) -> Array:
@@ -221,8 +221,6 @@ def information_criteria(
     """
     path, problem = fitted_path(fitted, "information criteria")
     check_fraction("gamma", gamma)
-    if weights is not None:
-        check_choice("weights", weights, ("counts", "precisions"))
     n, counted = _rows(problem, weights)
     df, mean, left = _spent(path, n)
     noise = dispersion_of(problem, dispersion, n)
@@ -258,11 +256,10 @@ def information_criteria(
 def _rows(problem: Problem, weights: str | None) -> tuple[float, str | None]:
     """How many rows the likelihood counts, and what sample weights were taken for."""
     given = problem.sample_weight
+    meaning = meaning_of(given, weights)
     if given is None:
         return float(problem.design.shape[0]), None
-    if weights is None:
-        weights = "counts" if (given == np.round(given)).all() else "precisions"
-    return float(given.sum() if weights == "counts" else np.count_nonzero(given)), weights
+    return float(given.sum() if meaning == "counts" else np.count_nonzero(given)), meaning
 
 
 def _spent(path: Path, n: float) -> tuple[Array, Array, Array]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ from shrinkage.selection._noise import (
     scaled_lasso,
     without_offset,
 )
+from shrinkage.selection._row_weights import counted_rows, refuse_parts
 from shrinkage.solvers import column_scale
 
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 20, 10
@@ -42,6 +43,7 @@ def debiased_lasso(
     robust: bool = False,
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
+    weights: Literal["counts", "precisions"] | None = None,
     offset: ArrayLike | None = None,
     penalty: Any = None,
     cv: Any = 10,
@@ -84,8 +86,11 @@ def debiased_lasso(
     robust : bool
         Standard errors √(Σ s z²r²) / |Σ ω z x|, valid where the variance differs from row to row.
     sample_weight : array-like of shape (n_samples,), optional
-        sᵢ >= 0: the row counts sᵢ times, and Σ s is the number of rows. For rows known to have variance σ²/sᵢ scale
-        them to a mean of 1. With `robust`, and for the logistic loss, whole numbers only.
+        sᵢ >= 0. With `robust`, and for the logistic loss, whole numbers only.
+    weights : "counts", "precisions" or None
+        What `sample_weight` is: the row counts sᵢ times, and Σ s is the number of rows; or it is one row of variance
+        σ²/sᵢ, when the weights are scaled to sum to the number of rows with a positive one. None takes whole numbers as
+        counts, others as precisions.
     penalty : L1, optional
         Only the lasso has this theory; its alpha is not used. Others are refused.
     cv : int, splitter or iterable of pairs
@@ -137,7 +142,7 @@ def debiased_lasso(
     _check(loss, adjust, alpha, sigma, nodewise_alpha, widening, robust, penalty, tol)
     problem, _ = state(X, y, loss, 1.0, fit_intercept, True, sample_weight, offset, None, None)
     problem = without_offset(problem) if loss == "squared" else problem
-    n = _size(problem, robust)
+    n, problem, counted = _size(problem, robust, weights)
     columns = _columns(features, problem)
     alpha_used, coef, intercept, sigma_used, origin = _start(problem, n, alpha, sigma, cv, tol)
     ends(np.zeros(1), np.zeros(1), confidence)
@@ -170,6 +175,7 @@ def debiased_lasso(
         n_features=problem.design.shape[1],
         loss=loss,
         robust=robust,
+        weights=counted,
     )
 
 
@@ -272,17 +278,16 @@ def _columns(features: Any, problem: Problem) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _size(problem: Problem, robust: bool) -> float:
-    """Σ s, where it is enough."""
+def _size(problem: Problem, robust: bool, meaning: str | None) -> tuple[float, Problem, str | None]:
+    """Σ s, where it is enough, of weights that sum to a number of rows; the problem with these; what they are."""
     n_rows, p = problem.design.shape
-    weights = problem.sample_weight
     logistic = problem.loss.name == "logistic"
-    if weights is not None and (robust or logistic) and (weights != np.round(weights)).any():
-        why = "robust=True" if robust else "loss='logistic'"
-        raise ArgumentError(
-            f"sample_weight must hold whole numbers with {why}, how often each row was seen; position "
-            f"{int(np.argmax(weights != np.round(weights)))} is {weights[np.argmax(weights != np.round(weights))]}"
-        )
+    if robust or logistic:
+        refuse_parts(problem.sample_weight, "robust=True" if robust else "loss='logistic'")
+    problem, counted = counted_rows(problem, meaning)
+    if robust and counted == "precisions":
+        raise ArgumentError("robust=True lets the variance differ as it likes: weights must be 'counts' or None")
+    weights = problem.sample_weight
     n = float(n_rows) if weights is None else float(weights.sum())
     rows = n_rows if weights is None else int(np.count_nonzero(weights))
     least = max(FEWEST_ROWS, 2 * np.log(p))
@@ -296,7 +301,7 @@ def _size(problem: Problem, robust: bool) -> float:
         rarer = min(shares[problem.y == 1].sum(), shares[problem.y == 0].sum())
         if rarer < FEWEST_OF_A_CLASS:
             raise DataError(f"intervals need at least {FEWEST_OF_A_CLASS} rows of each class; the rarer has {rarer:g}")
-    return n
+    return n, problem, counted
 
 
 def _check(loss, adjust, alpha, sigma, nodewise_alpha, widening, robust, penalty, tol) -> None:

@@ -8,6 +8,7 @@ from scipy import stats
 
 from shrinkage._check import check_fraction
 from shrinkage._errors import ArgumentError, MissingExtraError
+from shrinkage.selection._row_weights import SENTENCES
 
 ADJUSTMENTS = ("holm", "bonferroni", "bh", "by")
 SHOWN = 10
@@ -52,10 +53,12 @@ class DebiasedLasso:
     n_selected : int
         Nonzero coefficients of the lasso.
     n_samples : float
-        Sum of the sample weights.
+        Sum of the sample weights; of precisions the number of rows with a positive one.
     n_features : int
     loss : str
     robust : bool
+    weights : "counts", "precisions" or None
+        What sample weights were taken for; None where there are none.
     """
 
     features: np.ndarray
@@ -80,6 +83,7 @@ class DebiasedLasso:
     n_features: int
     loss: str
     robust: bool
+    weights: str | None = None
 
     def __repr__(self) -> str:
         return (
@@ -146,6 +150,7 @@ class DebiasedLasso:
         one = "4. An interval holds for a feature named before seeing y. For the best of many read adjusted p-values"
         one += "." if self.adjust is None else f", here by {self.adjust} over {len(self.features)} features."
         return [
+            *([] if self.weights is None else [SENTENCES[self.weights]]),
             "What has to hold:",
             sparse,
             rows,

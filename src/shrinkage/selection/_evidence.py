@@ -18,6 +18,7 @@ from shrinkage.selection._evidence_groups import group_peak
 from shrinkage.selection._evidence_logistic import laplace_evidences, logistic_peak, ridge_top
 from shrinkage.selection._evidence_record import Evidence
 from shrinkage.selection._evidence_ridge import Peak, log_evidences, peak, reach
+from shrinkage.selection._row_weights import meaning_of, scaled_to_rows
 from shrinkage.solvers import Status, solve
 
 _SPAN = 1e3
@@ -212,16 +213,12 @@ def _own_factors(penalty_factor: Any, n_features: int) -> np.ndarray | None:
 
 def _as_rows(sample_weight: Any, weights: Any, n_samples: int) -> tuple[np.ndarray | None, float]:
     """Weights whose sum is a number of rows, and the log density that precisions add: ½ Σ log sᵢ."""
-    if weights is not None:
-        check_choice("weights", weights, ("counts", "precisions"))
-    if sample_weight is None:
-        return None, 0.0
-    given = weight_vector("sample_weight", sample_weight, n_samples)
-    if weights == "counts" or (weights is None and (given == np.round(given)).all()):
+    given = None if sample_weight is None else weight_vector("sample_weight", sample_weight, n_samples)
+    meaning = meaning_of(given, weights)
+    if given is None or meaning == "counts":
         return given, 0.0
-    used = given > 0
-    scaled = given * (np.count_nonzero(used) / given.sum())
-    return scaled, 0.5 * float(np.log(scaled[used]).sum())
+    scaled = scaled_to_rows(given)
+    return scaled, 0.5 * float(np.log(scaled[given > 0]).sum())
 
 
 def _reduced(problem: Any, power: int) -> Reduced:

@@ -9,10 +9,11 @@ _STEPS = 50
 _FAR = 30.0  # a linear predictor beyond this says that the classes are separated
 
 
-def t_test(X: np.ndarray, free: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def t_test(X: np.ndarray, free: np.ndarray, y: np.ndarray, weights: np.ndarray, n: float | None = None) -> np.ndarray:
     """Two-sided p-values (k,) of the columns of X in weighted least squares on X and `free`.
 
-    1 where a coefficient is not determined by the rows. A row of weight 2 counts as two rows.
+    1 where a coefficient is not determined by the rows. A row of weight 2 counts as two rows, unless the number of rows
+    `n` is said: then weights are inverse variances, and their size is nothing.
     """
     root = np.sqrt(weights)
     A, b = np.column_stack([X, free]) * root[:, None], y * root
@@ -21,7 +22,7 @@ def t_test(X: np.ndarray, free: np.ndarray, y: np.ndarray, weights: np.ndarray) 
     left, singular, right = np.linalg.svd(A / lengths, full_matrices=False)
     kept = singular > 1e-9 * singular.max(initial=0.0)
     left, singular, right = left[:, kept], singular[kept], right[kept]
-    freedom = weights.sum() - len(singular)
+    freedom = (weights.sum() if n is None else n) - len(singular)
     coef = right.T @ ((left.T @ b) / singular)
     rest = b - left @ (left.T @ b)
     variances = ((right.T / singular) ** 2).sum(1) * (rest @ rest) / freedom

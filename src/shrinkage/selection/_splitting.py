@@ -1,7 +1,7 @@
 """P-values after selection by splitting: one half of the rows chooses features, the other tests them, many times."""
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from shrinkage._path import alpha_grid, state
 from shrinkage.problem import Problem
 from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, generator, grid_to, walks
 from shrinkage.selection._refit import logistic_test, t_test
+from shrinkage.selection._row_weights import counted_rows
 from shrinkage.selection._splitting_record import SampleSplitting, aggregate
 from shrinkage.solvers import first_strengths
 
@@ -37,6 +38,7 @@ def sample_splitting(
     fit_intercept: bool = True,
     standardize: bool = False,
     sample_weight: ArrayLike | None = None,
+    weights: Literal["counts", "precisions"] | None = None,
     offset: ArrayLike | None = None,
     penalty_factor: ArrayLike | None = None,
     penalty: Any = None,
@@ -60,7 +62,10 @@ def sample_splitting(
     standardize : bool
         As `path`, redone on each half.
     sample_weight : array-like of shape (n_samples,), optional
-        2 means the row twice, for choosing and for testing: halves are of rows, whatever their weights.
+        Halves are of rows, whatever their weights; those of weight 0 are in none.
+    weights : "counts", "precisions" or None
+        What `sample_weight` is, for choosing and for testing: 2 means the row twice, or a row of half the noise
+        variance. None takes whole numbers for counts, others for precisions, which the logistic loss cannot have.
     q : int, optional
         Features that a half chooses: the first to enter its path. If neither `q` nor `alpha` is given, a sixth of the
         rows for the squared loss, as Meinshausen et al., but no more than the other half can test.
@@ -117,12 +122,13 @@ def sample_splitting(
     check_positive_int("n_alphas", n_alphas, 2)
     alpha_grid(1.0, n_alphas, alpha_min_ratio)
     problem, _ = state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty)
+    problem, counted = counted_rows(problem, weights)
     if problem.penalty.l1_ratio == 0:
         raise ArgumentError("l1_ratio must be above 0: ridge chooses every feature; got 0")
     able, free = candidates(problem)
     labels = check_groups(groups, len(problem.y))
     pairs = draw_pairs(problem, n_splits, generator(random_state), labels)
-    room = _room(problem, pairs, len(free))
+    room = _room(problem, pairs, len(free), counted)
     if q is None and alpha is None:
         q = max(1, min(room, len(problem.y) // 6, len(able)))
     if q is not None and q > room:
@@ -132,7 +138,9 @@ def sample_splitting(
     if not top > 0:
         raise DataError("y is explained without the penalized columns in every half: there is nothing to choose")
     alphas = alpha_grid(top, n_alphas, alpha_min_ratio) if alpha is None else grid_to(alpha, top, n_alphas)
-    p_values, sizes, choices, separated = _tested(problem, pairs, alphas, q, standardize, tol, test, room, free)
+    p_values, sizes, choices, separated = _tested(
+        problem, pairs, alphas, q, standardize, tol, test, room, free, counted
+    )
     if choices.missed:
         warnings.warn(
             f"{choices.missed} fits of half-samples ended with a relative duality gap above tol: "
@@ -147,7 +155,7 @@ def sample_splitting(
         split_p_values=p_values, sizes=sizes, gamma_min=float(gamma_min), n_splits=len(sizes), n_splits_asked=n_splits,
         n_separated=separated, q=q, alpha=alpha, test="t" if problem.loss.name == "squared" else test,
         candidates=able, free=free, loss=problem.loss.name, n_missed=choices.missed,
-        feature_names=problem.design.feature_names,
+        feature_names=problem.design.feature_names, weights=counted,
     )  # fmt: skip
 
 
@@ -167,7 +175,7 @@ def _check(q, alpha, n_splits, level, gamma_min, test, tol) -> None:
     check_positive("tol", tol)
 
 
-def _room(problem: Problem, pairs, n_free: int) -> int:
+def _room(problem: Problem, pairs, n_free: int, counted: str | None) -> int:
     """The most features that every testing half can test.
 
     Raises
@@ -176,7 +184,7 @@ def _room(problem: Problem, pairs, n_free: int) -> int:
         If that is none.
     """
     own = n_free + int(problem.fit_intercept)
-    weights = np.ones(len(problem.y)) if problem.sample_weight is None else problem.sample_weight
+    weights = np.ones(len(problem.y)) if problem.sample_weight is None or counted != "counts" else problem.sample_weight
     if problem.loss.name == "squared":
         room = int(min(min(len(rows), weights[rows].sum()) for _, rows in pairs)) - own - 2
     else:
@@ -197,7 +205,7 @@ def _why(problem: Problem) -> str:
     )
 
 
-def _tested(problem: Problem, pairs, alphas, q, standardize, tol, test, room, free):
+def _tested(problem: Problem, pairs, alphas, q, standardize, tol, test, room, free, counted):
     """(n_splits, n_features) adjusted p-values, numbers chosen, all choices, and how many splits were separated."""
     p, parts, rows_of = problem.design.shape[1], [], []
     sizes, separated = [], 0
@@ -212,7 +220,7 @@ def _tested(problem: Problem, pairs, alphas, q, standardize, tol, test, room, fr
                         f"split {split} chooses {len(features)} features, more than the {room} that its other half can "
                         f"test ({_why(problem)}): raise alpha, or give q"
                     )
-                found.append((features, _split_p(problem, pairs[split][1], features, free, test)))
+                found.append((features, _split_p(problem, pairs[split][1], features, free, test, counted)))
             parts.append(part)
             rows_of += found
     except KeyboardInterrupt:
@@ -227,7 +235,7 @@ def _tested(problem: Problem, pairs, alphas, q, standardize, tol, test, room, fr
     return adjusted, np.array(sizes), Choices.joined(parts), separated
 
 
-def _split_p(problem: Problem, rows: np.ndarray, features: np.ndarray, free: np.ndarray, test: str):
+def _split_p(problem: Problem, rows: np.ndarray, features: np.ndarray, free: np.ndarray, test: str, counted):
     """P-values of features on some rows; None where these separate the classes."""
     if not len(features):
         return np.zeros(0)
@@ -239,7 +247,8 @@ def _split_p(problem: Problem, rows: np.ndarray, features: np.ndarray, free: np.
     weights = np.ones(len(rows)) if problem.sample_weight is None else problem.sample_weight[rows]
     offset = np.zeros(len(rows)) if problem.offset is None else problem.offset[rows]
     if problem.loss.name == "squared":
-        return t_test(columns, rest, problem.y[rows] - offset, weights)
+        n = len(rows) if counted == "precisions" else None
+        return t_test(columns, rest, problem.y[rows] - offset, weights, n)
     try:
         return logistic_test(columns, rest, problem.y[rows], weights, offset, test)
     except DataError:

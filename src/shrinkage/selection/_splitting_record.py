@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shrinkage.selection._row_weights import SENTENCES
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SampleSplitting:
@@ -35,6 +37,8 @@ class SampleSplitting:
     n_missed : int
         Fits whose relative duality gap is above tol.
     feature_names : tuple of str or None
+    weights : "counts", "precisions" or None
+        What sample weights were taken for; None where there are none.
     """
 
     p_values: np.ndarray
@@ -54,6 +58,7 @@ class SampleSplitting:
     loss: str
     n_missed: int
     feature_names: tuple[str, ...] | None = None
+    weights: str | None = None
 
     def __repr__(self) -> str:
         return (
@@ -94,7 +99,7 @@ class SampleSplitting:
         ]
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = [] if self.weights is None else [SENTENCES[self.weights]]
         if self.n_splits < self.n_splits_asked:
             notes.append(f"Interrupted: {self.n_splits} of {self.n_splits_asked} splits were finished and count.")
         if self.n_separated:
