@@ -113,3 +113,60 @@ def test_held_out_rows_that_were_trained_on_show_no_overfitting(record):
 
     with pytest.raises(ClaimBroken, match="expected one inside"):
         CLAIM.check(dataclasses.replace(record, curves={k: cheated(v) for k, v in record.curves.items()}))
+
+
+def with_curve(record, **change):
+    """The record with its first curve changed; each change is a function of the curve."""
+    name, curve = next(iter(record.curves.items()))
+    fields = {field: make(curve) for field, make in change.items()}
+    return dataclasses.replace(record, curves={**record.curves, name: dataclasses.replace(curve, **fields)})
+
+
+def scaled(values, place, factor):
+    """The column of one strength multiplied."""
+    changed = values.copy()
+    changed[:, place] *= factor
+    return changed
+
+
+def test_a_certificate_that_leaves_room_breaks_the_claim(record):
+    with pytest.raises(ClaimBroken, match="the certificate leaves"):
+        CLAIM.check(dataclasses.replace(record, certified=1e-3))
+
+
+@pytest.mark.parametrize(("place", "said"), [(0, "the largest strength is"), (-1, "the smallest strength is")])
+def test_an_end_of_the_grid_that_is_no_worse_than_the_best_breaks_the_claim(record, place, said):
+    def as_good(curve):
+        # A little worse in the mean, and far better in some splits: not clear.
+        held, best = curve.held.copy(), curve.held[:, curve.best]
+        held[:, place] = best + 1e-3 * best.mean() * (1 + 20 * (-1.0) ** np.arange(len(held)))
+        return held
+
+    with pytest.raises(ClaimBroken, match=f"{said} .* standard errors worse; expected > 2"):
+        CLAIM.check(with_curve(record, held=as_good))
+
+
+def test_a_strong_penalty_that_fits_the_training_rows_as_well_does_not_underfit(record):
+    def flat(curve):
+        return np.minimum(curve.train, curve.train[:, [curve.best]])
+
+    with pytest.raises(ClaimBroken, match="no underfitting"):
+        CLAIM.check(with_curve(record, train=flat))
+
+
+def test_a_weak_penalty_that_fits_the_training_rows_no_better_does_not_overfit(record):
+    def flat(curve):
+        return np.maximum(curve.train, curve.train[:, [curve.best]])
+
+    def high(curve):
+        return scaled(curve.held, -1, 10.0)
+
+    with pytest.raises(ClaimBroken, match="no overfitting"):
+        CLAIM.check(with_curve(record, train=flat, held=high))
+
+
+def test_held_out_losses_that_are_not_where_the_text_says_break_the_claim(record):
+    with pytest.raises(ClaimBroken, match=r"of train; not > 1\.5"):
+        CLAIM.check(with_curve(record, held=lambda curve: 0.5 * curve.held))
+    with pytest.raises(ClaimBroken, match="of train; expected about 1"):
+        CLAIM.check(with_curve(record, held=lambda curve: scaled(curve.held, 0, 2.0)))

@@ -1,12 +1,12 @@
 """With plain SGD, L2 in the loss and shrinking every weight by a factor are the same; which factor, and when not."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from shrinkage.claims._claim import Claim, expect
+from shrinkage.claims._decay_in_sgd_record import DECAY_OF_ADAMW, RATE_OF_ADAMW, RIDGE_STEPS, TERM, DecayInSGD, Run
 from shrinkage.claims._drawing import COLORS, key, plain_frame
 from shrinkage.datasets import load_diabetes, load_digits
 from shrinkage.estimators import Ridge
@@ -14,120 +14,8 @@ from shrinkage.penalties import L2
 from shrinkage.units import convert
 
 RATE, STRENGTH, MOMENTUM = 0.1, 0.01, 0.9
-DECAY_OF_ADAMW, RATE_OF_ADAMW, TERM = 0.01, 1e-3, 0.01
-"""The common snippet: AdamW(lr=1e-3, weight_decay=0.01) and 0.01 times the sum of squares in the loss."""
 ROUNDING = 1e-10
 """Two runs whose weights are this close, relative to their norm, differ by rounding that training has amplified."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Two trainings from one start on the same batches, compared after every step.
-
-    Attributes
-    ----------
-    name : str
-    distances : ndarray of shape (n_seeds, n_steps)
-        ‖w - w'‖ / ‖w'‖ over the penalized weights; w' is the run with λ Σw² in its loss.
-    blind : float
-        What the last step of the first seed left of the weights of pixels without ink, as a factor per step.
-    """
-
-    name: str
-    distances: np.ndarray
-    blind: float
-
-    @property
-    def distance(self) -> float:
-        """The largest relative distance over seeds and steps."""
-        return float(self.distances.max())
-
-
-@dataclass(frozen=True)
-class DecayInSGD:
-    """What was measured.
-
-    Attributes
-    ----------
-    rate, strength, momentum : float
-    n_seeds, n_steps, n_weights : int
-    plain, heavy : mapping of str to Run
-        Without momentum, and with it.
-    converted : float
-        The `weight_decay` of torch's SGD that `units` gives for λ Σw².
-    ridge : mapping of str to (float, float)
-        Distance of the weights of "loss" and of "shrink" under momentum from `Ridge` at their 2λ, and at 2λ(1-μ).
-    norms : mapping of str to float
-        Norm of the network's weights after AdamW: "neither", "decay", "term", "both".
-    alarms : mapping of str to int
-        How many parameters `decay_report` finds decayed twice, in the same four trainings.
-    n_decayed : int
-        Parameters of the network that AdamW decays.
-    warning : str
-        The first of those alarms.
-    """
-
-    rate: float
-    strength: float
-    momentum: float
-    n_seeds: int
-    n_steps: int
-    n_weights: int
-    plain: Mapping[str, Run]
-    heavy: Mapping[str, Run]
-    converted: float
-    ridge: Mapping[str, tuple[float, float]]
-    norms: Mapping[str, float]
-    alarms: Mapping[str, int]
-    n_decayed: int
-    warning: str
-
-    @property
-    def factor(self) -> float:
-        """1 - 2·lr·λ, the factor of λ Σw²."""
-        return 1 - 2 * self.rate * self.strength
-
-    @property
-    def half_factor(self) -> float:
-        """1 - lr·λ, the factor of (λ/2) Σw²."""
-        return 1 - self.rate * self.strength
-
-    @property
-    def prox_factor(self) -> float:
-        """1 / (1 + 2·lr·λ), the factor of the proximal step of L2(2λ)."""
-        return 1 / (1 + 2 * self.rate * self.strength)
-
-    @property
-    def last_seed(self) -> int:
-        """Seeds go from 0 to this one."""
-        return self.n_seeds - 1
-
-    def table(self) -> str:
-        """The runs without momentum, as Markdown."""
-        rows = [
-            f"| {run.name} | {run.distance:.1e} | {run.blind:.9f} |"
-            for name, run in self.plain.items()
-            if name != "loss"
-        ]
-        head = ["| run | largest distance from `loss + λ * Σw²` | factor per step |", "|---|--:|--:|"]
-        own = f"| `loss + λ * Σw²`, plain SGD | | {self.plain['loss'].blind:.9f} |"
-        return "\n".join([*head, own, *rows])
-
-    def momentum_table(self) -> str:
-        """The runs with momentum, as Markdown."""
-        rows = [f"| {run.name} | {run.distance:.1e} |" for name, run in self.heavy.items() if name != "loss"]
-        return "\n".join(["| run, momentum 0.9 | largest distance from `loss + λ * Σw²` |", "|---|--:|", *rows])
-
-    def snippet_table(self) -> str:
-        """AdamW and the term in the loss, as Markdown."""
-        said = {
-            "neither": "neither",
-            "decay": "`AdamW(weight_decay=0.01)`",
-            "term": "`loss + 0.01 * Σw²`",
-            "both": "both, as in the snippet",
-        }
-        rows = [f"| {words} | {self.norms[name]:.4f} | {self.alarms[name]} |" for name, words in said.items()]
-        return "\n".join(["| decayed by | norm of all weights | alarms of double decay |", "|---|--:|--:|", *rows])
 
 
 WAYS = {
@@ -147,10 +35,6 @@ def measure(quick: bool) -> DecayInSGD:
     converted = float(convert("keras.L2", "torch.SGD", l2=STRENGTH).arguments["weight_decay"])
     plain = _side_by_side(tuple(WAYS), 0.0, converted, seeds, steps)
     heavy = _side_by_side(("loss", "shrink", "decay", "value"), MOMENTUM, converted, seeds, steps)
-    norms, alarms, warning, n_decayed = {}, {}, "", 0
-    for name, decay, term in (("neither", 0.0, 0.0), ("decay", 1, 0), ("term", 0, 1), ("both", 1, 1)):
-        norms[name], said, n_decayed = _snippet(decay * DECAY_OF_ADAMW, term * TERM, steps)
-        alarms[name], warning = len(said), said[0] if said else warning
     return DecayInSGD(
         rate=RATE,
         strength=STRENGTH,
@@ -162,10 +46,8 @@ def measure(quick: bool) -> DecayInSGD:
         heavy=heavy,
         converted=converted,
         ridge=_against_ridge(),
-        norms=norms,
-        alarms=alarms,
-        n_decayed=n_decayed,
-        warning=warning,
+        n_images=len(load_digits().y),
+        **_snippets(steps),
     )
 
 
@@ -261,7 +143,7 @@ def _against_ridge() -> dict[str, tuple[float, float]]:
     for way in ("loss", "shrink"):
         w = torch.nn.Parameter(torch.zeros(10, dtype=torch.float64))
         optimizer = torch.optim.SGD([w], lr=RATE, momentum=MOMENTUM)
-        for _ in range(2400):
+        for _ in range(RIDGE_STEPS):
             w.grad = covariance @ w.detach() - moment
             if way == "loss":
                 w.grad += 2 * STRENGTH * w.detach()
@@ -272,6 +154,15 @@ def _against_ridge() -> dict[str, tuple[float, float]]:
             float(np.linalg.norm(w.detach().numpy() - ridge.coef_) / np.linalg.norm(ridge.coef_)) for ridge in ridges
         ]
         found[way] = (near[0], near[1])
+    return found
+
+
+def _snippets(steps: int) -> dict[str, Any]:
+    """The common training loop without decay, with each of its two decays and with both."""
+    found: dict[str, Any] = {"norms": {}, "alarms": {}, "warning": ""}
+    for name, decay, term in (("neither", 0.0, 0.0), ("decay", 1, 0), ("term", 0, 1), ("both", 1, 1)):
+        found["norms"][name], said, found["n_decayed"] = _snippet(decay * DECAY_OF_ADAMW, term * TERM, steps)
+        found["alarms"][name], found["warning"] = len(said), said[0] if said else found["warning"]
     return found
 
 
@@ -333,6 +224,9 @@ def _check_doubled(record: DecayInSGD) -> None:
     norms = record.norms
     single = min(norms["decay"], norms["term"])
     expect(norms["both"] < single, f"both decays left a norm of {norms['both']:.4f}; expected less than {single:.4f}")
+    most = record.second_alone
+    share = f"the second decay took {record.second:.2e} of the norm; expected about the {most:.2e} that it takes alone"
+    expect(0.1 * most < record.second < 3 * most, share)
     for name, count in record.alarms.items():
         due = record.n_decayed if name == "both" else 0
         expect(count == due, f"decay_report found {count} parameters decayed twice with {name}; expected {due}")

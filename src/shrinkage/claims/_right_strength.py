@@ -59,6 +59,16 @@ class Curve:
         return np.divide(above.mean(0), error, out=np.zeros(len(error)), where=error > 0)
 
     @property
+    def overfits(self) -> float:
+        """Mean held-out loss over training loss at the smallest strength."""
+        return float(self.held[:, -1].mean() / self.train[:, -1].mean())
+
+    @property
+    def underfits(self) -> float:
+        """The same at the largest."""
+        return float(self.held[:, 0].mean() / self.train[:, 0].mean())
+
+    @property
     def right(self) -> tuple[int, int]:
         """Places of the largest and the smallest strength around the best whose held-out loss is within 5 % of its."""
         held = self.held.mean(0)
@@ -92,6 +102,22 @@ class RightStrength:
     by_hand: float
     ours: float
     certified: float
+
+    @property
+    def near(self) -> float:
+        """How far above the lowest held-out loss still counts as generalizing, as a share."""
+        return NEAR - 1
+
+    @property
+    def overfits(self) -> tuple[float, float]:
+        """The smallest and the largest of the curves' held-out over training losses at the weakest penalty."""
+        ratios = [curve.overfits for curve in self.curves.values()]
+        return min(ratios), max(ratios)
+
+    @property
+    def underfits(self) -> float:
+        """The ratio furthest from 1 at the strongest penalty, as a distance from 1."""
+        return max(abs(curve.underfits - 1) for curve in self.curves.values())
 
     def table(self) -> str:
         """Losses at the weakest, the best and the strongest penalty, as Markdown."""
@@ -222,6 +248,11 @@ def _check_curve(name: str, curve: Curve) -> None:
     ratio = train[0] / train[best]
     expect(ratio > 1.1, f"{name}: training loss at the largest strength is {ratio:.2f} of the best's; no underfitting")
     expect(excess[-1] > CLEAR, f"{name}: the smallest strength is {excess[-1]:.1f} standard errors worse; expected > 2")
+    expect(
+        curve.overfits > 1.5, f"{name}: at the smallest strength held out is {curve.overfits:.2f} of train; not > 1.5"
+    )
+    apart = abs(curve.underfits - 1)
+    expect(apart < 0.1, f"{name}: at the largest strength held out is {curve.underfits:.2f} of train; expected about 1")
     ratio = train[-1] / train[best]
     expect(ratio < 0.95, f"{name}: training loss at the smallest strength is {ratio:.2f} of the best's; no overfitting")
 
