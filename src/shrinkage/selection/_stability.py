@@ -97,6 +97,10 @@ def stability_selection(
     Ctrl-C ends the search with the pairs that are finished, and the record says so; before the first it goes through.
     Of two equal columns the engine gives all the weight to one, so each is chosen less often than one alone would be.
 
+    Where noise features are exchangeable, `python tests/stability_simulation.py` of the repository finds, in three
+    problems of 200 data sets with four strong features each, for bounds from 0.5 to 2 and every assumption: 0.005 to
+    0.345 noise features on average, which is at most 27 % of the bound asked for, and 94 % or more of the strong ones.
+
     References
     ----------
     Meinshausen & Bühlmann (2010), Stability selection, J. R. Stat. Soc. B 72(4), 417-473,
