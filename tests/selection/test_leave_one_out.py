@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from leave_one_out_simulation import PROBLEMS, known
 from scipy import sparse
 from sklearn.linear_model import RidgeCV as SklearnRidgeCV
 
@@ -215,3 +216,17 @@ def test_it_says_what_it_is():
     assert "by the refits; the mean's own standard error is" in said
     assert "Leave-one-out by 24 refits." in str(leave_one_out(path(X, y), refits=24))
     assert repr(leave_one_out(path(X, y), refits=10)).startswith("<LeaveOneOut: 24 rows, 100 strengths, approximate")
+
+
+def test_on_a_few_sets_the_error_is_known_as_well_as_it_is_said_to_be():
+    got = known(range(3), p=15)
+    assert got.within_two >= 0.8
+    assert np.quantile(got.off, 0.95) <= 0.5  # what a record calls reliable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_over_25_sets_too(name):
+    got = known(range(25), **PROBLEMS[name])
+    assert got.within_two >= 0.85
+    assert np.quantile(got.off, 0.95) <= 0.5

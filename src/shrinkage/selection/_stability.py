@@ -99,7 +99,7 @@ def stability_selection(
 
     Where noise features are exchangeable, `python tests/stability_simulation.py` of the repository finds, in three
     problems of 200 data sets with four strong features each, for bounds from 0.5 to 2 and every assumption: 0.005 to
-    0.345 noise features on average, which is at most 27 % of the bound asked for, and 94 % or more of the strong ones.
+    0.345 noise features on average, which is at most 27 % of the bound asked for, and 93 % or more of the strong ones.
 
     References
     ----------
