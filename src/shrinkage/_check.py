@@ -57,6 +57,20 @@ def check_boolean(name: str, value: Any) -> None:
         raise ArgumentError(f"{name} must be True or False; got {value!r}")
 
 
+def random_generator(random_state: Any) -> np.random.Generator:
+    """What draws, for every `random_state`: a generator is taken as it is and goes on from where it is.
+
+    None draws otherwise every time, a whole number >= 0 the same every time.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    number = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if random_state is not None and not (number and int(random_state) >= 0):
+        what = "None, a whole number >= 0 or a numpy.random.Generator"
+        raise ArgumentError(f"random_state must be {what}; got {random_state!r}")
+    return np.random.default_rng(None if random_state is None else int(random_state))
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Refuse a word that is not one of `choices`."""
     if not isinstance(value, str) or value not in choices:

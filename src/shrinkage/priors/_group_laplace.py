@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from shrinkage._check import finite_vector
+from shrinkage._check import check_positive_int, finite_vector, random_generator
 from shrinkage._errors import ArgumentError
 
 
@@ -47,7 +47,7 @@ class GroupLaplace:
     """
 
     def __init__(self, groups: Sequence[Any], rates: Any, scale: Any = None) -> None:
-        self.groups = tuple(np.asarray(group, dtype=np.int64).reshape(-1) for group in groups)
+        self.groups = _positions(groups)
         joined = np.concatenate(self.groups) if self.groups else np.zeros(0, dtype=np.int64)
         self.n_features = len(joined)
         if not self.n_features or not np.array_equal(np.sort(joined), np.arange(self.n_features)):
@@ -78,8 +78,10 @@ class GroupLaplace:
 
     def rvs(self, size: int | tuple[int, ...] = (), random_state: Any = None) -> np.ndarray:
         """Samples of shape (*size, n_features): a uniform direction and a Gamma length for every group."""
-        random = np.random.default_rng(random_state)
+        random = random_generator(random_state)
         size = size if isinstance(size, tuple) else (size,)
+        for length in size:
+            check_positive_int("size", length, 0)
         drawn = random.standard_normal((*size, self.n_features))
         for group, rate in zip(self.groups, self.rates, strict=True):
             length = random.standard_gamma(group.size, (*size, 1)) / rate
@@ -104,6 +106,18 @@ class GroupLaplace:
         """Differential entropy, Σ_g d + log Z_g."""
         found = sum(g.size + _log_normalizer(g.size, c) for g, c in zip(self.groups, self.rates, strict=True))
         return float(found - (0.0 if self.scale is None else np.log(self.scale).sum()))
+
+
+def _positions(groups: Any) -> tuple[np.ndarray, ...]:
+    """Every group as a vector of whole numbers."""
+    try:
+        parts = [np.asarray(group) for group in groups]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"groups must be a sequence of lists of positions; got {groups!r}") from None
+    for g, part in enumerate(parts):
+        if part.dtype.kind not in "iu" or not part.size:
+            raise ArgumentError(f"groups must hold whole numbers, none empty; group {g} is {part.tolist()}")
+    return tuple(part.astype(np.int64).reshape(-1) for part in parts)
 
 
 def _log_normalizer(size: int, rate: float) -> float:

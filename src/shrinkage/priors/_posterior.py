@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from shrinkage._check import finite_vector
+from shrinkage._check import check_positive_int, finite_vector, random_generator
 from shrinkage._errors import ArgumentError
 from shrinkage.penalties import SparseGroup
 from shrinkage.priors._group_laplace import GroupLaplace
@@ -54,6 +54,8 @@ def same_prior(penalty: Any, n_samples: float, other: float) -> Any:
     >>> same_prior(L1(0.3), n_samples=100, other=400)
     L1(alpha=0.075, factors=None)
     """
+    if not callable(getattr(penalty, "prox", None)):
+        raise ArgumentError(f"penalty must be a penalty; got {type(penalty).__name__}")
     ratio = check_rows(n_samples) / check_rows(other)
     if isinstance(penalty, SparseGroup):
         return replace(penalty, elementwise=ratio * penalty.elementwise, group=ratio * penalty.group)
@@ -71,7 +73,7 @@ def sample(
         As `to_distribution`.
     size : int or tuple of int
         Shape of the result; its last axis is that of the coefficients.
-    random_state : int or numpy.random.Generator, optional
+    random_state : None, int or numpy.random.Generator
 
     Returns
     -------
@@ -83,11 +85,16 @@ def sample(
     >>> sample(L1(0.1), (1000, 3), n_samples=50, random_state=0).shape
     (1000, 3)
     """
-    random = np.random.default_rng(random_state)
+    random = random_generator(random_state)
     size = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    for length in size or (None,):
+        check_positive_int("size", length, 0)
     prior = to_distribution(penalty, n_samples, dispersion, size[-1], scale)
     if isinstance(prior, GroupLaplace):
         return prior.rvs(size[:-1], random)
+    own = np.shape(prior.std())
+    if own and own != size[-len(own) :]:
+        raise ArgumentError(f"size must end with the shape {own} of the coefficients; got {size}")
     return np.asarray(prior.rvs(size=size, random_state=random))
 
 

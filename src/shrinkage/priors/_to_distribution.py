@@ -87,7 +87,7 @@ def to_distribution(
     if getattr(penalty, "kernel", None) != "l1l2":
         raise ArgumentError(f"penalty must be an L1, L2, L1L2 or GroupL2; got {type(penalty).__name__}")
     strength = _strengths(penalty) * weight
-    unit = 1.0 if scale is None else _positive(scale, np.shape(scale))
+    unit = 1.0 if scale is None else _positive(scale, strength.shape)
     ratio = float(penalty.l1_ratio)
     if ratio == 1.0:
         return laplace(scale=_plain(1.0 / strength / unit))
@@ -169,9 +169,15 @@ def group_positions(penalty: Any, shape: Any) -> list[np.ndarray]:
 
 
 def _positive(scale: Any, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.asarray(scale, dtype=np.float64)
+    """`scale` as numbers > 0, one for each coefficient of a penalty whose own strengths have this shape."""
+    try:
+        values = np.asarray(scale, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"scale must hold real numbers; got {scale!r}") from None
     if not (np.isfinite(values) & (values > 0)).all():
-        raise ArgumentError(f"scale must hold finite numbers > 0; got {values.min()} among shape {shape}")
+        raise ArgumentError(f"scale must hold finite numbers > 0; got {values.min()} among shape {values.shape}")
+    if shape and values.shape not in ((), shape):
+        raise ArgumentError(f"scale must have the shape {shape} of the penalty's coefficients; got {values.shape}")
     return values
 
 

@@ -31,6 +31,7 @@ class MonteCarlo:
     trace : ndarray of shape (rounds,)
         The strength after each round.
     seed : int or None
+        None where no number was given.
     stopped : str
         Why the sampler ended: "" where it ended by itself, else a sentence.
     """
@@ -144,7 +145,7 @@ class LassoPeak:
     stopped: str
 
 
-def lasso_peak(data: Reduced, start: tuple[float, float, np.ndarray], limit: float, n_draws: int, seed) -> LassoPeak:
+def lasso_peak(data: Reduced, start: tuple[float, float, np.ndarray], limit: float, n_draws: int, rng) -> LassoPeak:
     """Climb the evidence in log λ; on Ctrl-C what the draws so far say, and that they were stopped.
 
     With s = Σ|β|/σ and p coefficients, d log evidence / d log λ = p - λ E s, and minus its second derivative
@@ -160,7 +161,7 @@ def lasso_peak(data: Reduced, start: tuple[float, float, np.ndarray], limit: flo
         The largest rate: beyond, the evidence is taken to grow forever.
     n_draws : int
         Length of the last chain; the rounds before take about as many.
-    seed : int or None
+    rng : numpy.random.Generator
 
     References
     ----------
@@ -169,7 +170,7 @@ def lasso_peak(data: Reduced, start: tuple[float, float, np.ndarray], limit: flo
     Bhattacharya, Chakraborty & Mallick (2016), Biometrika 103(4), algorithm 1, https://doi.org/10.1093/biomet/asw042
     """
     rate, sigma2, beta = start
-    chain = Chain(data, np.random.default_rng(seed), beta.copy(), sigma2)
+    chain = Chain(data, rng, beta.copy(), sigma2)
     trace, best, stopped = [rate], None, ""
     try:
         for length in _lengths(n_draws):

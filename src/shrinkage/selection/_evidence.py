@@ -7,7 +7,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shrinkage._check import check_choice, check_positive, check_positive_int, finite_vector, weight_vector
+from shrinkage._check import (
+    check_choice,
+    check_positive,
+    check_positive_int,
+    finite_vector,
+    random_generator,
+    weight_vector,
+)
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import state
 from shrinkage.design import as_design, check_finite
@@ -43,7 +50,7 @@ def evidence(
     dispersion: float | None = None,
     weights: Literal["counts", "precisions"] | None = None,
     n_draws: int = 5000,
-    random_state: int | None = 0,
+    random_state: Any = 0,
     tol: float = 1e-6,
 ) -> Evidence:
     """Choose the strength that makes the data most probable, weights integrated out (empirical Bayes).
@@ -78,8 +85,8 @@ def evidence(
         precisions.
     n_draws : int >= 250
         Draws of the sampler's last chain, of a Laplace prior.
-    random_state : int or None
-        Seed of the sampler. The same seed gives the same answer to the bit.
+    random_state : None, int or numpy.random.Generator
+        Of the sampler. The same number gives the same answer to the bit.
 
     Returns
     -------
@@ -121,6 +128,7 @@ def evidence(
     check_positive("tol", tol)
     check_positive_int("n_alphas", n_alphas)
     check_positive_int("n_draws", n_draws, _FEWEST_DRAWS)
+    rng = random_generator(random_state)
     _refuse(prior, loss, groups, alphas, dispersion)
     design = as_design(X)
     sample_weight, constant = _as_rows(sample_weight, weights, design.shape[0])
@@ -138,7 +146,7 @@ def evidence(
     if loss == "logistic":
         return _logistic(problem, grid, n_alphas, tol)
     if prior == "laplace":
-        return _laplace(problem, n_draws, random_state, tol)
+        return _laplace(problem, n_draws, rng, None if random_state is rng else random_state, tol)
     data = _reduced(problem, 2)
     data = replace(data, log_free=data.log_free - constant)
     if owner is not None:
@@ -174,9 +182,13 @@ def _refuse(prior: str, loss: str, groups: Any, alphas: Any, dispersion: float |
 def _grid(alphas: Any) -> np.ndarray | None:
     if alphas is None:
         return None
-    if np.ndim(alphas) != 1 or not np.size(alphas):
-        raise ArgumentError(f"alphas must be a non-empty vector of strengths; got shape {np.shape(alphas)}")
-    values = finite_vector("alphas", alphas, np.size(alphas))
+    try:
+        shape = np.shape(alphas)
+    except ValueError:
+        shape = None
+    if shape is None or len(shape) != 1 or not shape[0]:
+        raise ArgumentError(f"alphas must be a non-empty vector of strengths; got {alphas!r}")
+    values = finite_vector("alphas", alphas, shape[0])
     if not values.min() > 0:
         raise ArgumentError(f"alphas must be > 0; position {int(values.argmin())} is {values.min()}")
     return np.sort(values)[::-1].copy()
@@ -189,8 +201,11 @@ def _ownership(groups: Any, penalty_factor: Any, n_features: int) -> tuple[np.nd
     factors = _own_factors(penalty_factor, n_features)
     factors = np.ones(n_features) if factors is None else factors.copy()
     owner = np.full(n_features, -1)
-    for g, group in enumerate(groups):
-        members = np.asarray(group)
+    try:
+        parts = [(group, np.asarray(group)) for group in groups]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"groups must be a sequence of lists of column numbers; got {groups!r}") from None
+    for g, (group, members) in enumerate(parts):
         if members.ndim != 1 or not members.size or members.dtype.kind not in "iu":
             raise ArgumentError(f"groups must hold lists of column numbers, none empty; group {g} is {group!r}")
         if members.min() < 0 or members.max() >= n_features:
@@ -279,7 +294,7 @@ def _logistic(problem: Any, alphas: np.ndarray | None, n_alphas: int, tol: float
     )  # fmt: skip
 
 
-def _laplace(problem: Any, n_draws: int, seed: int | None, tol: float) -> Evidence:
+def _laplace(problem: Any, n_draws: int, rng: np.random.Generator, seed: Any, tol: float) -> Evidence:
     data = _reduced(problem, 1)
     lasso = replace(problem, penalty=L1(1.0, problem.penalty.factors))
     ridge = peak(data, None)
@@ -289,7 +304,7 @@ def _laplace(problem: Any, n_draws: int, seed: int | None, tol: float) -> Eviden
     # The Laplace scale of the ridge's variance φ / (S α), or a strength at which the lasso keeps next to nothing.
     rate = np.sqrt(2.0 * data.total * alpha) if 0 < alpha < np.inf else data.total * top / sigma
     limit = _LASSO_LIMIT * data.total * top / sigma
-    found = lasso_peak(data, (min(rate, 0.5 * limit), ridge.dispersion, ridge.v), limit, n_draws, seed)
+    found = lasso_peak(data, (min(rate, 0.5 * limit), ridge.dispersion, ridge.v), limit, n_draws, rng)
     sigma = float(np.sqrt(found.dispersion))
     over = found.rate >= limit
     alpha = np.inf if over else found.rate * sigma / data.total

@@ -183,10 +183,11 @@ class Evidence:
 
     @staticmethod
     def _sampled(sampled: MonteCarlo) -> str:
+        source = "a generator that was given" if sampled.seed is None else f"seed {sampled.seed}"
         ended = f" The sampler did not end by itself: {sampled.stopped}." if sampled.stopped else ""
         return (
             f"Found by Monte Carlo EM in {len(sampled.trace) - 1} rounds, the last of {sampled.draws:,} draws, with "
-            f"seed {sampled.seed}: log(alpha) has a Monte Carlo error of {sampled.error:.2g}.{ended}"
+            f"{source}: log(alpha) has a Monte Carlo error of {sampled.error:.2g}.{ended}"
         )
 
 

@@ -4,11 +4,11 @@ import copy
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from numbers import Integral
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from shrinkage._check import check_positive_int
+from shrinkage._check import check_positive_int, random_generator
 from shrinkage._errors import ArgumentError
 from shrinkage._path import fold_rows
 
@@ -26,14 +26,36 @@ def fold_sets(cv: Any, y: np.ndarray, stratify: bool, groups: Any, seeds: list[i
     Raises
     ------
     ArgumentError
-        If all repeats would be the same, or cv is something else.
+        If all repeats would be the same, cv does not read the groups that were given, or cv is something else.
     """
     given = _given_sets(cv, len(seeds))
+    if groups is not None and (given is not None or in_time(cv)):
+        told = repr(cv) if given is None else "(train, test) pairs"
+        raise ArgumentError(
+            "groups must come with a number of folds or a splitter that keeps them together, such as GroupKFold; got "
+            f"{told}"
+        )
     if given is not None:
         return iter([fold_rows(pairs, y, stratify) for pairs in given])
-    if type(cv).__name__ == "TimeSeriesSplit":
+    if in_time(cv):
         return _in_time(cv, y, seeds)
     return _dealt(cv, y, stratify, groups, seeds)
+
+
+def in_time(cv: Any) -> bool:
+    """Whether folds train on what comes before the rows they hold out."""
+    return type(cv).__name__ == "TimeSeriesSplit"
+
+
+def within(cv: Any, inner_cv: Any) -> Any:
+    """What deals the rows that `cv` trains on: a number of folds is in time where `cv` is, with its gap."""
+    count = 10 if inner_cv is None else inner_cv
+    if not in_time(cv) or isinstance(count, bool) or not isinstance(count, Integral):
+        return inner_cv
+    from sklearn.model_selection import TimeSeriesSplit
+
+    check_positive_int("inner_cv", count, 2)
+    return TimeSeriesSplit(int(count), gap=cv.gap)
 
 
 def _dealt(cv: Any, y: np.ndarray, stratify: bool, groups: Any, seeds: list[int]) -> Iterator[Folds]:
@@ -52,13 +74,7 @@ def _dealt(cv: Any, y: np.ndarray, stratify: bool, groups: Any, seeds: list[int]
 def seeds_of(random_state: Any, count: int) -> list[int]:
     """Numbers that random_state (None, a number, or a numpy Generator) stands for."""
     check_positive_int("repeats", count)
-    if isinstance(random_state, bool) or not (
-        random_state is None or isinstance(random_state, (Integral, np.random.Generator))
-    ):
-        raise ArgumentError(f"random_state must be None, a whole number or a numpy Generator; got {random_state!r}")
-    if isinstance(random_state, Integral) and random_state < 0:
-        raise ArgumentError(f"random_state must be >= 0; got {random_state}")
-    return np.random.default_rng(cast(Any, random_state)).integers(2**31 - 1, size=count).tolist()
+    return random_generator(random_state).integers(2**31 - 1, size=count).tolist()
 
 
 def _given_sets(cv: Any, repeats: int) -> list[Any] | None:

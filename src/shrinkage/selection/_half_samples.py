@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from shrinkage._check import label_vector
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage.design import check_finite
 from shrinkage.problem import Problem
@@ -158,22 +158,21 @@ def candidates(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(varies & (factors > 0)), np.flatnonzero(factors == 0)
 
 
-def generator(random_state: Any) -> np.random.Generator:
-    """What draws the halves; a Generator goes on from where it is."""
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
-        what = "None, a whole number >= 0 or a numpy.random.Generator"
-        raise ArgumentError(f"random_state must be {what}; got {random_state!r}") from None
-
-
 def check_groups(groups, n: int) -> np.ndarray | None:
-    """`groups` as a vector with one label for each row, or None."""
+    """`groups` as a vector with one label of one kind for each row, or None."""
     if groups is None:
         return None
-    labels = np.asarray(groups)
+    try:
+        labels = label_vector("groups", groups)
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise ArgumentError(f"groups must be a vector of labels, one for each row of X; got {groups!r}") from None
     if labels.shape != (n,):
         raise ArgumentError(f"groups must have shape ({n},), one for each row of X; got {labels.shape}")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        row = int(np.argmax(np.isnan(labels)))
+        raise DataError(f"groups must hold a label in every row; row {row} is nan: leave out that row")
     return labels
 
 

@@ -2,10 +2,11 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from shrinkage._check import check_positive_int
+from shrinkage._check import check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import CrossValidation, Path
 from shrinkage.problem import Problem
@@ -129,7 +130,7 @@ class LeaveOneOut:
         return CrossValidation.from_scores(self.alphas, self.scores[:, used], weights[used], self.path, gaps)
 
 
-def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state: int = 0) -> LeaveOneOut:
+def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state: Any = 0) -> LeaveOneOut:
     r"""Predict every row by the fit to all others, at every strength of a path.
 
     The strength α is held, as `cross_validate` holds it: without row i the loss is the mean over the others, so the
@@ -150,8 +151,8 @@ def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state
     refits : int >= 0
         Rows to refit where the formula is approximate; as many as there are rows makes the answer exact. With 0 the
         error is not known and nothing is reliable.
-    random_state : int
-        Seed of the draw.
+    random_state : None, int or numpy.random.Generator
+        Draws the rows to refit; a number the same ones again.
 
     Returns
     -------
@@ -195,8 +196,8 @@ def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state
     [3102.62, 3001.61]
     """
     path, problem = fitted_path(fitted, "leave-one-out scores")
-    if refits != 0:
-        check_positive_int("refits", refits)
+    check_positive_int("refits", refits, 0)
+    rng = random_generator(random_state)
     _check_classes(problem)
     used = np.flatnonzero(problem.weights > 0)
     if used.size < 2:
@@ -211,7 +212,7 @@ def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state
     rows = np.zeros(0, np.int64)
     error, error_se = np.zeros(len(path.alphas)), np.zeros(len(path.alphas))
     if leverages is not None:
-        rows, error, error_se = _refit(path, scores, leverages, used, int(refits), random_state)
+        rows, error, error_se = _refit(path, scores, leverages, used, int(refits), rng)
         exact = rows.size == used.size
     weights = problem.weights
     with np.errstate(invalid="ignore"):
@@ -230,7 +231,7 @@ def _check_classes(problem: Problem) -> None:
 
 
 def _refit(
-    path: Path, scores: Array, leverages: Array, used: Array, refits: int, seed: int
+    path: Path, scores: Array, leverages: Array, used: Array, refits: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Refit without some rows, put what they say into `scores`, and estimate the error that is left in the mean."""
     problem = path.problem
@@ -242,7 +243,7 @@ def _refit(
     n_sure = min(refits, used.size) if refits >= used.size else refits // 5
     sure = used[np.argsort(-pull[used], kind="stable")][:n_sure]
     others = np.setdiff1d(used, sure)
-    drawn = np.random.default_rng(seed).permutation(others)[: refits - n_sure]
+    drawn = rng.permutation(others)[: refits - n_sure]
     rows = np.concatenate([sure, drawn])
     everything = np.arange(problem.y.size)
     folds = [(np.delete(everything, row), np.array([row])) for row in rows]

@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shrinkage._check import check_choice, check_fraction, check_positive, check_positive_int
+from shrinkage._check import check_choice, check_fraction, check_positive, check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import alpha_grid, state
 from shrinkage.problem import Problem
-from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, generator, grid_to, walks
+from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, grid_to, walks
 from shrinkage.selection._refit import logistic_test, t_test
 from shrinkage.selection._row_weights import counted_rows
 from shrinkage.selection._splitting_record import SampleSplitting, aggregate
@@ -127,7 +127,7 @@ def sample_splitting(
         raise ArgumentError("l1_ratio must be above 0: ridge chooses every feature; got 0")
     able, free = candidates(problem)
     labels = check_groups(groups, len(problem.y))
-    pairs = draw_pairs(problem, n_splits, generator(random_state), labels)
+    pairs = draw_pairs(problem, n_splits, random_generator(random_state), labels)
     room = _room(problem, pairs, len(free), counted)
     if q is None and alpha is None:
         q = max(1, min(room, len(problem.y) // 6, len(able)))

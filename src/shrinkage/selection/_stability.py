@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from shrinkage._check import check_choice, check_positive, check_positive_int
+from shrinkage._check import check_choice, check_positive, check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import alpha_grid, state
 from shrinkage.problem import Problem
-from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, generator, grid_to, walks
+from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, grid_to, walks
 from shrinkage.selection._stability_bounds import ASSUMPTIONS, largest_q, smallest_threshold
 from shrinkage.selection._stability_record import StabilitySelection, check_threshold, verdict
 from shrinkage.solvers import first_strengths
@@ -136,7 +136,7 @@ def stability_selection(
     if alpha is None and threshold is None:
         smallest_threshold(float(q or 0), len(able), float(bound or 0), n_pairs, assumption)  # or say so before fitting
     labels = check_groups(groups, len(problem.y))
-    pairs = draw_pairs(problem, n_pairs, generator(random_state), labels)
+    pairs = draw_pairs(problem, n_pairs, random_generator(random_state), labels)
     samples = [rows for pair in pairs for rows in pair]
     _check_room(q, samples)
     top = float(first_strengths(problem, samples, standardize).max())
