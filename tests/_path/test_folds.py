@@ -56,7 +56,7 @@ def test_a_splitter_of_groups_needs_groups_of_the_right_length(door, loss, split
 
 @DOORS
 @LOSS
-@pytest.mark.parametrize("cv", [3, None, list(KFold(3).split(X))], ids=["int", "None", "pairs"])
+@pytest.mark.parametrize("cv", [3, None, list(KFold(3).split(X)), KFold(3)], ids=["int", "None", "pairs", "splitter"])
 def test_groups_that_nothing_would_read_are_refused(door, loss, cv):
     with pytest.raises(shrinkage.ArgumentError, match=r"groups must come with a splitter.*GroupKFold"):
         door(loss, cv, groups=GROUPS)

@@ -118,6 +118,33 @@ def test_in_time_nothing_is_trained_on_what_comes_after():
     assert [cv.scores.shape[1] for cv in found.inner] == [3, 3, 3]
 
 
+def test_a_number_of_inner_folds_is_in_time_where_the_outer_ones_are():
+    options = {"cv": TimeSeriesSplit(3, gap=4), **FEW}
+    found = nested_cv(DIABETES.X, DIABETES.y, inner_cv=5, **options)
+    same = nested_cv(DIABETES.X, DIABETES.y, inner_cv=TimeSeriesSplit(5, gap=4), **options)
+    np.testing.assert_array_equal(found.scores, same.scores)
+    np.testing.assert_array_equal(found.whole.scores, same.whole.scores)
+    with pytest.raises(ArgumentError, match=r"inner_cv, within 5 training rows.*TimeSeriesSplit.*n_splits=10"):
+        nested_cv(DIABETES.X[:20], DIABETES.y[:20], cv=TimeSeriesSplit(3), inner_cv=None, **FEW)
+    with pytest.raises(ArgumentError, match="inner_cv must be a whole number >= 2"):
+        nested_cv(DIABETES.X, DIABETES.y, inner_cv=1, **options)
+
+
+@pytest.mark.parametrize(
+    ("cv", "inner_cv", "words"),
+    [
+        (FOLDS, 3, r"groups must come with .* got \(train, test\) pairs"),
+        (TimeSeriesSplit(4), 3, r"groups must come with .* got TimeSeriesSplit"),
+        (KFold(4, shuffle=True), 3, r"groups must come with .* KFold.* does not"),
+        (4, TimeSeriesSplit(4), r"inner_cv, within .* groups must come with .* got TimeSeriesSplit"),
+        (4, KFold(4), r"inner_cv, within .* groups must come with .* KFold.* does not"),
+    ],
+)
+def test_groups_that_folds_would_not_read_are_refused(cv, inner_cv, words):
+    with pytest.raises(ArgumentError, match=words):
+        nested_cv(DIABETES.X, DIABETES.y, cv=cv, inner_cv=inner_cv, groups=np.arange(len(DIABETES.y)) // 9, **FEW)
+
+
 def test_rows_of_inner_folds_and_unknown_rules_are_refused():
     with pytest.raises(ArgumentError, match="inner_cv must be a number of folds or a splitter"):
         nested_cv(DIABETES.X, DIABETES.y, inner_cv=FOLDS)

@@ -135,6 +135,16 @@ def test_groups_stay_together_in_every_repeat(monkeypatch, cv, loss):
     assert any(not np.array_equal(a[1], b[1]) for a, b in zip(dealt[0], dealt[1], strict=True))
 
 
+@pytest.mark.parametrize(
+    "cv",
+    [[_folds(seed, len(DIABETES.y)) for seed in (0, 1)], TimeSeriesSplit(4), KFold(4, shuffle=True), ShuffleSplit(4)],
+    ids=["pairs", "in time", "rows", "drawn"],
+)
+def test_groups_that_folds_would_not_read_are_refused(cv):
+    with pytest.raises(ArgumentError, match="groups must come with"):
+        repeated_cv(DIABETES.X, DIABETES.y, repeats=2, cv=cv, groups=np.arange(len(DIABETES.y)) // 7, **FEW)
+
+
 def test_no_repeat_in_time_trains_on_what_comes_after_and_all_differ(monkeypatch):
     dealt, found = _dealt(monkeypatch, DIABETES.X, DIABETES.y, repeats=5, cv=TimeSeriesSplit(4, gap=3))
     for folds in dealt:
@@ -191,7 +201,7 @@ def test_shuffle_split_draws_anew_in_each_repeat():
         ({"cv": 1000}, "cv must be from 2 to the number of rows"),
         ({"repeats": 0}, "repeats"),
         ({"random_state": "x"}, "random_state must be None"),
-        ({"random_state": -1}, "random_state must be >= 0"),
+        ({"random_state": -1}, "a whole number >= 0 or a numpy"),
         ({"tol": 0.0}, "tol"),
     ],
 )

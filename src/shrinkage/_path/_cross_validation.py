@@ -195,8 +195,15 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The least populated class")
+            warnings.filterwarnings("error", message="The groups parameter is ignored")
             pairs = list(splitter.split(np.zeros(len(y)) if X is None else X, y, **metadata))
         folds = [(_index(train, len(y)), _index(test, len(y))) for train, test in pairs]
+    except UserWarning as warning:
+        if "groups parameter" not in str(warning):
+            raise
+        raise ArgumentError(
+            f"groups must come with a splitter that keeps them together, such as GroupKFold; {_told(cv)} does not"
+        ) from None
     except (ValueError, TypeError, IndexError) as error:
         if isinstance(error, ArgumentError):
             raise

@@ -11,7 +11,7 @@ from shrinkage._check import check_choice, check_positive
 from shrinkage._errors import ArgumentError, MissingExtraError
 from shrinkage._path import CrossValidation, check_folds, finish, grid, state, warn_missed
 from shrinkage.problem import Problem
-from shrinkage.selection._fold_sets import Folds, fold_sets, seeds_of
+from shrinkage.selection._fold_sets import Folds, fold_sets, seeds_of, within
 from shrinkage.solvers import column_scale, solve_folds
 
 
@@ -131,10 +131,11 @@ penalty_factor, penalty, tol
     cv : int, splitter or list of (train, test) index pairs
         The outer folds; a number is dealt shuffled, as in `repeated_cv`.
     inner_cv : int or splitter
-        The folds within the training rows of an outer fold.
+        The folds within the training rows of an outer fold. Where `cv` is a TimeSeriesSplit, a number is that many
+        folds in time too, with the same gap, so that the future does not choose for the past.
     rule : {"min", "1se"}
     groups : array-like of shape (n_samples,), optional
-        Kept together, in inner folds too.
+        Kept together, in inner folds too: both need a number of folds or a splitter that reads groups.
     random_state : None, int or numpy Generator
         The same number deals the same folds.
 
@@ -174,7 +175,7 @@ penalty_factor, penalty, tol
         )
     problem, classes = state(X, y, loss, l1_ratio, fit_intercept, False, sample_weight, offset, penalty_factor, penalty)
     strengths = grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio)
-    procedure = _Procedure(problem, classes, strengths, standardize, inner_cv, groups, tol)
+    procedure = _Procedure(problem, classes, strengths, standardize, within(cv, inner_cv), groups, tol)
     seed, *seeds = seeds_of(random_state, 2)
     outer = next(fold_sets(cv, problem.y, problem.loss.name == "logistic", groups, [seed]))
     outer = check_folds(outer, problem)
@@ -211,7 +212,10 @@ class _Procedure:
             problem = _restated(problem, problem.sample_weight, scale)
         groups = None if self._groups is None else self._groups[rows]
         stratify = given.loss.name == "logistic"
-        dealt = next(fold_sets(self._inner_cv, given.y[rows], stratify, groups, [seed]))
+        try:
+            dealt = next(fold_sets(self._inner_cv, given.y[rows], stratify, groups, [seed]))
+        except ArgumentError as error:
+            raise ArgumentError(f"inner_cv, within {len(rows)} training rows: {error}") from error
         folds = check_folds([(rows[train], rows[test]) for train, test in dealt], problem)
         found = solve_folds(problem, self._grid, folds, self._standardize, self._tol)
         fitted = finish(problem, found.path, self._classes)
