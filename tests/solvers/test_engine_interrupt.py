@@ -11,10 +11,13 @@ import pytest
 
 SCRIPT = textwrap.dedent(
     """
+    import signal
+
     import numpy as np
     from scipy import sparse
     from shrinkage import path
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may be begun to ignore it
     rng = np.random.default_rng(0)
     X = sparse.random_array((20000, 60000), density=1e-3, format="csc", rng=rng)
     y = X[:, :100].sum(axis=1) + 0.1 * rng.standard_normal(20000)
