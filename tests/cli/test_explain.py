@@ -1,7 +1,8 @@
 """`shrinkage explain`: every claim, measured; a broken one is said and fails, a missing extra is said and does not."""
 
+import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from click.testing import CliRunner
@@ -116,3 +117,21 @@ def test_an_unknown_claim_is_refused_with_those_that_there_are(claims):
     assert result.exit_code == 2
     assert "no claim '7'" in result.stderr
     assert "1, 2, 3" in result.stderr
+
+
+def test_a_claim_is_measured_on_one_thread_and_threads_are_as_they_were_afterwards(monkeypatch):
+    """Of linear algebra, and of torch where it is there."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def threads():
+        pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+        return pools + (
+            [importlib.import_module("torch").get_num_threads()] if importlib.util.find_spec("torch") else []
+        )
+
+    counting = replace(sum_claim(1, "counting", (2, 2)), measure=lambda quick: Sum(4, str(set(threads()))))
+    monkeypatch.setattr(shrinkage.claims, "ALL", (counting,))
+    with threadpoolctl.threadpool_limits(limits=2):
+        before = threads()
+        assert "size {1}" in run("1").stdout
+        assert threads() == before

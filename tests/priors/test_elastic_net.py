@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 from shrinkage.priors import elastic_net
 
@@ -18,8 +18,8 @@ def whole(function, t, **options):
     """An integral over the line, in pieces where the density lives."""
     unit = 1.0 / (1.0 + t)
     ends = np.array([0.0, 1.0, 4.0, 12.0, 40.0]) * unit
-    pieces = [integrate.quad(function, *pair, epsabs=0.0, epsrel=1e-11, limit=200)[0] for pair in pairwise(ends)]
-    return 2.0 * sum(pieces)
+    places, weights = np.polynomial.legendre.leggauss(80)  # of functions that are analytic on each piece
+    return sum((b - a) * weights @ function(a + (b - a) * (places + 1.0) / 2.0) for a, b in pairwise(ends))
 
 
 @settings(max_examples=10)

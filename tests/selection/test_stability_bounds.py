@@ -192,13 +192,19 @@ def test_at_one_half_or_below_nothing_is_bounded_but_by_all_features():
 )
 def test_the_tail_is_the_largest_over_every_member_of_the_family(mean, at, size, r):
     """f(i) = c (a + i)^(1/r) up to k, the rest at k + 1 and no more than the curve goes on with."""
-    best = 0.0
-    for k in range(at - 1, size):
-        a = np.geomspace(1e-6, 1e4, 40_001)[:, None]
-        f = (1 + np.arange(k + 2) / a) ** (1 / r)
+
+    def members(a, k):
+        """Their tails, and whether the rest at k + 1 is below 0, fits, or is above the curve."""
+        f = (1 + np.arange(k + 2) / a[:, None]) ** (1 / r)
         c = (k + 1 - mean * size) / ((k + 1 - np.arange(k + 1)) * f[:, :-1]).sum(1)
         rest = 1 - c * f[:, :-1].sum(1)
-        fits = (rest >= 0) & (rest <= c * f[:, -1])
-        best = max(best, (1 - c * f[:, :at].sum(1))[fits].max(initial=0.0))
+        return 1 - c * f[:, :at].sum(1), np.sign(np.minimum(rest, 0.0)) + (rest > c * f[:, -1])
+
+    best, coarse = 0.0, np.geomspace(1e-6, 1e4, 1001)
+    for k in range(at - 1, size):
+        place = members(coarse, k)[1]
+        ends = [np.linspace(coarse[j], coarse[j + 1], 1001) for j in np.flatnonzero(np.diff(place))]
+        tail, place = members(np.concatenate([coarse, *ends]), k)
+        best = max(best, tail[place == 0].max(initial=0.0))
     assert best <= r_concave_tail(mean, at, size, r) * (1 + 1e-9)
-    assert r_concave_tail(mean, at, size, r) <= best * 1.01  # its place is an end of an interval, which a grid misses
+    assert r_concave_tail(mean, at, size, r) <= best * 1.001  # its place is an end of an interval, which a grid misses

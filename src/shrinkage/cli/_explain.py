@@ -2,8 +2,12 @@
 
 import json
 import shutil
+import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -90,7 +94,8 @@ def _measured(claim: Any, full: bool) -> dict[str, Any]:
         return _about(claim) | _unmeasured(f"needs shrinkage[{','.join(missing)}]")
     started = time.perf_counter()
     try:
-        record = claim.measure(not full)
+        with _one_thread(claim.extras):
+            record = claim.measure(not full)
     except MissingExtraError as error:
         return _about(claim) | _unmeasured(str(error))
     seconds = round(time.perf_counter() - started, 2)
@@ -99,6 +104,24 @@ def _measured(claim: Any, full: bool) -> dict[str, Any]:
     except ClaimBroken as broken:
         return _about(claim) | {"holds": False, "why": str(broken), "lines": claim.lines(record), "seconds": seconds}
     return _about(claim) | {"holds": True, "why": None, "lines": claim.lines(record), "seconds": seconds}
+
+
+@contextmanager
+def _one_thread(extras: tuple[str, ...]) -> Iterator[None]:
+    """Let linear algebra and torch compute on one thread: matrices here are small, and more threads wait longer."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        torch = import_module("torch") if "torch" in extras else sys.modules.get("torch")
+        if torch is None:
+            yield
+            return
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _unmeasured(why: str) -> dict[str, Any]:
