@@ -43,12 +43,27 @@ def test_an_allowance_above_one_standard_error_breaks_the_claim(record):
 
 
 def test_a_grid_on_which_the_strength_does_not_matter_breaks_the_claim(record):
-    flat = np.repeat(record.held_out[2:3], len(record.strengths), axis=0)
-    flat += 1e-6 * np.arange(len(flat))[:, None] * [0, 1, 2]
+    # The same losses at every strength, but for a little more at the ends, which the seeds do not agree on.
+    place = int(record.mean.argmin())
+    flat = np.repeat(record.held_out[[place]], len(record.strengths), axis=0)
+    flat += 1e-3 * (np.arange(len(flat)) != place)[:, None] * (1 + 20 * (-1.0) ** np.arange(record.n_seeds))
     error = flat.std(axis=1, ddof=1) / np.sqrt(record.n_seeds)
-    broken = replace(record, held_out=flat, se=np.maximum(error, 1e-300), best=float(record.strengths[0]))
-    with pytest.raises(ClaimBroken):
+    difference = (flat - flat[[place]]).std(axis=1, ddof=1) / np.sqrt(record.n_seeds)
+    allowed = np.zeros(len(flat))
+    broken = replace(record, held_out=flat, se=error, allowed=allowed, difference_se=difference,
+                     best=float(record.strengths[place]), one_se=float(record.strengths[place]))  # fmt: skip
+    with pytest.raises(ClaimBroken, match="no strength and too much must both be worse"):
         claim.check(broken)
+
+
+def test_a_sweep_slower_than_the_loop_breaks_the_claim(record):
+    with pytest.raises(ClaimBroken, match=r"must be faster than the loop; 0\.10 times"):
+        claim.check(replace(record, sweep_seconds=10 * record.loop_seconds))
+
+
+def test_a_penalty_that_breast_cancer_favors_breaks_what_the_text_says(record):
+    with pytest.raises(ClaimBroken, match=r"no penalty is clearly better than none; .* 10\.0 standard errors"):
+        claim.check(replace(record, other=replace(record.other, none=record.other.lowest + 10 * 0.01, error=0.01)))
 
 
 def test_a_stack_that_trains_something_else_breaks_the_claim(record, monkeypatch):

@@ -87,3 +87,32 @@ def test_neurons_cut_without_their_constants_break_the_claim(record, monkeypatch
 
 def test_neurons_without_incoming_weights_are_counted():
     assert claim.counted_dead(half_dead()) == 8
+
+
+def test_a_report_that_miscounts_is_noticed_by_measuring(monkeypatch):
+    import shrinkage.torch as ours
+
+    right = ours.report
+
+    def generous(model, optimizer=None, **options):
+        found = right(model, optimizer, **options)
+        rows = tuple(replace(row, zeros=row.zeros + (row.name == "0.weight")) for row in found.rows)
+        return replace(found, rows=rows)
+
+    monkeypatch.setattr(ours, "report", generous)
+    with pytest.raises(ClaimBroken, match="must count zeros right"):
+        claim.check(claim.measure(quick=True))
+
+
+def test_rows_exchanged_break_the_claim_though_their_sums_are_right(record):
+    first, second, *others = record.rows
+    fields = {"zeros": second.zeros, "dead": second.dead, "norm": second.norm}
+    with pytest.raises(ClaimBroken, match=r"0\.weight: report must give zeros, dead neurons and norm right"):
+        claim.check(replace(record, rows=(replace(first, **fields), second, *others)))
+
+
+def test_zeros_that_ruin_the_network_break_the_claim(record):
+    with pytest.raises(ClaimBroken, match="but not all; it left 100"):
+        claim.check(replace(record, ours=replace(record.ours, zeros=1.0)))
+    with pytest.raises(ClaimBroken, match="must not ruin the network"):
+        claim.check(replace(record, groups=replace(record.groups, accuracy=0.1, accuracy_after=0.1)))

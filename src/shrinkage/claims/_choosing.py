@@ -2,157 +2,26 @@
 
 import math
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from shrinkage.claims._choosing_record import Choosing, Judged, Other, in_words
 from shrinkage.claims._claim import Claim, expect
 from shrinkage.claims._drawing import COLORS, GRAY, key, plain_frame
-from shrinkage.claims._markdown import markdown_table
 from shrinkage.claims._small_nets import Split, alone, batches, held_out_loss, mlp, standardized
-from shrinkage.datasets import load_diabetes
+from shrinkage.datasets import load_breast_cancer, load_diabetes
 
 WIDTHS = (10, 64, 1)
 LR, BATCH = 5e-3, 32
 HELD_OUT = 0.2
-TUTORIAL = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
-"""The grid of the tutorials."""
 GRID = (0.0, *(round(10 ** (k / 4 - 5), 8) for k in range(17)))
 QUICK_GRID = (0.0, 1e-4, 1e-2, 1e-1)
 DECAYS = (0.0, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 QUICK_DECAYS = (0.0, 2.0)
 TARGET = 0.9
 SAME = 1e-9
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A network on the test rows, which no choice has seen."""
-
-    words: str
-    strength: str
-    zeros: float
-    loss: float
-    r2: float
-
-
-@dataclass(frozen=True)
-class Choosing:
-    """A network for diabetes at many strengths of L1.
-
-    Attributes
-    ----------
-    strengths, held_out, se, allowed, zeros : ndarray
-        Of the sweep: `held_out` has a column for each seed, the others are over seeds.
-    by_seed, by_split : str
-        The best strength of each seed by itself; and of other splits of the rows into those trained on and held out.
-    difference_se : ndarray
-        Standard error of the difference to the best strength's loss, paired over the seeds.
-    best, one_se, n_held_out, n_train, epochs, n_steps : numbers
-    sweep_seconds, loop_seconds : float
-        Seconds of processor time for one training of the sweep, and of the loop that adds the penalty to the loss.
-    n_trainings, loop_trainings : int
-        Over which they were taken.
-    apart : float
-        Largest difference of held-out losses between one stack and one training after the other, relative.
-    judged : tuple of Judged
-        On the test rows: no penalty, the best, 1-SE, the path's choice, the wanted share of zeros.
-    target_zeros : float
-        Where 90 % was wanted.
-    path_trainings : int
-        Rungs of the path.
-    decays, decay_held_out : ndarray
-        AdamW's decays with the rule's among them, and mean held-out losses.
-    decay_error : ndarray
-        Standard error of the difference to the best decay's.
-    rule : float
-        The decay of the timescale rule, 1 / (lr · steps).
-    """
-
-    strengths: np.ndarray
-    held_out: np.ndarray
-    se: np.ndarray
-    allowed: np.ndarray
-    zeros: np.ndarray
-    best: float
-    one_se: float
-    by_seed: str
-    by_split: str
-    difference_se: np.ndarray
-    n_held_out: int
-    n_train: int
-    epochs: int
-    sweep_seconds: float
-    loop_seconds: float
-    n_trainings: int
-    loop_trainings: int
-    apart: float
-    judged: tuple[Judged, ...]
-    target_zeros: float
-    path_trainings: int
-    decays: np.ndarray
-    decay_held_out: np.ndarray
-    decay_error: np.ndarray
-    rule: float
-    n_steps: int
-
-    @property
-    def n_seeds(self) -> int:
-        """Columns of the held-out losses."""
-        return self.held_out.shape[1]
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean held-out loss of each strength."""
-        return self.held_out.mean(axis=1)
-
-    @property
-    def speedup(self) -> float:
-        """Time of the loop over that of the sweep, per training."""
-        return self.loop_seconds / self.sweep_seconds
-
-    @property
-    def rule_gain(self) -> float:
-        """What the rule gains on no decay, as a share of what the best decay of the grid gains."""
-        losses = self.decay_held_out
-        place = int(np.argmin(np.abs(self.decays - self.rule)))
-        return float((losses[0] - losses[place]) / (losses[0] - losses.min()))
-
-    @property
-    def rule_errors(self) -> float:
-        """How many standard errors of the difference the rule is above the best decay."""
-        place = int(np.argmin(np.abs(self.decays - self.rule)))
-        return float((self.decay_held_out[place] - self.decay_held_out.min()) / max(self.decay_error[place], 1e-300))
-
-    @property
-    def best_decay(self) -> float:
-        """Of the grid, the rule's own decay among it."""
-        return float(self.decays[int(np.argmin(self.decay_held_out))])
-
-    def table(self) -> str:
-        """One row per strength."""
-        marks = {self.one_se: "1-SE"} | {self.best: "best" if self.best != self.one_se else "best, 1-SE"}
-        rows = [
-            [f"{s:.3g}", f"{mean:.4f}", f"{se:.4f}", f"{zeros:.1%}", "yes" if s in TUTORIAL else "", marks.get(s, "")]
-            for s, mean, se, zeros in zip(self.strengths, self.mean, self.se, self.zeros, strict=True)
-        ]
-        heads = ["strength", "held-out loss", "standard error", "zeros", "in the tutorials' grid", "choice"]
-        return markdown_table(heads, rows)
-
-    def judged_table(self) -> str:
-        """What the choices are worth on rows that none of them saw."""
-        rows = [[j.words, j.strength, f"{j.zeros:.1%}", f"{j.loss:.4f}", f"{j.r2:.3f}"] for j in self.judged]
-        return markdown_table(["choice", "strength", "zeros", "test loss", "test R²"], rows)
-
-    def decay_table(self) -> str:
-        """AdamW's decays, the rule's marked."""
-        rows = [
-            [f"{decay:g}" if decay != self.rule else f"{decay:.3g} (rule)", f"{loss:.4f}", f"{error:.4f}"]
-            for decay, loss, error in zip(self.decays, self.decay_held_out, self.decay_error, strict=True)
-        ]
-        return markdown_table(["weight_decay", "held-out loss", "error of the difference to the best"], rows)
 
 
 def measure(quick: bool = False) -> Choosing:
@@ -164,7 +33,7 @@ def measure(quick: bool = False) -> Choosing:
     grid, decays, seeds, epochs = (QUICK_GRID, QUICK_DECAYS, 3, 40) if quick else (GRID, DECAYS, 5, 40)
     data = standardized(load_diabetes(), "float32")
     rows = (data.X, data.y)
-    common: dict[str, Any] = {"lr": LR, "batch_size": BATCH, "validation": HELD_OUT, "mode": "stacked"}
+    common: dict[str, Any] = {"lr": LR, "batch_size": BATCH, "validation": HELD_OUT}
     with alone():
         difference = apart(2 if quick else 6)  # before anything is timed: the first stack of a process prepares torch
         started = time.process_time()
@@ -182,8 +51,8 @@ def measure(quick: bool = False) -> Choosing:
         ]
         return Choosing(
             **_of(found),
-            by_seed=in_words(found.strengths[found.held_out.argmin(axis=0)]),
-            by_split=in_words([one.best_strength for one in splits]),
+            by_seed=tuple(found.strengths[found.held_out.argmin(axis=0)].tolist()),
+            by_split=tuple(float(one.best_strength) for one in splits),
             n_held_out=int(found.n_held_out or 0),
             n_train=n_train,
             epochs=epochs,
@@ -200,6 +69,7 @@ def measure(quick: bool = False) -> Choosing:
             decay_error=np.array(decayed.difference_se, dtype=float),
             rule=rule,
             n_steps=per_epoch * epochs,
+            other=_elsewhere(*((QUICK_GRID, 2, 15) if quick else (GRID, 5, epochs))),
         )
 
 
@@ -222,9 +92,17 @@ def network(dtype: str = "float32") -> Any:
     return mlp(*WIDTHS, dtype=dtype)
 
 
-def in_words(strengths: Any) -> str:
-    """Strengths with two digits."""
-    return ", ".join(f"{strength:.2g}" for strength in strengths)
+def _elsewhere(grid: Any, seeds: int, epochs: int) -> Other:
+    """The same sweep on the breast cancer data, where the strength is another story."""
+    from shrinkage.penalties import L1
+    from shrinkage.torch import sweep
+
+    data = standardized(load_breast_cancer(), "float32")
+    found = sweep(partial(mlp, 30, 64, 2), (data.X, data.y), grid, penalty=L1(1.0), lr=LR, batch_size=BATCH,
+                  validation=HELD_OUT, mode="stacked", epochs=epochs, seeds=seeds)  # fmt: skip
+    none = int(np.flatnonzero(found.strengths == 0)[0])
+    errors = np.array(found.difference_se, dtype=float)
+    return Other(found.best_strength, float(found.mean.min()), float(found.mean[none]), float(errors[none]))
 
 
 def apart(epochs: int) -> float:
@@ -342,6 +220,12 @@ def check(record: Choosing) -> None:
         abs(r.target_zeros - TARGET) <= 0.01,
         f"the wanted share of zeros must be met within a point; {TARGET:.0%} became {r.target_zeros:.1%}",
     )
+    expect(len(r.by_split) > 0 and r.speedup > 1.0, f"the sweep must be faster than the loop; {r.speedup:.2f} times")
+    expect(
+        r.other.errors < 2.0,
+        f"the text says that on breast cancer no penalty is clearly better than none; {r.other.best:.2g} is, by "
+        f"{r.other.errors:.1f} standard errors",
+    )
     expect(
         abs(r.rule * LR * r.n_steps - 1.0) < 1e-9 and r.rule_gain > 0.4,
         f"the timescale rule must bring at least 40 % of what the best decay brings; {r.rule:.3g} brought "
@@ -360,7 +244,7 @@ def lines(record: Choosing) -> list[str]:
         "held-out loss:",
         at,
         f"best {r.best:.2g} (loss {mean[place]:.4f} ± {r.se[place]:.4f}), 1-SE {r.one_se:.2g}; seeds by themselves: "
-        f"{r.by_seed}; other splits: {r.by_split}",
+        f"{in_words(r.by_seed)}; other splits: {in_words(r.by_split)}",
         f"one training: {1e3 * r.sweep_seconds:.0f} ms in the sweep, {1e3 * r.loop_seconds:.0f} ms in a loop "
         f"({r.speedup:.1f} times); stack and single trainings {r.apart:.0e} apart",
         f"wanted {TARGET:.0%} zeros: {r.target_zeros:.1%}",

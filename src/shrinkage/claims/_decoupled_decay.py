@@ -68,6 +68,11 @@ class DecoupledDecay:
         """What decay alone would leave: (1 - lr λ)^n_steps."""
         return (1.0 - LR * DECAY) ** self.n_steps
 
+    @property
+    def taken(self) -> tuple[float, float]:
+        """What Adam with `weight_decay` took of weights with the smallest and with the largest gradients."""
+        return 1 - self.left_adam[0], 1 - self.left_adam[-1]
+
     def noise_table(self) -> str:
         """Effective decay by the noise of gradients."""
         columns = self.left_adam, self.told_adam, self.left_adamw, self.told_adamw
