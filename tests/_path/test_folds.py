@@ -46,6 +46,13 @@ def test_what_deals_no_folds_is_refused(door, loss, cv):
 
 @DOORS
 @LOSS
+def test_leaving_one_out_is_refused_with_what_does_it(door, loss):
+    with pytest.raises(shrinkage.ArgumentError, match=r"cv='loo' is exact, and for ridge.*leave_one_out"):
+        door(loss, "loo")
+
+
+@DOORS
+@LOSS
 @pytest.mark.parametrize("splitter", [GroupKFold(3), LeaveOneGroupOut(), StratifiedGroupKFold(3)])
 def test_a_splitter_of_groups_needs_groups_of_the_right_length(door, loss, splitter):
     with pytest.raises(shrinkage.ArgumentError, match="groups must be given"):

@@ -187,6 +187,11 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
             )
         if stratify and counts.max() < cv:
             cv = KFold(cv)
+    elif isinstance(cv, str) and cv == "loo":
+        raise ArgumentError(
+            "cv='loo' is exact, and for ridge with a squared loss; leave out rows of another path by "
+            "shrinkage.selection.leave_one_out, or give cv the number of rows"
+        )
     elif isinstance(cv, (bool, str)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         what = "a whole number >= 2, a splitter, or an iterable of (train, test) row numbers"
         raise ArgumentError(f"cv must be {what}; got {cv!r}")

@@ -49,11 +49,12 @@ def choose(
     r"""Choose a strength by a rule: `choose(path, "bic")`, `choose(cv, "1se")`, `choose(cv, max_features=5)`.
 
     Of a `Path`: "aic", "aicc", "bic", "ebic" or "gcv" (`information_criteria`), "loo" or "loo-1se" (`leave_one_out`,
-    its lowest mean or one standard error above). Of a `CrossValidation` these, and "min", "1se" or "1se-paired" of its
-    held-out means. Of an `InformationCriteria` or `LeaveOneOut` the rules that they have values for, computed
-    with other arguments than the default. `max_features` leaves only strengths with at most that many coefficients
-    other than zero to choose from; with no rule it takes the smallest of them on a path, the lowest mean where means
-    were held out. The rest is for losses as such, `choose(losses, strengths, "1se")`, of whatever model.
+    its lowest mean or one standard error above; 25 refits, unless ridge is exact, take longer than 10 folds). Of a
+    `CrossValidation` these, and "min", "1se" or "1se-paired" of its held-out means. Of an `InformationCriteria` or
+    `LeaveOneOut` the rules that they have values for, computed with other arguments than the default. `max_features`
+    leaves only strengths with at most that many coefficients other than zero to choose from; with no rule it takes the
+    smallest of them on a path, the lowest mean where means were held out. The rest is for losses as such,
+    `choose(losses, strengths, "1se")`, of whatever model.
 
     With b the strength of the lowest mean, se_b the standard error of its own mean over the columns and d_k that of
     the paired differences to it, a strength k is as good where mean_k - mean_b is at most

@@ -59,7 +59,8 @@ def evidence(
     squared loss, the noise variance φ:
 
     - a normal prior and squared loss: exact, for all strengths from one eigendecomposition; with `groups` one strength
-      for each, some of which may be infinite (automatic relevance determination);
+      for each, some of which may be infinite (automatic relevance determination): a local maximum, climbed to from
+      the best common strength, and seldom a little below the highest;
     - a normal prior and logistic loss: by Laplace's approximation around the fit at each strength;
     - a Laplace prior and squared loss: by Monte Carlo EM over the Bayesian lasso, whose prior of a coefficient has rate
       λ/σ, so that α = λ σ / S with S the sum of weights.

@@ -176,7 +176,8 @@ def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state
     the record says reliable, the mean is off by a third of its own standard error or less in 95 %.
 
     Cost: ridge n·p·min(n, p) once, then n·min(n, p) for each strength; else for each strength n m² with m active
-    columns, and as many paths as rows are refitted.
+    columns, and as many paths as rows are refitted. With the default of 25 that is more than a 10-fold
+    `cross_validate`: about seven paths' time on 500 rows of 5,000 columns.
 
     References
     ----------
