@@ -297,7 +297,7 @@ def test_a_cold_start_and_a_slow_machine_do_not_change_the_share_of_calls(monkey
     taken = iter([0.9, *[0.010 * slowed] * 12])
     monkeypatch.setattr(trainer_room, "_seconds", lambda trainer, some: next(taken))
     monkeypatch.setattr(trainer_room, "_cost_of_calls", lambda calls: 1e-5 * slowed * calls)
-    step, share = trainer_room._step_and_calls(None, [], 200)
+    step, share = trainer_room._step_and_calls(None, [], 200, 4.0)
     assert (step, share) == pytest.approx((0.010 * slowed, 0.2))
 
 

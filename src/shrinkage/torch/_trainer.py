@@ -73,7 +73,7 @@ def _measured(task: Task, strengths: tuple[float, ...], seed: int, batches: list
     loop.run_epoch(batches[:1])
     with _Counter() as counter:
         loop.run_epoch(batches[:1])
-    alone, in_calls = _step_and_calls(loop, batches[:1], counter.calls)
+    alone, in_calls = _step_and_calls(loop, batches[:1], counter.calls, share)
     if not _worth_a_try(alone * share, in_calls):
         each = _time(alone * share / len(strengths))
         return "loop", f"a step of one model takes {each}, hardly any of it in calls that stacking saves"
@@ -103,7 +103,14 @@ def _enough(times: int, spent: float) -> bool:
     return times >= _TIMED and (times >= _MOST or spent >= _BRIEF)
 
 
-def _step_and_calls(loop: Trainer, batches: list[Batch], calls: int) -> tuple[float, float]:
+def _clear(together: list[float], alone: list[float], share: float) -> bool:
+    """Whether all times of one are below all of the other, so that more of them would change nothing."""
+    if len(together) < _TIMED:
+        return False
+    return max(together) < _GAIN * share * min(alone) or share * max(alone) < min(together)
+
+
+def _step_and_calls(loop: Trainer, batches: list[Batch], calls: int, share: float) -> tuple[float, float]:
     """Median seconds of a step, and the median share of it that its calls take.
 
     Both are timed in turns and for about as long, since a busy machine would slow the longer of two more. The first
@@ -113,7 +120,7 @@ def _step_and_calls(loop: Trainer, batches: list[Batch], calls: int) -> tuple[fl
     if first >= _ONCE:
         return first, _cost_of_calls(calls) / first
     steps, costs = [], []
-    while not _enough(len(steps), sum(steps)):
+    while not _enough(len(steps), sum(steps)) and (len(steps) < _TIMED or max(steps) > _LONG / share):
         steps.append(_seconds(loop, batches))
         costs.append(_cost_of_calls(calls))
     return median(steps), median(cost / max(step, 1e-9) for cost, step in zip(costs, steps, strict=True))
@@ -122,7 +129,7 @@ def _step_and_calls(loop: Trainer, batches: list[Batch], calls: int) -> tuple[fl
 def _in_turns(stacked: Trainer, loop: Trainer, batches: list[Batch], share: float) -> tuple[float, float]:
     """Median seconds of a step of each, in turns: a few times, and short steps more often, as long as that is brief."""
     together, alone = [], []
-    while not _enough(len(together), sum(together) + sum(alone)):
+    while not _enough(len(together), sum(together) + sum(alone)) and not _clear(together, alone, share):
         batch = [batches[len(together) % len(batches)]]
         together.append(_seconds(stacked, batch))
         alone.append(_seconds(loop, batch))
