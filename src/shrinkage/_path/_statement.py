@@ -22,6 +22,9 @@ from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
 from shrinkage.solvers import PathColumns, Status, column_scale
 
+LARGEST_RESPONSE = 1e70
+"""Standard errors of squared errors hold fourth powers of y, which are below the largest number here."""
+
 LOSSES: dict[str, Loss] = {"squared": Squared(), "logistic": Logistic()}
 
 
@@ -52,12 +55,24 @@ def state(
         sample_weight = weight_vector("sample_weight", sample_weight, n)
     if offset is not None:
         offset = finite_vector("offset", offset, n)
+    if loss == "squared":
+        _check_size("y", target)
+        _check_size("offset", offset)
     terms = _penalty(l1_ratio, penalty_factor, penalty, p)
     scale = None
     if standardize:
         weights = None if sample_weight is None else np.asfortranarray(sample_weight[:, None])
         scale = column_scale(design, weights, fit_intercept)[:, 0]
     return Problem(design, target, LOSSES[loss], terms, sample_weight, offset, fit_intercept, scale), classes
+
+
+def _check_size(name: str, values: np.ndarray | None) -> None:
+    if values is not None and values.size and (largest := float(np.abs(values).max())) > LARGEST_RESPONSE:
+        row = int(np.abs(values).argmax())
+        raise DataError(
+            f"{name} must be at most {LARGEST_RESPONSE:g} in size, for squares of squared errors would overflow; row "
+            f"{row} is {values[row]:g}: divide by {largest:.0e}"
+        )
 
 
 def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
