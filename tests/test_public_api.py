@@ -31,7 +31,7 @@ FRONT_DOOR = {
 ESTIMATORS = ["Ridge", "Lasso", "ElasticNet", "LogisticRegression"]
 CV_ESTIMATORS = [f"{name}CV" for name in ESTIMATORS]
 ROOMS = ["penalties", "losses", "problem", "design", "solvers", "estimators", "datasets", "tables", "plots", "report"]
-ROOMS += ["training", "selection", "units", "priors"]
+ROOMS += ["training", "selection", "units", "priors", "claims"]
 for room in ("torch", "keras", "optax"):  # rooms of networks open where their framework is installed
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(room)

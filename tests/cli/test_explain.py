@@ -1,7 +1,7 @@
 """`shrinkage explain`: every claim, measured; a broken one is said and fails, a missing extra is said and does not."""
 
-import importlib
 import json
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
@@ -59,14 +59,14 @@ def test_a_claim_that_holds_is_printed_with_its_numbers(claims):
         "size quick",
         "no seed",
     ]
-    assert "1 of 1 claims hold" in result.stdout
+    assert "Of 1 claim 1 holds, 0 broken, 0 not measured" in result.stdout
 
 
 def test_a_broken_claim_is_said_with_both_numbers_and_fails(claims):
     result = run()
     assert result.exit_code == 1
     assert "BROKEN: two and two were 5; expected 4" in result.stdout
-    assert "1 of 3 claims hold, 1 is broken, 1 was not measured" in result.stdout
+    assert "Of 3 claims 1 holds, 1 broken, 1 not measured" in result.stdout
 
 
 def test_a_claim_whose_extra_is_missing_is_said_and_does_not_fail(claims):
@@ -124,14 +124,12 @@ def test_a_claim_is_measured_on_one_thread_and_threads_are_as_they_were_afterwar
     threadpoolctl = pytest.importorskip("threadpoolctl")
 
     def threads():
-        pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-        return pools + (
-            [importlib.import_module("torch").get_num_threads()] if importlib.util.find_spec("torch") else []
-        )
+        pools = {pool["filepath"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+        return pools | ({"torch": sys.modules["torch"].get_num_threads()} if "torch" in sys.modules else {})
 
-    counting = replace(sum_claim(1, "counting", (2, 2)), measure=lambda quick: Sum(4, str(set(threads()))))
+    counting = replace(sum_claim(1, "counting", (2, 2)), measure=lambda quick: Sum(4, str(set(threads().values()))))
     monkeypatch.setattr(shrinkage.claims, "ALL", (counting,))
     with threadpoolctl.threadpool_limits(limits=2):
         before = threads()
         assert "size {1}" in run("1").stdout
-        assert threads() == before
+        assert before.items() <= threads().items()

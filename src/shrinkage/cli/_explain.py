@@ -32,7 +32,7 @@ A claim that its measurement does not show is printed as BROKEN, and the exit co
 @click.command(name="explain", epilog=EXAMPLES)
 @click.argument("wanted", nargs=-1, metavar="[NUMBER|NAME]...")
 @click.option("--list", "listing", is_flag=True, help="Print the claims and measure nothing.")
-@click.option("--full", is_flag=True, help="Measure at the size of the documentation: up to a minute for each claim.")
+@click.option("--full", is_flag=True, help="Measure at the size of the documentation: some minutes for some claims.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def explain(ctx: click.Context, wanted: tuple[str, ...], listing: bool, full: bool, as_json: bool) -> None:
@@ -147,10 +147,8 @@ def _wrapped(line: str) -> str:
 def _summary(rows: list[dict[str, Any]]) -> str:
     holds, broken = (sum(row["holds"] is state for row in rows) for state in (True, False))
     skipped = len(rows) - holds - broken
-    parts = [f"{holds} of {len(rows)} claims hold"]
-    parts += [f"{broken} {'is' if broken == 1 else 'are'} broken"] if broken else []
-    parts += [f"{skipped} {'was' if skipped == 1 else 'were'} not measured"] if skipped else []
-    return f"{', '.join(parts)}; {sum(row['seconds'] for row in rows):.0f} s."
+    counts = f"{holds} {'holds' if holds == 1 else 'hold'}, {broken} broken, {skipped} not measured"
+    return f"Of {len(rows)} {'claim' if len(rows) == 1 else 'claims'} {counts}; {sum(row['seconds'] for row in rows):.0f} s."
 
 
 def _document(rows: list[dict[str, Any]]) -> str:
