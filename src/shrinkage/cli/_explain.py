@@ -147,8 +147,9 @@ def _wrapped(line: str) -> str:
 def _summary(rows: list[dict[str, Any]]) -> str:
     holds, broken = (sum(row["holds"] is state for row in rows) for state in (True, False))
     skipped = len(rows) - holds - broken
-    counts = f"{holds} {'holds' if holds == 1 else 'hold'}, {broken} broken, {skipped} not measured"
-    return f"Of {len(rows)} {'claim' if len(rows) == 1 else 'claims'} {counts}; {sum(row['seconds'] for row in rows):.0f} s."
+    seconds, claims = sum(row["seconds"] for row in rows), "claim" if len(rows) == 1 else "claims"
+    hold = "holds" if holds == 1 else "hold"
+    return f"Of {len(rows)} {claims} {holds} {hold}, {broken} broken, {skipped} not measured; {seconds:.0f} s."
 
 
 def _document(rows: list[dict[str, Any]]) -> str:
