@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import sys
 import time
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def claim_pages(words: Path, out: Path, cache: Path, quick: bool) -> list[tuple[
 LIST = (
     "# Claims",
     "",
-    "What is said of L1 and L2 penalties everywhere, measured. Each number and picture on these pages was computed",
+    "What is said of L1 and L2 penalties everywhere, measured. Each result and picture on these pages was computed",
     "when the pages were built, by this library, on the data that the page names. Each claim has a check that fails",
     "the build when the measurement does not show it, and tests that break it on purpose and see the check fail.",
     "`shrinkage explain` measures them again on your machine.",
@@ -66,6 +67,7 @@ def measured(claim: Any, cache: Path, quick: bool) -> Any:
     cache.mkdir(parents=True, exist_ok=True)
     place = cache / f"{claim.name}-{'quick' if quick else 'full'}-{_state()}.pickle"
     if place.exists():
+        print(f"claim {claim.number}, {claim.name}: from {place}", file=sys.stderr, flush=True)
         return pickle.loads(place.read_bytes())
     started = time.perf_counter()
     record = claim.measure(quick)
@@ -75,17 +77,16 @@ def measured(claim: Any, cache: Path, quick: bool) -> Any:
 
 
 def _state() -> str:
-    """A name for the library as it is installed: its sources, and the versions of what it stands on."""
-    import numpy
-    import scipy
-    import sklearn
-
+    """A name for the library as it is installed: sources, data, compiled core, and every version beside it."""
     import shrinkage
+    from shrinkage import _core
 
     digest = hashlib.sha256()
     root = Path(shrinkage.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    for module in (numpy, scipy, sklearn):
-        digest.update(module.__version__.encode())
+    files = [path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    # An editable install has its compiled core elsewhere.
+    for path in [*sorted(files), Path(_core.__file__)]:
+        digest.update(path.name.encode() + path.read_bytes())
+    versions = sorted(f"{one.name} {one.version}" for one in distributions())
+    digest.update("\n".join([sys.version, *versions]).encode())
     return digest.hexdigest()[:16]
