@@ -1,6 +1,7 @@
 """Every claim has a page whose places for numbers and pictures its own record fills."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -95,3 +96,40 @@ def test_a_place_that_nothing_fills_is_an_error(text, complaint):
 
 def test_brackets_in_code_are_code():
     assert pages.filled("```python\nx = [[speed]]\n```\n", None) == "```python\nx = [[speed]]\n```\n"
+
+
+TYPED = re.compile(
+    r"\d\s?%|\d,\d{3}|\d+ (?:test )?images|factor of (?!two)\w+|(?:many|\d+) times higher|almost (?:half|all)"
+)
+"""What looks like a result, or a size of the data, that somebody copied: a share, a large count, a factor in words."""
+
+
+def typed_by_hand(text):
+    """Numbers of a page's words that should be places, but for those that the line of the check states as limits."""
+    found = []
+
+    def look(part):
+        words = re.sub(r"\[\[.*?\]\]|`[^`]*`|\$[^$]*\$", "", part.split(pages.CHECKED)[0])
+        found.extend(match.group() for match in TYPED.finditer(words))
+        return part
+
+    pages.outside_code(text, look)
+    return found
+
+
+@pytest.mark.parametrize("claim", parameters())
+def test_no_share_count_or_factor_of_a_page_is_typed_by_hand(claim):
+    assert typed_by_hand((PAGES / f"{claim.name}.md").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1,347 rows, 450 images", ["1,347", "450 images"]),
+        ("It takes 3 % and [[moved:.0%]].\n\n*Checked at every build: below 5 %.*", ["3 %"]),
+        ("over a factor of ten, many times higher", ["factor of ten", "many times higher"]),
+        ("the factor of two, `80 %`, lr = 0.1", []),
+    ],
+)
+def test_what_looks_typed_by_hand_is_found(text, found):
+    assert typed_by_hand(text) == found
