@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -147,3 +148,22 @@ def test_a_site_that_fetches_from_elsewhere_or_lacks_what_it_links_to_is_refused
         "other.html links to gone.html",
         "style.css fetches https://fonts.example.org/a.css",
     ]
+
+
+def test_a_record_of_other_sources_core_or_versions_is_not_taken_from_the_cache(tool, monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    claim_pages = tool("claim_pages")
+    from shrinkage import _core
+
+    before = claim_pages._state()
+    assert claim_pages._state() == before
+    others = [SimpleNamespace(name="torch", version="0.0.1")]
+    with monkeypatch.context() as patch:
+        patch.setattr(claim_pages, "distributions", lambda: others)
+        assert claim_pages._state() != before
+    core = tmp_path / Path(_core.__file__).name
+    core.write_bytes(Path(_core.__file__).read_bytes() + b"\0")
+    with monkeypatch.context() as patch:
+        patch.setattr(_core, "__file__", str(core))
+        assert claim_pages._state() != before
+    assert claim_pages._state() == before
