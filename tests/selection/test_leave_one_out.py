@@ -98,7 +98,7 @@ def test_ridge_cv_leaves_out_as_many_folds_do_and_takes_the_strength_that_they_t
     assert RidgeCV(cv="loo").fit(X, y, sample_weight=weights).cv_scores_.shape == (100, 39)
     assert ours.path_.problem is None
     assert ours.cv_.path.problem is None
-    with pytest.raises(ArgumentError, match="cv must be a whole number"):
+    with pytest.raises(ArgumentError, match="cv='loo' is exact, and for ridge"):
         LassoCV(cv="loo").fit(X, y)
     with pytest.raises(ArgumentError, match="leaves out row by row; got groups"):
         RidgeCV(cv="loo").fit(X, y, groups=np.arange(40))
