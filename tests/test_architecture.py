@@ -85,7 +85,7 @@ LAZY = {
     "plots": {"matplotlib"},
     "report": {"matplotlib"},
     "claims": {"jax", "keras", "matplotlib", "optax", "pandas", "sklearn", "torch"},
-    "cli": {"matplotlib", "safetensors", "torch"},
+    "cli": {"matplotlib", "safetensors", "threadpoolctl", "torch"},
 }
 
 
