@@ -1,15 +1,17 @@
 """Halves of the rows in complementary pairs, and the features that each half chooses on its own path."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from shrinkage._check import label_vector
-from shrinkage._errors import ArgumentError, DataError
+from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
+from shrinkage._path import alpha_grid
 from shrinkage.design import check_finite
 from shrinkage.problem import Problem
-from shrinkage.solvers import samples_at_once, solve_subsamples
+from shrinkage.solvers import first_strengths, samples_at_once, solve_subsamples
 
 Pair = tuple[np.ndarray, np.ndarray]
 NEVER = np.iinfo(np.int32).max
@@ -174,6 +176,27 @@ def check_groups(groups, n: int) -> np.ndarray | None:
         row = int(np.argmax(np.isnan(labels)))
         raise DataError(f"groups must hold a label in every row; row {row} is nan: leave out that row")
     return labels
+
+
+def grid_of_halves(
+    problem: Problem, halves: list[np.ndarray], standardize: bool, alpha: float | None, n_alphas: int, ratio: float
+) -> np.ndarray:
+    """Return one decreasing grid for all halves, from where the first chooses: to `alpha`, or to a share of it."""
+    top = float(first_strengths(problem, halves, standardize).max())
+    if not top > 0:
+        raise DataError("y is explained without the penalized columns in every half: there is nothing to choose")
+    return alpha_grid(top, n_alphas, ratio) if alpha is None else grid_to(alpha, top, n_alphas)
+
+
+def warn_of_missed(choices: Choices, tol: float) -> None:
+    """Warn, at the line that called the public function, of fits whose certified gap is above tol."""
+    if choices.missed:
+        warnings.warn(
+            f"{choices.missed} fits of half-samples ended with a relative duality gap above tol: "
+            f"{choices.worst_gap:.1e} > {tol:.1e}; raise tol, or standardize X",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def grid_to(alpha: float, top: float, n_alphas: int) -> np.ndarray:

@@ -1,20 +1,26 @@
 """P-values after selection by splitting: one half of the rows chooses features, the other tests them, many times."""
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shrinkage._check import check_choice, check_fraction, check_positive, check_positive_int, random_generator
-from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
+from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import alpha_grid, state
 from shrinkage.problem import Problem
-from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, grid_to, walks
+from shrinkage.selection._half_samples import (
+    Choices,
+    candidates,
+    check_groups,
+    draw_pairs,
+    grid_of_halves,
+    walks,
+    warn_of_missed,
+)
 from shrinkage.selection._refit import logistic_test, t_test
 from shrinkage.selection._row_weights import counted_rows
 from shrinkage.selection._splitting_record import SampleSplitting, aggregate
-from shrinkage.solvers import first_strengths
 
 EVENTS = 5  # rows of the rarer class for each coefficient of a logistic refit
 TESTS = ("likelihood", "wald")
@@ -134,20 +140,11 @@ def sample_splitting(
     if q is not None and q > room:
         raise ArgumentError(f"q must be at most {room}, {_why(problem)}; got {q}")
     choosing = [first for first, _ in pairs]
-    top = float(first_strengths(problem, choosing, standardize).max())
-    if not top > 0:
-        raise DataError("y is explained without the penalized columns in every half: there is nothing to choose")
-    alphas = alpha_grid(top, n_alphas, alpha_min_ratio) if alpha is None else grid_to(alpha, top, n_alphas)
+    alphas = grid_of_halves(problem, choosing, standardize, alpha, n_alphas, alpha_min_ratio)
     p_values, sizes, choices, separated = _tested(
         problem, pairs, alphas, q, standardize, tol, test, room, free, counted
     )
-    if choices.missed:
-        warnings.warn(
-            f"{choices.missed} fits of half-samples ended with a relative duality gap above tol: "
-            f"{choices.worst_gap:.1e} > {tol:.1e}; raise tol, or standardize X",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    warn_of_missed(choices, tol)
     together = aggregate(p_values, gamma_min)
     passed = np.flatnonzero(together <= level)
     return SampleSplitting(

@@ -1,6 +1,5 @@
 """Stability selection: which features are chosen again and again on halves of the rows."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,13 +7,20 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from shrinkage._check import check_choice, check_positive, check_positive_int, random_generator
-from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
+from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import alpha_grid, state
 from shrinkage.problem import Problem
-from shrinkage.selection._half_samples import Choices, candidates, check_groups, draw_pairs, grid_to, walks
+from shrinkage.selection._half_samples import (
+    Choices,
+    candidates,
+    check_groups,
+    draw_pairs,
+    grid_of_halves,
+    walks,
+    warn_of_missed,
+)
 from shrinkage.selection._stability_bounds import ASSUMPTIONS, largest_q, smallest_threshold
 from shrinkage.selection._stability_record import StabilitySelection, check_threshold, verdict
-from shrinkage.solvers import first_strengths
 
 
 def stability_selection(
@@ -139,18 +145,9 @@ def stability_selection(
     pairs = draw_pairs(problem, n_pairs, random_generator(random_state), labels)
     samples = [rows for pair in pairs for rows in pair]
     _check_room(q, samples)
-    top = float(first_strengths(problem, samples, standardize).max())
-    if not top > 0:
-        raise DataError("y is explained without the penalized columns in every half: there is nothing to choose")
-    alphas = alpha_grid(top, n_alphas, alpha_min_ratio) if alpha is None else grid_to(alpha, top, n_alphas)
+    alphas = grid_of_halves(problem, samples, standardize, alpha, n_alphas, alpha_min_ratio)
     choices = _finished(problem, samples, alphas, q, standardize, tol)
-    if choices.missed:
-        warnings.warn(
-            f"{choices.missed} fits of half-samples ended with a relative duality gap above tol: "
-            f"{choices.worst_gap:.1e} > {tol:.1e}; raise tol, or standardize X",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    warn_of_missed(choices, tol)
     asked = {
         "q": q if bound is None or threshold is None else None,
         "alpha": alpha,
