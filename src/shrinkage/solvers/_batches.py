@@ -41,7 +41,7 @@ class Driver:
     Parameters
     ----------
     design : Design
-    fits : SquaredFits or NewtonFits
+    fits : SquaredFits, SparseFits or NewtonFits
         The restricted problem: grow, solve, gaps, rewind.
     l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
     l1_ratio : float in (0, 1]

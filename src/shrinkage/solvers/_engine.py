@@ -19,6 +19,7 @@ from shrinkage.solvers._preparation import center_full_columns, strongest_ridge
 from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statuses
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
 from shrinkage.solvers._scale import column_scale
+from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
@@ -183,7 +184,8 @@ def driver_of(
         driver = MomentDriver(problem, training, l1, l2, l1_ratio, tol, held_out)
     else:
         if problem.loss.name == "squared":
-            fits = SquaredFits(problem, training, l1, l2, tol)
+            kind = SparseFits if problem.design.is_sparse else SquaredFits
+            fits = kind(problem, training, l1, l2, tol)
         else:
             fit_weights = np.asfortranarray(np.stack([weights * rows / (weights @ rows) for rows in training], axis=1))
             fits = NewtonFits(problem, fit_weights, l1, l2, tol)

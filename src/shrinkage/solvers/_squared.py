@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from shrinkage import _core
 from shrinkage.problem import Problem
@@ -68,16 +67,10 @@ class SquaredFits:
                 fit.y[:], fit.null_objective = 0.0, 0.0
         self.n_fits = len(self._fits)
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
-        self._sparse = problem.design.is_sparse
-        if self._sparse:
-            design: Any = problem.design
-            starts, rows, values = design.csc()
-            self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         likely = min(p, max(256, 4 * min(n, p)))
-        self._columns = Columns(n, 0 if self._sparse else likely)
-        self._gram = Square(0 if self._sparse else likely)
-        for fit in self._fits if self._sparse else self._fits[1:]:
-            fit.correct_gram(likely, own=self._sparse)
+        self._columns, self._gram = Columns(n, likely), Square(likely)
+        for fit in self._fits[1:]:
+            fit.correct_gram(likely)
         self._removed = np.zeros((unpenalized.shape[1], 0))
         self.features = np.zeros(0, np.int64)
 
@@ -90,12 +83,6 @@ class SquaredFits:
         self.features = np.concatenate([self.features, features])
         for f, fit in enumerate(self._fits):
             fit.weigh(self._l1[features, f], self.l2_weights[features, f])
-        if self._sparse:
-            self._grow_sparse(features)
-        else:
-            self._grow_dense(features)
-
-    def _grow_dense(self, features: np.ndarray) -> None:
         count, full = len(features), self._fits[0]
         new = self._columns.append(count)
         self._design.gather(features, np.zeros(count), None if self._unit else self._root, new)
@@ -107,16 +94,6 @@ class SquaredFits:
         self._gram.append(self._columns.values.T @ new)
         for fit in self._fits:
             fit.grow(new, self._columns.values)
-
-    def _grow_sparse(self, features: np.ndarray) -> None:
-        count = len(features)
-        self._removed = np.hstack([self._removed, np.zeros((len(self._removed), count))])
-        for fit in self._fits:
-            weights = np.where(fit.rows, self._root**2, 0.0)
-            block = self._design.gram(self.features, features, weights)
-            sides = self._root[:, None] * np.column_stack([fit.basis, fit.y])
-            products = self._csc[:, features].T @ sides
-            fit.grow_sparse(block, products[:, :-1].T, products[:, -1])
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
         """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
@@ -136,7 +113,7 @@ class SquaredFits:
             agreement[f] = fit.y @ residual / fit.total
             residual *= (self._root / fit.total)[:, None] if not self._unit else 1 / fit.total
             theta[:, part] = residual
-        penalties = self._penalties(coefs, strengths, ridges)
+        penalties = penalty_values(coefs, strengths, ridges, self._l1[self.features], self.l2_weights[self.features])
         free = self._fits[0].explain(self._y[:, None] - fitted[:, :count]) - self._removed @ coefs[:, :count]
         intercepts, free_coefs = raw_free_coefs(self._problem, self._to_raw @ free)
         return Batch(
@@ -154,34 +131,11 @@ class SquaredFits:
 
     def _combine(self, coefs) -> np.ndarray:
         """(n_samples, k) root-weighted predictions of the penalized part, without what projections removed."""
-        if not self._sparse:
-            return np.asfortranarray((coefs.T @ self._columns.values.T).T)
-        fitted = self._design.combine(self.features, coefs)
-        if not self._unit:
-            fitted *= self._root[:, None]
-        return fitted
-
-    def _penalties(self, coefs, strengths, ridges) -> np.ndarray:
-        shaped = coefs.T.reshape(self.n_fits, len(strengths), -1)
-        values = strengths * np.einsum("ftj,jf->ft", np.abs(shaped), self._l1[self.features])
-        if np.any(ridges):
-            values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, self.l2_weights[self.features])
-        return values
+        return np.asfortranarray((coefs.T @ self._columns.values.T).T)
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
-        """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.
-
-        The dual objective along c * theta is c * agreement - c**2 / 2 * squares - g*(c * correlations).
-        """
-        if conjugate is None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                cap = np.where(max_ratio > 0, strengths / max_ratio, np.inf)
-                best = np.where(batch.squares > 0, batch.agreement / batch.squares, 0.0)
-            scale = np.clip(best, -cap, cap)
-            dual = scale * batch.agreement - 0.5 * scale**2 * batch.squares
-        else:
-            dual = batch.agreement - 0.5 * batch.squares - conjugate / (2 * ridges)
-        return batch.objectives - dual
+        """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta."""
+        return squared_gaps(batch, strengths, ridges, max_ratio, conjugate)
 
     def rewind(self, batch: Batch, t: int, strengths, ridges) -> None:
         """Stand every fit at strength t of a batch; the working set may have grown since."""
@@ -245,9 +199,9 @@ class _Fit(FitRows):
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.active: _core.ActiveSet | None = None
 
-    def correct_gram(self, likely: int, own: bool) -> None:
+    def correct_gram(self, likely: int) -> None:
         """Make room for this fit's correction of the shared Gram matrix, or for its own if it leaves most rows out."""
-        if own or 2 * len(self.out) > len(self.rows):
+        if 2 * len(self.out) > len(self.rows):
             self.own_gram = Square(likely)
             self.low_rank = Columns(self.basis.shape[1], likely)
         else:
@@ -268,13 +222,6 @@ class _Fit(FitRows):
         else:
             self.own_gram.append(columns[self.rows].T @ new[self.rows])
         into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root
-
-    def grow_sparse(self, block: np.ndarray, explained: np.ndarray, linear: np.ndarray) -> None:
-        """Append the block of this fit's own Gram matrix, and what its basis explains of the new columns."""
-        self.linear = np.concatenate([self.linear, linear / self.total])
-        assert self.own_gram is not None and self.low_rank is not None  # correct_gram made both
-        self.own_gram.append(block)
-        self.low_rank.append(block.shape[1])[:] = explained / np.sqrt(self.total)
 
     def residuals(self, fitted: np.ndarray) -> np.ndarray:
         """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
@@ -302,6 +249,31 @@ class _Fit(FitRows):
 
     def reset(self) -> None:
         self.active = None
+
+
+def penalty_values(coefs: np.ndarray, strengths, ridges, l1: np.ndarray, l2: np.ndarray) -> np.ndarray:
+    """(n_fits, n_strengths) values of the penalty; columns are fit-major, weights (size, n_fits)."""
+    shaped = coefs.T.reshape(l1.shape[1], len(strengths), -1)
+    values = strengths * np.einsum("ftj,jf->ft", np.abs(shaped), l1)
+    if np.any(ridges):
+        values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, l2)
+    return values
+
+
+def squared_gaps(batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
+    """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta.
+
+    The dual objective along c * theta is c * agreement - c**2 / 2 * squares - g*(c * correlations).
+    """
+    if conjugate is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cap = np.where(max_ratio > 0, strengths / max_ratio, np.inf)
+            best = np.where(batch.squares > 0, batch.agreement / batch.squares, 0.0)
+        scale = np.clip(best, -cap, cap)
+        dual = scale * batch.agreement - 0.5 * scale**2 * batch.squares
+    else:
+        dual = batch.agreement - 0.5 * batch.squares - conjugate / (2 * ridges)
+    return batch.objectives - dual
 
 
 def explained_or(left: float, whole: float) -> float:
