@@ -10,6 +10,7 @@ void bind_design(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
 void bind_newton(nb::module_& m);
+void bind_moments(nb::module_& m);
 void bind_steps(nb::module_& m);
 void bind_groups(nb::module_& m);
 
@@ -26,6 +27,7 @@ NB_MODULE(_core, m) {
   bind_design(m);
   bind_restricted(m);
   bind_newton(m);
+  bind_moments(m);
   bind_steps(m);
   bind_groups(m);
 }

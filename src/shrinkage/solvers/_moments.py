@@ -1,16 +1,12 @@
 """Tall or small data: after one pass over X, all strengths and folds are solved and certified from moments alone."""
 
-from functools import reduce
-from typing import Any
-
 import numpy as np
 
 from shrinkage import _core
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Certified
+from shrinkage.solvers._moment_sums import add_moments
 from shrinkage.solvers._squared import explained_or, raw_free_coefs
-
-ROWS = 1024  # rows per block: a block of 500 columns stays in the cache
 
 
 class MomentDriver:
@@ -57,19 +53,33 @@ class MomentDriver:
         start = problem.y if problem.offset is None else problem.y - problem.offset
         self.whole = np.array([weights[rows] @ start[rows] ** 2 / weights[rows].sum() for rows in training])
 
-        def moments(rows: np.ndarray) -> np.ndarray:
-            return _weighted_moments(problem.design, self.penalized, self.removed, rest, weights, rows)
-
-        everything = np.arange(n)
         left_out = [np.flatnonzero(~rows) for rows in training[1:]]
-        self.out = [moments(rows) for rows in left_out]
         counts = np.zeros(n, np.int64)
         for rows in left_out:
             counts[rows] += 1
-        self.all = reduce(np.add, self.out) if self.out and (counts == 1).all() else moments(everything)
-        self.test = [
-            self.out[k] if np.array_equal(rows, left_out[k]) else moments(rows) for k, rows in enumerate(held_out)
-        ]
+        parted = bool(left_out) and bool((counts == 1).all())  # the folds' rows are all rows, each once
+        own = [k for k, rows in enumerate(held_out) if not np.array_equal(rows, left_out[k])]
+
+        def moments(pieces: list | None) -> np.ndarray:
+            size = m + rest.shape[1]
+            out = np.zeros((1 if pieces is None else len(pieces), size, size))
+            features = None if m == problem.design.shape[1] else self.penalized
+            add_moments(
+                out,
+                problem.design.values,
+                rest,
+                self.removed,
+                pieces=pieces,
+                features=features,
+                weights=problem.sample_weight,
+            )
+            return out
+
+        self.out = moments(left_out) if left_out else np.zeros((0, 0, 0))
+        self.all = self.out.sum(axis=0) if parted else moments(None)[0]
+        self.test = list(self.out[: len(held_out)])
+        for k in own:
+            self.test[k] = moments([held_out[k]])[0]
         self.totals = np.array([weights[rows].sum() for rows in training])
         self.test_totals = np.array([weights[rows].sum() for rows in held_out])
         self.positive = [int(np.count_nonzero(weights[rows])) for rows in training]
@@ -176,31 +186,6 @@ class MomentDriver:
             errors = np.column_stack([-coef, np.ones(len(coef)), -free])
             scores[:, k] = np.maximum(np.einsum("td,td->t", errors @ test, errors), 0.0) / self.test_totals[k]
         return scores
-
-
-def _weighted_moments(design: Any, features, removed, rest, weights, rows: np.ndarray) -> np.ndarray:
-    """D' diag(weights) D over some rows, D = [X - Q removed, rest], rest = [y, Q], block by block."""
-    m = len(features)
-    whole = m == design.shape[1]
-    unit = bool((weights == 1).all())
-    size = m + rest.shape[1]
-    total = np.zeros((size, size))
-    for start in range(0, len(rows), ROWS):
-        block = rows[start : start + ROWS]
-        if len(block) == block[-1] - block[0] + 1 and (np.diff(block) == 1).all():
-            block = slice(int(block[0]), int(block[-1]) + 1)
-        x = design.values[block]
-        data = np.empty((x.shape[0], size))
-        data[:, m:] = rest[block]
-        Q = data[:, m + 1 :]
-        np.subtract(x if whole else x[:, features], removed if _is_ones(Q) else Q @ removed, out=data[:, :m])
-        total += data.T @ (data if unit else data * weights[block][:, None])
-    return total
-
-
-def _is_ones(Q: np.ndarray) -> bool:
-    """Whether Q is the intercept's column alone, so that Q @ removed is one row for all."""
-    return Q.shape[1] == 1 and bool((Q == 1).all())
 
 
 def _pseudo_inverse(z: np.ndarray) -> tuple[np.ndarray, int]:
