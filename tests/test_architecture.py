@@ -16,6 +16,7 @@ FLOORS = {
     "_errors": 0,
     "_arrays": 0.1,
     "_check": 0.2,
+    "_threads": 0.3,
     **dict.fromkeys(["penalties", "losses", "design"], 1),
     **dict.fromkeys(["problem", "priors", "units", "datasets", "training", "tables"], 2),
     "solvers": 3,
@@ -27,7 +28,7 @@ FLOORS = {
     "claims": 6.8,
     **dict.fromkeys(["cli", "lab"], 7),
 }
-GROUND = {"_arrays", "_check", "_errors"}
+GROUND = {"_arrays", "_check", "_errors"}  # what every room may see; `_threads` is for those that use `_core`
 NETWORKS = dict.fromkeys(
     ["torch", "keras", "optax"], GROUND | {"penalties", "priors", "units", "training", "selection", "_core"}
 )
@@ -39,7 +40,7 @@ ONLY = {
     "plots": GROUND | {"penalties", "problem", "training", "solvers", "_path", "priors", "selection"},
     "report": GROUND | {"penalties", "problem", "training", "solvers", "_path", "selection", "plots"},
 }
-USES_CORE = {"design", "solvers", "_path", "torch"}
+USES_CORE = {"_threads", "design", "solvers", "_path", "torch"}
 # What showing may take from the rooms that fit: their records, never a fit.
 RECORDS = {
     "solvers": {"Solution", "Status", "PathColumns", "FoldColumns"},
@@ -61,6 +62,7 @@ OUTSIDE = {
     "_arrays": {"numpy", "array_api_compat"},
     "_check": {"numpy", "array_api_compat"},
     "_errors": set(),
+    "_threads": {"threadpoolctl"},
     "penalties": set(),
     "losses": set(),
     "design": NUMERIC | {"narwhals"},

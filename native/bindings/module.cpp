@@ -13,6 +13,7 @@ void bind_newton(nb::module_& m);
 void bind_moments(nb::module_& m);
 void bind_steps(nb::module_& m);
 void bind_groups(nb::module_& m);
+void bind_threads(nb::module_& m);
 
 static bool control_c() {
   nb::gil_scoped_acquire locked;
@@ -30,4 +31,5 @@ NB_MODULE(_core, m) {
   bind_moments(m);
   bind_steps(m);
   bind_groups(m);
+  bind_threads(m);
 }

@@ -14,6 +14,7 @@ from shrinkage._path import Path as Path
 from shrinkage._path import alpha_grid as alpha_grid
 from shrinkage._path import cross_validate as cross_validate
 from shrinkage._path import path as path
+from shrinkage._threads import threads as threads
 from shrinkage.estimators import ElasticNet as ElasticNet
 from shrinkage.estimators import ElasticNetCV as ElasticNetCV
 from shrinkage.estimators import Lasso as Lasso

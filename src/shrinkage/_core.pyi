@@ -151,3 +151,9 @@ def dual_group_step(storage: str, params: Sequence[int], duals: Sequence[int], t
     """
     One step of dual averaging under the penalty of group_prox, in place in params, duals and both thresholds; one step length for each group, that of the root mean square of 1 / step. thresholds, those of l1, may be empty where l1 is 0.
     """
+
+def threads() -> int:
+    """The most threads that a call may use, the calling one included."""
+
+def set_threads(count: int) -> None:
+    """Sets the most threads that a call may use; bits do not depend on it."""

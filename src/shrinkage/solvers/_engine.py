@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from shrinkage._errors import ArgumentError
+from shrinkage._threads import blas_alone
 from shrinkage.design import check_finite
 from shrinkage.penalties import L1L2, HasKernel
 from shrinkage.problem import Problem
@@ -26,6 +27,7 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
 
 
+@blas_alone
 def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solution:
     """Minimize a problem at its own strength.
 
@@ -87,6 +89,7 @@ def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns
     return solve_folds(problem, alphas, [], False, tol).path
 
 
+@blas_alone
 def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float = 1e-6) -> FoldColumns:
     """Minimize on all rows and on the training rows of each fold, as columns of the same computation.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from shrinkage._threads import blas_alone
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Driver
@@ -14,6 +15,7 @@ from shrinkage.solvers._preparation import center_full_columns
 from shrinkage.solvers._records import FoldColumns
 
 
+@blas_alone
 def solve_ratios(
     problem: Problem, l1_ratios: list[float], grids: list[Grid], folds: Folds, standardize: bool, tol: float = 1e-6
 ) -> list[FoldColumns]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from shrinkage._threads import blas_alone
 from shrinkage.problem import Problem
 from shrinkage.solvers._engine import Folds, Grid, few_features, solve_folds
 from shrinkage.solvers._records import PathColumns
@@ -32,6 +33,7 @@ class RepeatedFolds:
         The fit on all rows, largest strength first.
     """
 
+    @blas_alone
     def __init__(self, problem: Problem, alphas: Grid, standardize: bool, tol: float = 1e-6):
         self._problem, self._standardize, self._tol = problem, standardize, tol
         found = solve_folds(problem, alphas, [], standardize, tol).path
@@ -61,6 +63,7 @@ class RepeatedFolds:
             most = max(FITS_AT_ONCE, MOMENT_BYTES // (24 * self._problem.design.shape[1] ** 2))
         return max(1, most // n_folds)
 
+    @blas_alone
     def solve(self, sets: list[Folds]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Mean held-out deviances and relative duality gaps, (n_alphas, n_folds) each, of every set of folds."""
         if self._shared is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from shrinkage._threads import blas_alone
 from shrinkage.design import DenseDesign, Design, SparseDesign
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Driver
@@ -36,6 +37,7 @@ def _has_moments(problem: Problem) -> bool:
     return problem.loss.name == "squared" and not problem.design.is_sparse and problem.design.shape[1] <= FEW
 
 
+@blas_alone
 def solve_subsamples(
     problem: Problem, samples: list[np.ndarray], alphas: np.ndarray, standardize: bool, tol: float, watch: Watch
 ) -> list[np.ndarray]:
@@ -117,6 +119,7 @@ class _RowPicker:
         return SparseDesign(len(rows), part.indptr, part.indices, part.data)
 
 
+@blas_alone
 def first_strengths(problem: Problem, samples: list[np.ndarray], standardize: bool) -> np.ndarray:
     """(n_samples,) the smallest strength of each subsample at which no penalized coefficient is nonzero."""
     n, p = problem.design.shape
