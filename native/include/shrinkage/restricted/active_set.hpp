@@ -98,11 +98,13 @@ class ActiveSet {
       append_violators();
     }
     support_.release();
+    trend_known_ = before_strength_ > strength;
     last_strength_ = strength;
     return steps;
   }
 
  private:
+  static constexpr double allowance = 0.1;  // for gradients that turn, as a share of the step in strength
   static constexpr int max_steps = 5000;
   static constexpr double faint = 1e-13;  // of the strength that zeroes everything
 
@@ -111,6 +113,7 @@ class ActiveSet {
 
   void point_to(const Quadratic& q) {
     support_.quadratic = q;
+    trend_known_ = false;
     gradient_.resize(q.size);
     scattered_.assign(q.size, 0.0);
   }
@@ -187,11 +190,22 @@ class ActiveSet {
   }
 
   // --- who may enter ------------------------------------------------------------------------------------------------
+  // Who may enter until `strength`: gradients go on as they went between the last two strengths, or, where these are not
+  // known, may move as fast as those on the support. A guess: all are looked at when nobody of these violates.
   void pick_candidates(double strength) {
-    const double threshold = strength - std::max(0.0, last_strength_ - strength);
+    const double step = std::max(0.0, last_strength_ - strength), threshold = strength - (trend_known_ ? allowance * step : step);
+    const double share = trend_known_ ? step / (before_strength_ - last_strength_) : 0.0;
     candidates_.clear();
-    for (int j = 0; j < quadratic().size; j++)
-      if (!is_out(j) || std::fabs(gradient_[j]) >= threshold * quadratic().l1[j]) candidates_.push_back(j);
+    for (int j = 0; j < quadratic().size; j++) {
+      if (!is_out(j)) {
+        candidates_.push_back(j);
+        continue;
+      }
+      const double expected = trend_known_ ? std::fabs(gradient_[j] + share * (gradient_[j] - before_[j])) : std::fabs(gradient_[j]);
+      if (expected >= threshold * quadratic().l1[j]) candidates_.push_back(j);
+    }
+    before_ = gradient_;
+    before_strength_ = last_strength_;
   }
 
   bool violates(int j, double strength, double tol) const { return is_out(j) && std::fabs(gradient_[j]) > strength * quadratic().l1[j] * (1 + tol); }
@@ -276,7 +290,9 @@ class ActiveSet {
   Support support_;
   std::vector<int> candidates_, violators_, outside_, leaving_;
   std::vector<double> gradient_, right_, target_, scattered_, scaled_, low_rank_product_;
-  double last_strength_ = 0;
+  std::vector<double> before_;  // the gradient at the strength before the last
+  double last_strength_ = 0, before_strength_ = 0;
+  bool trend_known_ = false;
 };
 
 }  // namespace shrinkage
