@@ -25,7 +25,13 @@ def _layouts(X):
     wide = np.zeros((2 * X.shape[0], 3 * X.shape[1]))
     wide[::2, ::3] = X
     single = X.astype(np.float32)
-    return {"C": X, "F": np.asfortranarray(X), "strided": wide[::2, ::3], "C32": single, "F32": np.asfortranarray(single)}
+    return {
+        "C": X,
+        "F": np.asfortranarray(X),
+        "strided": wide[::2, ::3],
+        "C32": single,
+        "F32": np.asfortranarray(single),
+    }
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "C32", "F32"])

@@ -1,10 +1,114 @@
 """Second moments of a block of rows, added to what other blocks gave: all that tall data are read for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shrinkage import _core
+from shrinkage.problem import Problem
+
+SAMPLED = 512  # rows that say roughly where the columns lie
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """All that fits read of tall data: second moments of D = [X - Q removed, y - null model, Q], m + 1 + q columns.
+
+    Attributes
+    ----------
+    all : ndarray of shape (m + 1 + q, m + 1 + q)
+        D' diag(s) D over all rows.
+    left_out, test : ndarray of shape (n_folds, m + 1 + q, m + 1 + q)
+        The same over the rows that each fit after the first leaves out, and over those it is scored on.
+    totals : ndarray of shape (1 + n_folds,)
+        Sum of the weights s of each fit.
+    test_totals : ndarray of shape (n_folds,)
+    positive : ndarray of shape (1 + n_folds,)
+        Number of rows of positive weight.
+    whole : ndarray of shape (1 + n_folds,)
+        Weighted mean of (y - offset)².
+    removed : ndarray of shape (q, m)
+    to_raw : ndarray of shape (q, q)
+        From coefficients of Q to those of the intercept and the free columns.
+    """
+
+    all: np.ndarray
+    left_out: np.ndarray
+    test: np.ndarray
+    totals: np.ndarray
+    test_totals: np.ndarray
+    positive: np.ndarray
+    whole: np.ndarray
+    removed: np.ndarray
+    to_raw: np.ndarray
+
+
+def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: list) -> Moments:
+    """One pass over X: the moments of all rows and of those that each fold leaves out.
+
+    Parameters
+    ----------
+    problem : Problem with a squared loss and a dense design
+    penalized : index array
+        The m columns that the penalty acts on.
+    training : list of boolean arrays of shape (n_samples,)
+        The rows of each fit, all of them first.
+    held_out : list of index arrays, one for each fit after the first, or empty
+    """
+    weights, everything = problem.sample_weight, [np.arange(len(problem.y))]
+    Q, to_raw = problem.free_block
+    removed = _near_means(problem, penalized, Q)
+    rest = np.column_stack([problem.y - problem.null.eta, Q])
+    left_out = [np.flatnonzero(~rows) for rows in training[1:]]
+
+    def sums(pieces: list) -> np.ndarray:
+        design: Any = problem.design
+        out = np.zeros((len(pieces), *2 * (len(penalized) + rest.shape[1],)))
+        features = None if len(penalized) == design.shape[1] else penalized
+        if pieces:
+            add_moments(out, design.values, rest, removed, pieces=pieces, features=features, weights=weights)
+        return out
+
+    out = sums(left_out)
+    seen = np.bincount(np.concatenate([*left_out, everything[0][:0]]), minlength=len(problem.y))
+    parted = bool(left_out) and bool((seen == 1).all())  # the folds' rows are all rows, each once
+    same = all(np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out)))
+    start = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
+    return Moments(
+        all=out.sum(axis=0) if parted else sums(everything)[0],
+        left_out=out,
+        test=out if same else sums(held_out),
+        totals=_totals(weights, training),
+        test_totals=_totals(weights, held_out),
+        positive=_totals(None if weights is None else (weights > 0).astype(float), training).astype(np.int64),
+        whole=_totals(start if weights is None else weights * start, training) / _totals(weights, training),
+        removed=removed,
+        to_raw=to_raw,
+    )
+
+
+def _totals(values: np.ndarray | None, rows: list) -> np.ndarray:
+    """Sums of the values (None: ones) of each set of rows, given by number or as booleans."""
+    if values is None:
+        return np.array([np.count_nonzero(some) if some.dtype == bool else len(some) for some in rows], np.float64)
+    return np.array([values[some].sum() for some in rows], np.float64)
+
+
+def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """What is taken off X for each unit of Q, so that no digits cancel later: (q, m).
+
+    Where Q is the intercept alone, the means of a few rows do: nothing but digits depends on it.
+    """
+    design: Any = problem.design
+    if Q.shape[1] == 1 and problem.fit_intercept:
+        rows = np.arange(len(Q)) if problem.sample_weight is None else np.flatnonzero(problem.sample_weight)
+        some = design.values[rows[:: -(-len(rows) // SAMPLED)]][:, penalized].astype(np.float64)
+        return some[:1] + (some - some[0]).mean(axis=0)
+    if Q.shape[1] == 0:
+        return np.zeros((0, len(penalized)))
+    return np.ascontiguousarray(design.correlate(np.asfortranarray(problem.weights[:, None] * Q))[penalized].T)
 
 
 def add_moments(
@@ -43,8 +147,7 @@ def add_moments(
         s. None: ones.
     """
     n = values.shape[0]
-    whole = pieces is None or (len(pieces) == 1 and len(pieces[0]) == n)
-    order, starts = (None, np.array([0, n])) if whole else _in_order(pieces)
+    order, starts = (None, np.array([0, n])) if pieces is None else _in_order(pieces)
     _core.add_moments(
         values,
         starts,
