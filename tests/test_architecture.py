@@ -77,7 +77,7 @@ OUTSIDE = {
 OUTSIDE_DEFAULT = NUMERIC
 # Heavy or optional: only inside functions, so that `import shrinkage` stays light.
 LAZY = {
-    "design": {"dask"},
+    "design": {"dask", "pyarrow"},
     "datasets": {"sklearn"},
     "tables": {"narwhals", "pyarrow", "polars", "pandas"},
     "_path": {"sklearn", "narwhals", "pandas"},

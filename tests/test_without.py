@@ -59,6 +59,7 @@ def test_importing_the_library_opens_no_heavy_room():
     [
         ("matplotlib", "import shrinkage.plots as p; p.path(None)", "shrinkage[plots]"),
         ("pyarrow", "import shrinkage.tables as t; t.read('x.parquet')", "shrinkage[cli]"),
+        ("pyarrow", "import shrinkage; shrinkage.open_blocks('x.parquet')", "shrinkage[parquet]"),
         ("torch", "import shrinkage.torch", "shrinkage[torch]"),
         (
             "click",

@@ -5,6 +5,7 @@ from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from shrinkage._errors import ArgumentError as ArgumentError
+from shrinkage._errors import ChangedDataError as ChangedDataError
 from shrinkage._errors import ConvergenceWarning as ConvergenceWarning
 from shrinkage._errors import DataError as DataError
 from shrinkage._errors import MissingExtraError as MissingExtraError
@@ -15,6 +16,7 @@ from shrinkage._path import alpha_grid as alpha_grid
 from shrinkage._path import cross_validate as cross_validate
 from shrinkage._path import path as path
 from shrinkage._threads import threads as threads
+from shrinkage.design import open_blocks as open_blocks
 from shrinkage.estimators import ElasticNet as ElasticNet
 from shrinkage.estimators import ElasticNetCV as ElasticNetCV
 from shrinkage.estimators import Lasso as Lasso

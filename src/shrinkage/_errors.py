@@ -13,6 +13,10 @@ class DataError(ShrinkageError, ValueError):
     """The data cannot be used as they are; the message names the column or row at fault."""
 
 
+class ChangedDataError(DataError):
+    """Data that are read again are not those that sums were kept of; the message names the rows and the folder."""
+
+
 class MissingExtraError(ShrinkageError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 

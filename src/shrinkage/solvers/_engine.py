@@ -9,7 +9,7 @@ from scipy import sparse
 
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
-from shrinkage.design import check_finite
+from shrinkage.design import BlockDesign, check_finite
 from shrinkage.penalties import L1L2, HasKernel
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Certified, Driver, sparse_columns
@@ -24,6 +24,7 @@ from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
+MOST_FEATURES = 4000  # of X in blocks, for one matrix of moments of 128 MB for each fold
 Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
 
 
@@ -199,8 +200,13 @@ def driver_of(
 
 
 def few_features(design) -> bool:
-    """Whether one pass for all of X.T @ X costs less than the ten to twenty passes of a path."""
+    """Whether one pass for all of X.T @ X costs less than the ten to twenty passes of a path.
+
+    X in blocks, where a pass may come from a disk, is read once as long as the matrix is far smaller than X.
+    """
     n, p = design.shape
+    if isinstance(design, BlockDesign) and 20 * p <= n and p <= MOST_FEATURES:
+        return True
     return not design.is_sparse and (p <= 100 or (p <= 1000 and n >= 2 * p))
 
 

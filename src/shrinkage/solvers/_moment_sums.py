@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from shrinkage import _core
+from shrinkage.design import BlockDesign
 from shrinkage.problem import Problem
+from shrinkage.solvers._block_moments import block_moments
 
 SAMPLED = 512  # rows that say roughly where the columns lie
 
@@ -57,29 +59,24 @@ def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: li
         The rows of each fit, all of them first.
     held_out : list of index arrays, one for each fit after the first, or empty
     """
-    weights, everything = problem.sample_weight, [np.arange(len(problem.y))]
+    weights, n = problem.sample_weight, len(problem.y)
     Q, to_raw = problem.free_block
-    removed = _near_means(problem, penalized, Q)
     rest = np.column_stack([problem.y - problem.null.eta, Q])
     left_out = [np.flatnonzero(~rows) for rows in training[1:]]
-
-    def sums(pieces: list) -> np.ndarray:
-        design: Any = problem.design
-        out = np.zeros((len(pieces), *2 * (len(penalized) + rest.shape[1],)))
-        features = None if len(penalized) == design.shape[1] else penalized
-        if pieces:
-            add_moments(out, design.values, rest, removed, pieces=pieces, features=features, weights=weights)
-        return out
-
-    out = sums(left_out)
-    seen = np.bincount(np.concatenate([*left_out, everything[0][:0]]), minlength=len(problem.y))
+    seen = np.bincount(np.concatenate([*left_out, np.zeros(0, np.int64)]), minlength=n)
     parted = bool(left_out) and bool((seen == 1).all())  # the folds' rows are all rows, each once
     same = all(np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out)))
+    groups = [left_out, [] if same else held_out, [] if parted else [np.arange(n)]]
+    if isinstance(problem.design, BlockDesign):
+        removed, (out, test, whole) = block_moments(problem, penalized, rest, groups, add_moments)
+    else:
+        removed = _near_means(problem, penalized, Q)
+        out, test, whole = (_sums(problem, penalized, rest, removed, pieces) for pieces in groups)
     start = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
     return Moments(
-        all=out.sum(axis=0) if parted else sums(everything)[0],
+        all=out.sum(axis=0) if parted else whole[0],
         left_out=out,
-        test=out if same else sums(held_out),
+        test=out if same else test,
         totals=_totals(weights, training),
         test_totals=_totals(weights, held_out),
         positive=_totals(None if weights is None else (weights > 0).astype(float), training).astype(np.int64),
@@ -87,6 +84,16 @@ def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: li
         removed=removed,
         to_raw=to_raw,
     )
+
+
+def _sums(problem: Problem, penalized: np.ndarray, rest: np.ndarray, removed: np.ndarray, pieces: list) -> np.ndarray:
+    """Moments of each piece, of a design in memory."""
+    design: Any = problem.design
+    out = np.zeros((len(pieces), *2 * (len(penalized) + rest.shape[1],)))
+    features = None if len(penalized) == design.shape[1] else penalized
+    if pieces:
+        add_moments(out, design.values, rest, removed, pieces=pieces, features=features, weights=problem.sample_weight)
+    return out
 
 
 def _totals(values: np.ndarray | None, rows: list) -> np.ndarray:
