@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 from shrinkage import ChangedDataError, DataError, cross_validate, open_blocks, path
 from shrinkage.problem import Problem
+from shrinkage.solvers import _moment_sums
 
 N, P = 4000, 12
 
@@ -90,8 +91,6 @@ def test_an_interrupted_reading_goes_on(tmp_path, at, monkeypatch):
     with pytest.raises(Stop):
         cross_validate(open_blocks(X, rows=500, state=tmp_path, progress=stopping(at)), y, **keywords)
     added = []
-    from shrinkage.solvers import _moment_sums
-
     add = _moment_sums.add_moments
     monkeypatch.setattr(_moment_sums, "add_moments", lambda *a, **k: added.append(0) or add(*a, **k))
     resumed = cross_validate(open_blocks(X, rows=500, state=tmp_path), y, **keywords)
@@ -102,12 +101,11 @@ def test_an_interrupted_reading_goes_on(tmp_path, at, monkeypatch):
 
 def test_kept_sums_serve_another_mix_and_grid(tmp_path, monkeypatch):
     X, y = data()
+    expected = path(X, y, n_alphas=7, l1_ratio=0.3)
     path(open_blocks(X, rows=500, state=tmp_path), y, n_alphas=5)
-    from shrinkage.solvers import _moment_sums
-
     monkeypatch.setattr(_moment_sums, "add_moments", None)
     other = path(open_blocks(X, rows=500, state=tmp_path), y, n_alphas=7, l1_ratio=0.3)
-    np.testing.assert_allclose(other.coefs.toarray(), path(X, y, n_alphas=7, l1_ratio=0.3).coefs.toarray(), atol=1e-10)
+    np.testing.assert_allclose(other.coefs.toarray(), expected.coefs.toarray(), atol=1e-10)
 
 
 def test_changed_data_are_refused(tmp_path):

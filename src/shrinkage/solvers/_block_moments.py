@@ -59,10 +59,8 @@ def block_moments(
             if kept is not None and kept.has(start, stop, zlib.crc32(np.ascontiguousarray(values).data)):
                 continue
             own = [rows[slice(*np.searchsorted(rows, [start, stop]))] - start for rows in pieces]
-            met = np.flatnonzero([len(rows) for rows in own])
-            met = (
-                slice(met[0], met[-1] + 1) if len(met) else slice(0, 0)
-            )  # pieces that are runs of rows meet few blocks
+            places = np.flatnonzero([len(rows) for rows in own])
+            met = slice(places.min(initial=len(own)), places.max(initial=-1) + 1)  # runs of rows meet few blocks
             found = np.zeros_like(sums[met])
             part = None if weights is None else weights[start:stop]
             if len(found):
