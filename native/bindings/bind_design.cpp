@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "interrupts.hpp"
 #include "shrinkage/csc.hpp"
 #include "shrinkage/products.hpp"
 #include "shrinkage/scan.hpp"
@@ -28,7 +29,9 @@ using InMatrix = Matrix<const double>;
 using OutMatrix = Matrix<double>;
 using Features = Vector<const Index>;
 
-Index extent(size_t n) { return static_cast<Index>(n); }
+Index extent(size_t n) {
+  return static_cast<Index>(n);
+}
 
 template <class Array>
 auto data_or_null(const std::optional<Array>& array) {
@@ -41,28 +44,27 @@ struct Products {
   View view;
 
   void correlate(const InMatrix& R, const OutMatrix& out) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::correlate(view, R.data(), extent(R.shape(1)), out.data());
+    without_gil([&] { shrinkage::products::correlate(view, R.data(), extent(R.shape(1)), out.data()); });
   }
 
   void combine(const Features& features, const InMatrix& B, const OutMatrix& out) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::combine(view, features.data(), extent(features.shape(0)), B.data(), extent(B.shape(1)), out.data());
+    without_gil([&] { shrinkage::products::combine(view, features.data(), extent(features.shape(0)), B.data(), extent(B.shape(1)), out.data()); });
   }
 
   void gram(const Features& left, const Features& right, const std::optional<In>& weights, const OutMatrix& out) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::gram(view, left.data(), extent(left.shape(0)), right.data(), extent(right.shape(0)), data_or_null(weights), out.data());
+    without_gil([&] {
+      shrinkage::products::gram(view, left.data(), extent(left.shape(0)), right.data(), extent(right.shape(0)), data_or_null(weights), out.data());
+    });
   }
 
   void gather(const Features& features, const In& shift, const std::optional<In>& row_scale, const OutMatrix& out) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::gather(view, features.data(), extent(features.shape(0)), shift.data(), data_or_null(row_scale), out.data());
+    without_gil(
+        [&] { shrinkage::products::gather(view, features.data(), extent(features.shape(0)), shift.data(), data_or_null(row_scale), out.data()); });
   }
 
   void deviations(const std::optional<InMatrix>& weights, const InMatrix& center, const OutMatrix& first, const OutMatrix& second) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::deviations(view, data_or_null(weights), extent(center.shape(1)), center.data(), first.data(), second.data());
+    without_gil(
+        [&] { shrinkage::products::deviations(view, data_or_null(weights), extent(center.shape(1)), center.data(), first.data(), second.data()); });
   }
 };
 
@@ -101,8 +103,19 @@ struct Sparse : Products<shrinkage::CscView> {
 shrinkage::Scan scan_of(const In& strengths, const InMatrix& l1, const Vector<const bool>& inside, double tol, const std::optional<InMatrix>& l2,
                         const OutMatrix& C, const Rows<double>& ratio, const Rows<double>& conjugate, const Vector<int>& first,
                         const Vector<double>& excess) {
-  return {extent(l1.shape(0)), extent(l1.shape(1)), extent(strengths.shape(0)), strengths.data(), l1.data(), data_or_null(l2),
-          inside.data(), tol, C.data(), ratio.data(), conjugate.data(), first.data(), excess.data()};
+  return {extent(l1.shape(0)),
+          extent(l1.shape(1)),
+          extent(strengths.shape(0)),
+          strengths.data(),
+          l1.data(),
+          data_or_null(l2),
+          inside.data(),
+          tol,
+          C.data(),
+          ratio.data(),
+          conjugate.data(),
+          first.data(),
+          excess.data()};
 }
 
 template <class Design>
@@ -110,8 +123,7 @@ void scan(const Design& design, const InMatrix& theta, const In& strengths, cons
           const std::optional<InMatrix>& l2, const OutMatrix& C, const Rows<double>& ratio, const Rows<double>& conjugate, const Vector<int>& first,
           const Vector<double>& excess) {
   const shrinkage::Scan reading = scan_of(strengths, l1, inside, tol, l2, C, ratio, conjugate, first, excess);
-  nb::gil_scoped_release unlocked;
-  shrinkage::products::scan(design.view, theta.data(), reading);
+  without_gil([&] { shrinkage::products::scan(design.view, theta.data(), reading); });
 }
 
 template <class Design, class Class>

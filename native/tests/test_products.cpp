@@ -1,7 +1,8 @@
-#include "shrinkage/products.hpp"
+#include <memory>
 
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/products.hpp"
 
 using namespace shrinkage;
 
@@ -98,4 +99,62 @@ TEST("gather shifts, scales and lays out by columns") {
       for (Index a = 0; a < count; a++)
         for (Index i = 0; i < n; i += 7) CHECK_CLOSE(out[a * n + i], (X(i, features[a]) - shift[a]) * (scaled ? scale[i] : 1.0), 1e-15);
     }
+}
+
+TEST("every product has the same bits for any number of threads") {
+  const Index n = 1030, p = 270, k = 26;
+  for (int form = 0; form < 6; form++) {
+    const Matrix X(n, p, form, 11);
+    const auto R = check::Random(12).vector(n * k), shift = check::Random(13).vector(p), B = check::Random(14).vector(p * k);
+    std::vector<Index> features;
+    for (Index a = 0; a < p; a++) features.push_back((a * 11) % p);
+    const std::vector<Index> same = features;
+    const std::vector<double> l1(p, 1.0);
+    const auto strengths = check::Random(15).vector(k);
+    const std::unique_ptr<bool[]> inside(new bool[p]());
+    std::vector<std::vector<double>> first;
+    for (const int threads : {1, 2, 3}) {
+      team::limit() = threads;
+      std::vector<std::vector<double>> all;
+      const auto room = [&](Index size) {
+        all.emplace_back(size, 1e9);
+        return all.back().data();
+      };
+      products::correlate(X.view, R.data(), k, room(p * k));
+      products::correlate(X.view, R.data(), 3, room(p * 3));
+      products::combine(X.view, features.data(), p, B.data(), k, room(n * k));
+      products::gram(X.view, features.data(), p, features.data(), p, nullptr, room(p * p));
+      products::gram(X.view, features.data(), p, same.data(), 40, R.data(), room(p * 40));
+      products::gather(X.view, features.data(), p, shift.data(), R.data(), room(n * p));
+      double* moments = room(2 * p * 8);
+      products::deviations(X.view, R.data(), 8, B.data(), moments, moments + 8 * p);
+      double* seen = room(2 * k + p);
+      std::vector<int> places(p);
+      products::scan(X.view, R.data(),
+                     {p, 1, k, strengths.data(), l1.data(), l1.data(), inside.get(), 0.1, room(p * k), seen, seen + k, places.data(), seen + 2 * k});
+      if (threads == 1) first = all;
+      CHECK(all == first);
+    }
+    team::limit() = 1;
+  }
+}
+
+TEST("a product stops between its blocks") {
+  const Matrix X(400, 700, 0, 16);
+  const auto R = check::Random(17).vector(400 * 30);
+  std::vector<double> C(700 * 30);
+  for (const int threads : {1, 2}) {
+    team::limit() = threads;
+    interrupt_requested = [] { return true; };
+    std::this_thread::sleep_for(2 * interrupt::pause);
+    bool stopped = false;
+    try {
+      products::correlate(X.view, R.data(), 30, C.data());
+    } catch (const Interrupted&) {
+      stopped = true;
+    }
+    CHECK(stopped);
+  }
+  interrupt_requested = nullptr;
+  team::limit() = 1;
 }

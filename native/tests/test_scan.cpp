@@ -1,9 +1,8 @@
-#include "shrinkage/scan.hpp"
-
 #include <limits>
 #include <memory>
 
 #include "check.hpp"
+#include "shrinkage/scan.hpp"
 
 using namespace shrinkage;
 
@@ -30,10 +29,13 @@ struct Case {
   }
 
   void read(Index block) {
-    const Scan s{columns, fits, strengths, strength.data(), l1.data(), l2.data(), inside.get(), 0.1, C.data(), ratio.data(), conjugate.data(), first.data(), excess.data()};
+    const Scan s{columns, fits,     strengths,    strength.data(),  l1.data(),    l2.data(),    inside.get(),
+                 0.1,     C.data(), ratio.data(), conjugate.data(), first.data(), excess.data()};
     std::vector<double> scratch;
-    begin_scan(s);
-    for (Index j = 0; j < columns; j += block) scan_block(s, j, std::min(block, columns - j), scratch);
+    const Index blocks = (columns + block - 1) / block;
+    Reading reading(s, blocks);
+    for (Index b = blocks - 1; b >= 0; b--) reading.read(b, b * block, std::min(block, columns - b * block), scratch);  // in any order
+    reading.finish();
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "shrinkage/kernels.hpp"
 #include "shrinkage/scan.hpp"
+#include "shrinkage/team.hpp"
 
 // The products of a matrix stored as compressed columns. Rows within a column may come in any order but only once;
 // explicit zeros are allowed.
@@ -74,8 +75,7 @@ struct Panels {
   int width;
   Aligned values;
 
-  Panels(const double* R, Index n, Index count)
-      : rows(n), k(count), width(panel_width(n, count)), values((count + width - 1) / width * width * n) {
+  Panels(const double* R, Index n, Index count) : rows(n), k(count), width(panel_width(n, count)), values((count + width - 1) / width * width * n) {
     for (Index t = 0; t < k; t += width) pack(R + t * rows, rows, width, used(t), values.data() + t * rows);
   }
   int used(Index t) const { return static_cast<int>(std::min<Index>(width, k - t)); }
@@ -83,24 +83,33 @@ struct Panels {
 
 // C[j - first + t ldc] = (X'R)[j, t] for `count` columns from `first`
 inline void block_product(const CscView& X, Index first, Index count, const Panels& R, double* C, Index ldc) {
-  for (Index t = 0; t < R.k; t += R.width)
-    csc_dots(X, nullptr, first, count, R.values.data() + t * R.rows, R.width, R.used(t), C + t * ldc, 1, ldc);
+  for (Index t = 0; t < R.k; t += R.width) csc_dots(X, nullptr, first, count, R.values.data() + t * R.rows, R.width, R.used(t), C + t * ldc, 1, ldc);
+}
+
+// The product, and for each block of columns read(block, first column, count, scratch of the member)
+template <class Read>
+void correlate_blocks(const CscView& X, const double* R, Index k, double* C, const Read& read) {
+  const Panels panels(R, X.rows, k);
+  const Index blocks = (X.columns + csc_block_columns - 1) / csc_block_columns;
+  const double stored = static_cast<double>(X.indptr[X.columns]);
+  const std::size_t members = team::members(blocks, 4 * stored * static_cast<double>(k));  // irregular accesses cost more
+  std::vector<std::vector<double>> scratch(members);
+  team::share(members, blocks, [&](Index block, std::size_t member) {
+    const Index j = block * csc_block_columns, count = std::min(csc_block_columns, X.columns - j);
+    block_product(X, j, count, panels, C + j, X.columns);
+    read(block, j, count, scratch[member]);
+  });
 }
 
 inline void correlate(const CscView& X, const double* R, Index k, double* C) {
-  const Panels panels(R, X.rows, k);
-  for (Index j = 0; j < X.columns; j += csc_block_columns) block_product(X, j, std::min(csc_block_columns, X.columns - j), panels, C + j, X.columns);
+  correlate_blocks(X, R, k, C, [](Index, Index, Index, std::vector<double>&) {});
 }
 
-inline void scan(const CscView& X, const double* theta, const Scan& reading) {
-  const Panels panels(theta, X.rows, reading.fits * reading.strengths);
-  std::vector<double> weights;
-  begin_scan(reading);
-  for (Index j = 0; j < X.columns; j += csc_block_columns) {
-    const Index count = std::min(csc_block_columns, X.columns - j);
-    block_product(X, j, count, panels, reading.C + j, X.columns);
-    scan_block(reading, j, count, weights);
-  }
+inline void scan(const CscView& X, const double* theta, const Scan& scan) {
+  Reading reading(scan, (X.columns + csc_block_columns - 1) / csc_block_columns);
+  correlate_blocks(X, theta, scan.fits * scan.strengths, scan.C,
+                   [&](Index block, Index j, Index count, std::vector<double>& scratch) { reading.read(block, j, count, scratch); });
+  reading.finish();
 }
 
 // out (rows x k) = X[:, features] B, B (count x k)

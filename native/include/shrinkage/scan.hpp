@@ -6,7 +6,8 @@
 #include "shrinkage/kernels.hpp"
 
 // A certificate's reading of C = X' theta, block of columns by block of columns while the block is in cache. theta has
-// one column per (fit, strength), fit-major: column f * strengths + t.
+// one column per (fit, strength), fit-major: column f * strengths + t. Blocks may be read in any order and at once;
+// what is summed over them is kept for each and put together at the end, in their order.
 namespace shrinkage {
 
 struct Scan {
@@ -23,39 +24,59 @@ struct Scan {
   double* excess;     // (columns): largest |c_j| / (strength l1_j) over the violations, else 0
 };
 
-inline void begin_scan(const Scan& s) {
-  std::fill(s.ratio, s.ratio + s.fits * s.strengths, 0.0);
-  std::fill(s.conjugate, s.conjugate + s.fits * s.strengths, 0.0);
-  std::fill(s.first, s.first + s.columns, static_cast<int>(s.strengths));
-  std::fill(s.excess, s.excess + s.columns, 0.0);
-}
+class Reading {
+ public:
+  Reading(const Scan& scan, Index blocks) : scan_(scan), pairs_(scan.fits * scan.strengths) {
+    ratios_.assign(static_cast<std::size_t>(blocks * pairs_), 0.0);
+    if (scan.l2) conjugates_.assign(static_cast<std::size_t>(blocks * pairs_), 0.0);
+    std::fill(scan.first, scan.first + scan.columns, static_cast<int>(scan.strengths));
+    std::fill(scan.excess, scan.excess + scan.columns, 0.0);
+  }
 
-// reads columns [j, j + count) of C
-inline void scan_block(const Scan& s, Index j, Index count, std::vector<double>& scratch) {
-  const Kernels& kernel = kernels();
-  scratch.resize(static_cast<std::size_t>(3 * count));
-  double *inv = scratch.data(), *inv_outside = inv + count, *inv_l2 = inv + 2 * count;
-  for (Index f = 0; f < s.fits; f++) {
-    const double* l1 = s.l1 + f * s.columns + j;
-    for (Index a = 0; a < count; a++) {
-      inv[a] = l1[a] > 0 ? 1 / l1[a] : 0;
-      inv_outside[a] = s.inside[j + a] ? 0 : inv[a];
-    }
-    if (s.l2) {
-      const double* l2 = s.l2 + f * s.columns + j;
-      for (Index a = 0; a < count; a++) inv_l2[a] = l2[a] > 0 ? 1 / l2[a] : 0;
-    }
-    for (Index t = 0; t < s.strengths; t++) {
-      const double* c = s.C + (f * s.strengths + t) * s.columns + j;
-      const double strength = s.strength[t], limit = strength * (1 + s.tol);
-      double ratio, outside;
-      kernel.ratios(c, inv, inv_outside, count, &ratio, &outside);
-      double& most = s.ratio[f * s.strengths + t];
-      if (!(ratio <= most)) most = most == most ? ratio : most;  // a NaN enters and stays
-      if (outside > limit) kernel.violations(c, inv_outside, count, limit, strength, static_cast<int>(t), s.first + j, s.excess + j);
-      if (s.l2) s.conjugate[f * s.strengths + t] += kernel.conjugate(c, l1, inv_l2, strength, count);
+  // reads columns [j, j + count) of C, the given block
+  void read(Index block, Index j, Index count, std::vector<double>& scratch) {
+    const Scan& s = scan_;
+    const Kernels& kernel = kernels();
+    scratch.resize(static_cast<std::size_t>(3 * count));
+    double *inv = scratch.data(), *inv_outside = inv + count, *inv_l2 = inv + 2 * count;
+    for (Index f = 0; f < s.fits; f++) {
+      const double* l1 = s.l1 + f * s.columns + j;
+      for (Index a = 0; a < count; a++) {
+        inv[a] = l1[a] > 0 ? 1 / l1[a] : 0;
+        inv_outside[a] = s.inside[j + a] ? 0 : inv[a];
+      }
+      if (s.l2) {
+        const double* l2 = s.l2 + f * s.columns + j;
+        for (Index a = 0; a < count; a++) inv_l2[a] = l2[a] > 0 ? 1 / l2[a] : 0;
+      }
+      for (Index t = 0; t < s.strengths; t++) {
+        const Index pair = f * s.strengths + t;
+        const double* c = s.C + pair * s.columns + j;
+        const double strength = s.strength[t], limit = strength * (1 + s.tol);
+        double outside;
+        kernel.ratios(c, inv, inv_outside, count, &ratios_[block * pairs_ + pair], &outside);
+        if (outside > limit) kernel.violations(c, inv_outside, count, limit, strength, static_cast<int>(t), s.first + j, s.excess + j);
+        if (s.l2) conjugates_[block * pairs_ + pair] = kernel.conjugate(c, l1, inv_l2, strength, count);
+      }
     }
   }
-}
+
+  void finish() const {
+    for (Index pair = 0; pair < pairs_; pair++) {
+      double most = 0, sum = 0;
+      for (std::size_t at = pair; at < ratios_.size(); at += pairs_) {
+        if (!(ratios_[at] <= most)) most = most == most ? ratios_[at] : most;  // a NaN enters and stays
+        if (scan_.l2) sum += conjugates_[at];
+      }
+      scan_.ratio[pair] = most;
+      scan_.conjugate[pair] = sum;
+    }
+  }
+
+ private:
+  const Scan& scan_;
+  const Index pairs_;
+  std::vector<double> ratios_, conjugates_;  // (blocks x fits x strengths)
+};
 
 }  // namespace shrinkage

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from shrinkage import _core
 from shrinkage._errors import ArgumentError
+from shrinkage._threads import blas_alone
 from shrinkage.design import _arguments
 from shrinkage.design._protocol import Array, Indices, Scan
 
@@ -30,6 +31,7 @@ class NativeDesign:
         self.feature_names = feature_names
         self.converted_from = converted_from
 
+    @blas_alone
     def correlate(self, R: Array) -> Array:
         """Return ``X.T @ R``; see `Design.correlate`."""
         n, p = self.shape
@@ -38,6 +40,7 @@ class NativeDesign:
         self._core.correlate(R, out)
         return out
 
+    @blas_alone
     def combine(self, features: Indices, B: Array) -> Array:
         """Return ``X[:, features] @ B``; see `Design.combine`."""
         n, p = self.shape
@@ -47,6 +50,7 @@ class NativeDesign:
         self._core.combine(features, B, out)
         return out
 
+    @blas_alone
     def gram(self, new: Indices, old: Indices, weights: Array | None = None) -> Array:
         """Return ``X[:, new].T @ diag(weights) @ X[:, old]``; see `Design.gram`."""
         n, p = self.shape
@@ -90,6 +94,7 @@ class NativeDesign:
         variances[variances <= (2 * EPSILON * means) ** 2] = 0.0
         return means, variances
 
+    @blas_alone
     def scan(
         self,
         theta: Array,
