@@ -9,9 +9,95 @@ namespace shrinkage {
 namespace SHRINKAGE_ISA {
 namespace {
 
+// Several vectors that go through the same arithmetic side by side: one exp is a chain of some thirty operations, each
+// of which waits for the one before, and a single chain would leave most of the machine idle.
+#if defined(__AVX512F__)
+constexpr int depth = 4;
+#else
+constexpr int depth = 2;
+#endif
+constexpr Index block = depth * lanes;
+
+struct Wide {
+  Vec part[depth];
+};
+
+template <class F>
+inline Wide each(F f) {
+  Wide out;
+  SHRINKAGE_UNROLL
+  for (int d = 0; d < depth; d++) out.part[d] = f(d);
+  return out;
+}
+
+inline Wide operator+(Wide a, Wide b) {
+  return each([&](int d) { return a.part[d] + b.part[d]; });
+}
+inline Wide operator-(Wide a, Wide b) {
+  return each([&](int d) { return a.part[d] - b.part[d]; });
+}
+inline Wide operator*(Wide a, Wide b) {
+  return each([&](int d) { return a.part[d] * b.part[d]; });
+}
+inline Wide operator/(Wide a, Wide b) {
+  return each([&](int d) { return a.part[d] / b.part[d]; });
+}
+inline Wide operator+(Wide a, double b) {
+  return each([&](int d) { return a.part[d] + b; });
+}
+inline Wide operator-(Wide a, double b) {
+  return each([&](int d) { return a.part[d] - b; });
+}
+inline Wide operator*(double b, Wide a) {
+  return each([&](int d) { return b * a.part[d]; });
+}
+inline Wide operator-(double b, Wide a) {
+  return each([&](int d) { return b - a.part[d]; });
+}
+inline Wide operator-(Wide a) {
+  return each([&](int d) { return -a.part[d]; });
+}
+inline Wide absolute(Wide a) {
+  return each([&](int d) { return absolute(a.part[d]); });
+}
+inline Wide at_least(Wide a, double least) {
+  return each([&](int d) { return larger(a.part[d], splat(least)); });
+}
+inline Wide at_most_one(Wide a) {
+  return each([&](int d) { return a.part[d] < 1.0 ? a.part[d] : splat(1.0); });
+}
+inline Wide pick(Wide test, Wide if_not_negative, Wide if_negative) {
+  return each([&](int d) { return test.part[d] < 0 ? if_negative.part[d] : if_not_negative.part[d]; });
+}
+inline double sum(Wide a) {
+  Vec total = a.part[0];
+  for (int d = 1; d < depth; d++) total += a.part[d];
+  return sum(total);
+}
+
+// c[0] + c[1] x + ... + c[N - 1] x^(N - 1)
+template <int N>
+inline Wide polynomial(const double (&c)[N], Wide x) {
+  Wide p = each([&](int) { return splat(c[N - 1]); });
+  SHRINKAGE_UNROLL
+  for (int k = N - 2; k >= 0; k--) p = p * x + c[k];
+  return p;
+}
+
+// 1 / (2k + 1): atanh(s) / s as a polynomial in s^2
+constexpr double odd_shares[] = {1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17,
+                                 1.0 / 19, 1.0 / 21, 1.0 / 23, 1.0 / 25, 1.0 / 27, 1.0 / 29, 1.0 / 31, 1.0 / 33};
+// (exp(f) - 1 - f) / f^2
+constexpr double exp_tail[] = {1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,      1.0 / 720,       1.0 / 5040,
+                               1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+
 #if defined(__GNUC__) || defined(__clang__)
 
-typedef int Short __attribute__((vector_size(lanes * sizeof(int))));
+#if defined(__AVX512DQ__)
+typedef Mask Whole;  // integers that doubles convert to in one instruction
+#else
+typedef int Whole __attribute__((vector_size(lanes * sizeof(int))));
+#endif
 
 // The build lets sums be reordered; the two steps of an argument reduction must not be.
 #if defined(__has_builtin)
@@ -37,145 +123,116 @@ inline Mask bits_of(Vec v) {
 
 // exp(x) for x <= 0, within 1-2 units in the last place; below -708 it stays at exp(-708). 2^k times a polynomial on
 // |f| <= ln(2)/2, where ln 2 is subtracted in two parts, the first exact.
-inline Vec exp_of_negative(Vec x) {
-  x = x < -708.0 ? splat(-708.0) : x;
-  const Short k = __builtin_convertvector(x * 1.4426950408889634 - 0.5, Short);
-  const Vec whole = __builtin_convertvector(k, Vec);
-  const Vec high = SHRINKAGE_IN_ORDER(x - whole * 6.93147180369123816490e-01);
-  const Vec f = high - whole * 1.90821492927058770002e-10;
-  Vec p = splat(1.0 / 6227020800);
-  p = p * f + 1.0 / 479001600;
-  p = p * f + 1.0 / 39916800;
-  p = p * f + 1.0 / 3628800;
-  p = p * f + 1.0 / 362880;
-  p = p * f + 1.0 / 40320;
-  p = p * f + 1.0 / 5040;
-  p = p * f + 1.0 / 720;
-  p = p * f + 1.0 / 120;
-  p = p * f + 1.0 / 24;
-  p = p * f + 1.0 / 6;
-  p = p * f + 0.5;
-  p = SHRINKAGE_IN_ORDER(p * f * f + f) + 1.0;
-  return p * from_bits((__builtin_convertvector(k, Mask) + 1023) << 52);
+inline Wide exp_of_negative(Wide x) {
+  x = at_least(x, -708.0);
+  Whole k[depth];
+  const Wide f = each([&](int d) {
+    k[d] = __builtin_convertvector(x.part[d] * 1.4426950408889634 - 0.5, Whole);
+    const Vec whole = __builtin_convertvector(k[d], Vec);
+    return SHRINKAGE_IN_ORDER(x.part[d] - whole * 6.93147180369123816490e-01) - whole * 1.90821492927058770002e-10;
+  });
+  const Wide tail = polynomial(exp_tail, f);
+  return each([&](int d) {
+    const Vec e = SHRINKAGE_IN_ORDER(tail.part[d] * f.part[d] * f.part[d] + f.part[d]) + 1.0;
+    return e * from_bits((__builtin_convertvector(k[d], Mask) + 1023) << 52);
+  });
 }
 
-// 2 atanh(s) / (2 s) = 1 + s^2/3 + s^4/5 + ..., cut where s^2 <= 1/9 leaves less than a unit in the last place
-inline Vec atanh_series(Vec s2) {
-  Vec p = splat(1.0 / 33);
-  for (int odd = 31; odd >= 1; odd -= 2) p = p * s2 + 1.0 / odd;
-  return p;
+// log(1 + z) for z in [0, 1], by 2 atanh(s) with s <= 1/3
+inline Wide log_one_plus(Wide z) {
+  const Wide s = z / (z + 2.0);
+  return 2.0 * s * polynomial(odd_shares, s * s);
 }
 
-// log(1 + z) for z in [0, 1]
-inline Vec log_one_plus(Vec z) {
-  const Vec s = z / (z + 2.0);
-  return 2.0 * s * atanh_series(s * s);
-}
-
-// log(x) for normal x > 0
-inline Vec log_of(Vec x) {
-  const Mask bits = bits_of(x);
-  Vec exponent = __builtin_convertvector(__builtin_convertvector((bits >> 52) - 1023, Short), Vec);
-  Vec m = from_bits((bits & 0x000fffffffffffffLL) | 0x3ff0000000000000LL);
-  const Mask upper = m > 1.4142135623730951;
-  m = upper ? m * 0.5 : m;
-  exponent = upper ? exponent + 1.0 : exponent;
-  const Vec s = (m - 1.0) / (m + 1.0), s2 = s * s;
-  Vec p = splat(1.0 / 23);
-  for (int odd = 21; odd >= 1; odd -= 2) p = p * s2 + 1.0 / odd;
-  return 2.0 * s * p + exponent * 0.6931471805599453;
-}
-
-inline Vec positive_part(Vec v) {
-  return v > 0 ? v : Vec{};
-}
-inline Vec smaller(Vec a, Vec b) {
-  return a < b ? a : b;
-}
-inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) {
-  return test < 0 ? if_negative : if_not_negative;
+// log(x) for normal x > 0: of its exponent, and of its mantissa between the roots of 1/2 and 2
+inline Wide log_of(Wide x) {
+  Wide exponent;
+  const Wide m = each([&](int d) {
+    const Mask bits = bits_of(x.part[d]);
+    const Vec e = __builtin_convertvector(__builtin_convertvector((bits >> 52) - 1023, Whole), Vec);
+    const Vec mantissa = from_bits((bits & 0x000fffffffffffffLL) | 0x3ff0000000000000LL);
+    const Mask upper = mantissa > 1.4142135623730951;
+    exponent.part[d] = upper ? e + 1.0 : e;
+    return upper ? mantissa * 0.5 : mantissa;
+  });
+  const Wide s = (m - 1.0) / (m + 1.0);
+  constexpr double shares[] = {1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11,
+                               1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21, 1.0 / 23};
+  return 2.0 * s * polynomial(shares, s * s) + 0.6931471805599453 * exponent;
 }
 
 #else
 
-inline Vec exp_of_negative(Vec x) {
-  return std::exp(x < -708.0 ? -708.0 : x);
+inline Wide exp_of_negative(Wide x) {
+  return each([&](int d) { return std::exp(x.part[d] < -708.0 ? -708.0 : x.part[d]); });
 }
-inline Vec log_one_plus(Vec z) {
-  return std::log1p(z);
+inline Wide log_one_plus(Wide z) {
+  return each([&](int d) { return std::log1p(z.part[d]); });
 }
-inline Vec log_of(Vec x) {
-  return std::log(x);
-}
-inline Vec positive_part(Vec v) {
-  return v > 0 ? v : 0.0;
-}
-inline Vec smaller(Vec a, Vec b) {
-  return a < b ? a : b;
-}
-inline Vec pick(Vec test, Vec if_not_negative, Vec if_negative) {
-  return test < 0 ? if_negative : if_not_negative;
+inline Wide log_of(Wide x) {
+  return each([&](int d) { return std::log(x.part[d]); });
 }
 
 #endif
 
-// A run of `count` <= lanes values, padded: the rows left over go through the same arithmetic as the others.
-inline Vec load_some(const double* p, Index count, double padding) {
-  if (count >= lanes) return load(p);
-  double full[lanes];
-  for (int l = 0; l < lanes; l++) full[l] = l < count ? p[l] : padding;
-  return load(full);
+// A run of rows, fewer than a block at the end: those left over go through the same arithmetic as the others.
+inline Wide load_rows(const double* p, Index count) {
+  if (count >= block) return each([&](int d) { return load(p + d * lanes); });
+  double full[block];
+  for (Index l = 0; l < block; l++) full[l] = l < count ? p[l] : 0.0;
+  return each([&](int d) { return load(full + d * lanes); });
 }
 
-inline void store_some(double* p, Vec v, Index count) {
-  if (count >= lanes) {
-    store(p, v);
+inline void store_rows(double* p, const Wide& v, Index count) {
+  if (count >= block) {
+    SHRINKAGE_UNROLL
+    for (int d = 0; d < depth; d++) store(p + d * lanes, v.part[d]);
     return;
   }
-  double full[lanes];
-  store(full, v);
-  for (int l = 0; l < count; l++) p[l] = full[l];
+  double full[block];
+  for (int d = 0; d < depth; d++) store(full + d * lanes, v.part[d]);
+  for (Index l = 0; l < count; l++) p[l] = full[l];
 }
 
 double logistic_sweep(Index rows, const double* y, const double* v, const double* eta, const double* step, double t, double floor, double* moved,
                       double* residual, double* curvature) {
-  Vec slope{};
-  for (Index i = 0; i < rows; i += lanes) {
+  Wide slope{};
+  for (Index i = 0; i < rows; i += block) {
     const Index left = rows - i;
-    const Vec weight = load_some(v + i, left, 0), answer = load_some(y + i, left, 0), d = load_some(step + i, left, 0);
-    const Vec e = load_some(eta + i, left, 0) + t * d;
-    const Vec z = exp_of_negative(-absolute(e)), share = 1.0 / (1.0 + z), rest = z * share;
-    const Vec one = pick(e, share, rest), zero = pick(e, rest, share);  // the probabilities of 1 and of 0
-    const Vec r = weight * (answer * zero - (1.0 - answer) * one);
-    store_some(moved + i, e, left);
-    store_some(residual + i, r, left);
-    store_some(curvature + i, weight * larger(share * rest, splat(floor)), left);
-    slope += r * d;
+    const Wide d = load_rows(step + i, left), e = load_rows(eta + i, left) + t * d;
+    store_rows(moved + i, e, left);
+    const Wide z = exp_of_negative(-absolute(e)), share = each([&](int b) { return 1.0 / (1.0 + z.part[b]); }), rest = z * share;
+    const Wide one = pick(e, share, rest), zero = pick(e, rest, share);  // the probabilities of 1 and of 0
+    const Wide weight = load_rows(v + i, left), answer = load_rows(y + i, left);
+    const Wide r = weight * (answer * zero - (1.0 - answer) * one);
+    store_rows(residual + i, r, left);
+    store_rows(curvature + i, weight * at_least(share * rest, floor), left);
+    slope = slope + r * d;
   }
   return sum(slope);
 }
 
 double logistic_value(Index rows, const double* y, const double* v, const double* eta) {
-  Vec total{};
-  for (Index i = 0; i < rows; i += lanes) {
+  Wide total{};
+  for (Index i = 0; i < rows; i += block) {
     const Index left = rows - i;
-    const Vec e = load_some(eta + i, left, 0), answer = load_some(y + i, left, 0);
+    const Wide e = load_rows(eta + i, left), answer = load_rows(y + i, left);
     // max(e, 0) - y e without cancellation: what is lost on the wrong side
-    const Vec linear = (1.0 - answer) * positive_part(e) + answer * positive_part(-e);
-    total += load_some(v + i, left, 0) * (linear + log_one_plus(exp_of_negative(-absolute(e))));
+    const Wide linear = (1.0 - answer) * at_least(e, 0.0) + answer * at_least(-e, 0.0);
+    total = total + load_rows(v + i, left) * (linear + log_one_plus(exp_of_negative(-absolute(e))));
   }
   return sum(total);
 }
 
 double logistic_dual(Index rows, const double* v, const double* theta, const double* offset, double scale) {
-  const Vec least = splat(1e-300);
-  Vec total{};
-  for (Index i = 0; i < rows; i += lanes) {
+  constexpr double least = 1e-300;
+  Wide total{};
+  for (Index i = 0; i < rows; i += block) {
     const Index left = rows - i;
-    const Vec weight = load_some(v + i, left, 0), dual = scale * load_some(theta + i, left, 0);
-    const Vec q = smaller(absolute(dual) / larger(weight, least), splat(1.0)), rest = 1.0 - q;
-    total -= weight * (q * log_of(larger(q, least)) + rest * log_of(larger(rest, least)));
-    if (offset) total -= dual * load_some(offset + i, left, 0);
+    const Wide weight = load_rows(v + i, left), dual = scale * load_rows(theta + i, left);
+    const Wide q = at_most_one(absolute(dual) / at_least(weight, least)), rest = 1.0 - q;
+    total = total - weight * (q * log_of(at_least(q, least)) + rest * log_of(at_least(rest, least)));
+    if (offset) total = total - dual * load_rows(offset + i, left);
   }
   return sum(total);
 }

@@ -64,6 +64,27 @@ TEST("a sweep moves the predictors and returns residuals, curvatures and the slo
       }
 }
 
+TEST("probabilities and losses are right to a few units in the last place, in both tails") {
+  double worst_residual = 0, worst_value = 0;
+  for (double eta = -700; eta <= 700; eta += 0.0917) {
+    const double one = 1, zero = 0, agreeing = eta > 0;
+    Logistic loss;
+    loss.rows = 1;
+    loss.y = &one;
+    loss.weights = &one;
+    double moved, residual, curvature;
+    loss.sweep(&eta, &zero, 0, 0, &moved, &residual, &curvature);
+    loss.y = &agreeing;
+    const long double missing = 1 / (1 + std::exp(static_cast<long double>(eta)));
+    const long double value = std::log1p(std::exp(-std::fabs(static_cast<long double>(eta))));
+    worst_residual = std::max(worst_residual, static_cast<double>(std::fabs((residual - missing) / missing)));
+    worst_value = std::max(worst_value, static_cast<double>(std::fabs((loss.value(&eta) - value) / value)));
+  }
+  const double unit = std::numeric_limits<double>::epsilon();  // at most two units in the last place
+  CHECK(worst_residual <= 3 * unit);
+  CHECK(worst_value <= 3 * unit);
+}
+
 TEST("residuals and curvatures are the derivatives of the value") {
   const Rows rows(1, 3.0, 4);
   const double zero = 0, h = 1e-5;

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "shrinkage/kernels.hpp"
 
@@ -17,6 +18,14 @@ struct Logistic {
   // moved = eta + t step; residual = -v l', curvature = v max(l'', floor) at moved; returns residual'step
   double sweep(const double* eta, const double* step, double t, double floor, double* moved, double* residual, double* curvature) const {
     return kernels().logistic_sweep(rows, y, weights, eta, step, t, floor, moved, residual, curvature);
+  }
+
+  // curvature = v l'' where the residuals are -v l'
+  void curvature(const double* residual, double* curvature) const {
+    for (Index i = 0; i < rows; i++) {
+      const double size = std::fabs(residual[i]);
+      curvature[i] = weights[i] > 0 ? size * (1 - std::min(1.0, size / weights[i])) : 0.0;
+    }
   }
 
   double value(const double* eta) const { return kernels().logistic_value(rows, y, weights, eta); }

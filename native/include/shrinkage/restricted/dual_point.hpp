@@ -14,35 +14,36 @@ class DualPoint {
  public:
   explicit DualPoint(const FreeBlock& free) : free_(free), delta_(free.count()) {}
 
-  // theta = row weights times the point. `intercept_only` says that Z is ones: there the loss can always balance.
-  void point(const Loss& loss, const double* eta, double* theta, bool intercept_only) {
+  // theta = row weights times the point, from the residuals known at eta. `intercept_only` says that Z is ones: there the
+  // loss can always balance.
+  void point(const Loss& loss, const double* eta, const double* residual, double* theta, bool intercept_only) {
     const Index rows = loss.rows;
-    step_.assign(rows, 0.0);
+    step_.resize(rows);
     curvature_.resize(rows);
     at_.resize(rows);
+    std::copy_n(residual, rows, theta);
+    loss.curvature(residual, curvature_.data());
     const double* from = eta;
     for (int round = 0; round < max_rounds; round++) {
-      loss.sweep(from, step_.data(), shorten(), 0.0, at_.data(), theta, curvature_.data());
-      from = at_.data();
+      if (round > 0) {
+        loss.sweep(from, step_.data(), 1 / std::max(1.0, longest_), 0.0, at_.data(), theta, curvature_.data());
+        from = at_.data();
+      }
       longest_ = find_step(theta);
       if (!std::isfinite(longest_)) break;
       if (longest_ > 0.5) continue;
       for (Index i = 0; i < rows; i++) theta[i] -= curvature_[i] * step_[i];
       return;
     }
-    step_.assign(rows, 0.0);
-    loss.sweep(eta, step_.data(), 0.0, 0.0, at_.data(), theta, curvature_.data());
+    std::copy_n(residual, rows, theta);
     if (intercept_only)
       loss.balance(theta);
     else
       std::fill_n(theta, rows, 0.0);
-    longest_ = 0;
   }
 
  private:
   static constexpr int max_rounds = 30;
-
-  double shorten() const { return 1 / std::max(1.0, longest_); }
 
   // step_ = Z delta with Z'D Z delta = Z'theta; returns its largest entry
   double find_step(const double* theta) {

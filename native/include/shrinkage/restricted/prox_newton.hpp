@@ -116,7 +116,7 @@ class ProxNewton {
   }
 
   // theta = v times a point of the dual domain near the residuals, orthogonal to the free block.
-  void dual_point(double* theta, bool intercept_only) { dual_.point(loss_, eta_.data(), theta, intercept_only); }
+  void dual_point(double* theta, bool intercept_only) { dual_.point(loss_, eta_.data(), residual_.data(), theta, intercept_only); }
 
  private:
   struct Level {
