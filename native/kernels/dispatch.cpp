@@ -7,6 +7,7 @@
 #define SHRINKAGE_DECLARE(set)              \
   namespace set {                           \
   void fill_quadratic(Kernels& table);      \
+  void fill_factor(Kernels& table);         \
   void fill_products(Kernels& table);       \
   void fill_scan(Kernels& table);           \
   void fill_csc(Kernels& table);            \
@@ -18,6 +19,7 @@
   inline void fill(Kernels& table) {        \
     table.isa = #set;                       \
     fill_quadratic(table);                  \
+    fill_factor(table);                     \
     fill_products(table);                   \
     fill_scan(table);                       \
     fill_csc(table);                        \

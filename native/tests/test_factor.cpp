@@ -1,7 +1,6 @@
-#include "shrinkage/restricted/factor.hpp"
-
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/restricted/factor.hpp"
 
 using shrinkage::Factor;
 
@@ -19,7 +18,18 @@ std::vector<double> positive(int m, unsigned seed) {
   return A;
 }
 
-// The factor of A on `rows` solves that submatrix's equations.
+// What the right-hand sides hold in row j of A.
+Factor::Sides sides(int j) {
+  return {1.0 + j, std::cos(3.0 * j)};
+}
+
+std::vector<Factor::Sides> sides(const std::vector<int>& rows) {
+  std::vector<Factor::Sides> all;
+  for (int j : rows) all.push_back(sides(j));
+  return all;
+}
+
+// The factor of A on `rows` solves that submatrix's equations, for any right-hand side and for the two that it keeps.
 void check_solves(Factor& factor, const std::vector<double>& A, int m, const std::vector<int>& rows) {
   const int size = static_cast<int>(rows.size());
   CHECK(factor.size() == size);
@@ -29,12 +39,18 @@ void check_solves(Factor& factor, const std::vector<double>& A, int m, const std
     for (int l = 0; l < size; l++) b[i] += A[rows[l] * m + rows[i]] * x[l];
   factor.solve(b.data());
   for (int i = 0; i < size; i++) CHECK_CLOSE(b[i], x[i], 1e-10);
+  factor.solve_sides(-0.3, b.data());
+  for (int i = 0; i < size; i++) {
+    double product = 0;
+    for (int l = 0; l < size; l++) product += A[rows[l] * m + rows[i]] * b[l];
+    CHECK_CLOSE(product, sides(rows[i])[0] - 0.3 * sides(rows[i])[1], 1e-9);
+  }
 }
 
 bool append(Factor& factor, const std::vector<double>& A, int m, const std::vector<int>& rows, int j) {
   std::vector<double> cross;
   for (int i : rows) cross.push_back(A[j * m + i]);
-  return factor.append(cross.data(), A[j * m + j], 1e-12);
+  return factor.append(cross.data(), A[j * m + j], 1e-12, sides(j));
 }
 
 }  // namespace
@@ -67,8 +83,10 @@ TEST("a block appended solves as the same rows one by one, from nothing and onto
       for (int i = 0; i < present; i++) cross[a * present + i] = A[(present + a) * m + i];
       for (int i = a; i < k; i++) block[a * k + i] = A[(present + a) * m + present + i];
     }
-    CHECK(factor.append(k, cross.data(), block.data(), least.data()));
-    for (int a = 0; a < k; a++) rows.push_back(present + a);
+    std::vector<int> added;
+    for (int a = 0; a < k; a++) added.push_back(present + a);
+    CHECK(factor.append(k, cross.data(), block.data(), least.data(), sides(added)));
+    rows.insert(rows.end(), added.begin(), added.end());
     check_solves(factor, A, m, rows);
   }
 }
@@ -88,10 +106,13 @@ TEST("a row that depends on the others is refused and the factor stays as it was
   check_solves(factor, A, m, rows);
 }
 
-TEST("dropping any row leaves the factor of the rest") {
-  const int m = 9;
+TEST("dropping any row, or several at once, leaves the factor of the rest") {
+  const int m = 90;
   const auto A = positive(m, 4);
-  for (int out = 0; out < m; out++) {
+  std::vector<std::vector<int>> drops{{0, 1, 2}, {0, 40, 89}, {5, 6, 20, 77, 88, 89}, {88, 89}, {}};
+  for (int j = 0; j < m; j++) drops.push_back({j});
+  for (int j = 0; j < m; j += 2) drops[4].push_back(j);
+  for (const auto& out : drops) {
     Factor factor;
     std::vector<int> rows;
     for (int j = 0; j < m; j++) {
@@ -99,7 +120,7 @@ TEST("dropping any row leaves the factor of the rest") {
       rows.push_back(j);
     }
     factor.drop(out);
-    rows.erase(rows.begin() + out);
+    for (size_t a = out.size(); a-- > 0;) rows.erase(rows.begin() + out[a]);
     check_solves(factor, A, m, rows);
   }
 }
@@ -119,6 +140,6 @@ TEST("compacting and refactoring the tail leaves the factor of the kept rows") {
   const int r = static_cast<int>(kept.size());
   for (int a = 0; a < r; a++)
     for (int i = a; i < r; i++) factor.column(from + a)[from + i] = A[kept[a] * m + kept[i]];
-  CHECK(factor.refactor_tail(from, r));
+  CHECK(factor.refactor_tail(from, r, sides(kept)));
   check_solves(factor, A, m, left);
 }

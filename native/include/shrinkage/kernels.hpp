@@ -30,6 +30,11 @@ struct Kernels {
   // y[i] -= sum_k coefficients[k] * G[i, columns[k]]
   void (*subtract_columns)(const double* G, Index ld, Index rows, const int* columns, Index count, const double* coefficients, double* y);
 
+  // --- k_factor.cpp: one column of a triangular factor and the columns that were taken out of it -----------------------
+  // row by row, x = from[i]; for q < count: (x, carried[i + q ld]) = (c[q] x + s[q] l, c[q] l - s[q] x), l = carried[i + q ld];
+  // into[i] = x; `into` may not lie behind `from` by less than the rows
+  void (*rotate)(Index rows, int count, const double* c, const double* s, const double* from, double* into, double* carried, Index ld);
+
   // --- k_products.cpp: X'R for a narrow R (k columns), into C which is added to --------------------------------------
   // C[j + t ldc] += sum_i X[i + j ldx] R[i + t ldr]
   void (*dots)(const double* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);

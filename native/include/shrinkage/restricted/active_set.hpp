@@ -31,7 +31,7 @@ class ActiveSet {
     const bool new_ridge = q.ridge != quadratic().ridge;
     point_to(q);
     support_.resize_working_set(q.size);
-    if (new_ridge) support_.refactor(0);
+    new_ridge ? support_.refactor(0) : support_.update_sides(0);
     update_gradient();
   }
 
@@ -40,6 +40,7 @@ class ActiveSet {
     if (q.ridge != quadratic().ridge) return attach(q);
     point_to(q);
     support_.resize_working_set(q.size);
+    support_.update_sides(0);
     std::copy_n(gradient, q.size, gradient_.begin());
   }
 
@@ -129,8 +130,7 @@ class ActiveSet {
   int solve_unpenalized(double strength, double least) {
     for (int steps = 1;; steps++) {
       check_interrupt();
-      for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = quadratic().linear[support()[i]];
-      if (support_size() > 0) support_.solve(support_.coefficients().data());
+      support_.solve_linear(support_.coefficients().data());
       update_gradient();
       find_violators_everywhere(least, 0.0);
       if (violators_.empty()) {
@@ -152,8 +152,8 @@ class ActiveSet {
     const int m = support_size();
     right_.resize(m);
     for (int i = 0; i < m; i++) right_[i] = quadratic().linear[support()[i]] - strength * quadratic().l1[support()[i]] * support_.signs()[i];
-    target_ = right_;
-    support_.solve(target_.data());
+    target_.resize(m);
+    support_.solve_stationary(strength, target_.data());
     leaving_.clear();
     for (int i = 0; i < m; i++)
       if (target_[i] * support_.signs()[i] <= 0) leaving_.push_back(i);
@@ -229,13 +229,11 @@ class ActiveSet {
   }
 
   // --- gradients ----------------------------------------------------------------------------------------------------
+  // minus low_rank b
   void update_low_rank_product() {
     const Quadratic& q = quadratic();
     low_rank_product_.assign(q.rank, 0.0);
-    for (int i = 0; i < support_size(); i++) {
-      const double* u = q.low_rank + support()[i] * q.ld_low_rank;
-      for (int k = 0; k < q.rank; k++) low_rank_product_[k] += coefficients()[i] * u[k];
-    }
+    kernels().subtract_columns(q.low_rank, q.ld_low_rank, q.rank, support().data(), support_size(), coefficients().data(), low_rank_product_.data());
   }
 
   void update_gradient() {
@@ -247,7 +245,7 @@ class ActiveSet {
     kernels().subtract_columns(q.gram, q.ld, q.size, support().data(), m, scaled_.data(), gradient_.data());
     if (q.low_rank && m) {
       update_low_rank_product();
-      linalg::gemv(linalg::Op::transpose, q.rank, q.size, 1.0, q.low_rank, static_cast<int>(q.ld_low_rank), low_rank_product_.data(), 1.0,
+      linalg::gemv(linalg::Op::transpose, q.rank, q.size, -1.0, q.low_rank, static_cast<int>(q.ld_low_rank), low_rank_product_.data(), 1.0,
                    gradient_.data());
     }
     for (int i = 0; i < m; i++) gradient_[support()[i]] -= q.curvature_of_ridge(support()[i]) * coefficients()[i];
@@ -268,7 +266,7 @@ class ActiveSet {
       update_low_rank_product();
       kernels().picked_dots(q.low_rank, q.ld_low_rank, q.rank, outside_.data(), static_cast<Index>(outside_.size()), low_rank_product_.data(),
                             scaled_.data());
-      for (size_t k = 0; k < outside_.size(); k++) gradient_[outside_[k]] += scaled_[k];
+      for (size_t k = 0; k < outside_.size(); k++) gradient_[outside_[k]] -= scaled_[k];
     }
   }
 

@@ -31,12 +31,20 @@ class Support {
 
   void take_signs_of_coefficients() {
     for (int i = 0; i < size(); i++) signs_[i] = coefficients_[i] < 0 ? -1.0 : 1.0;
+    update_sides(0);
   }
 
   void resize_working_set(int size) { state_.resize(size, out); }
 
-  // x = H[A, A]^-1 x
-  void solve(double* x) { factor_.solve(x); }
+  // x = H[A, A]^-1 linear[A], and H[A, A]^-1 (linear[A] - strength l1[A] signs)
+  void solve_linear(double* x) { factor_.solve_sides(0.0, x); }
+  void solve_stationary(double strength, double* x) { factor_.solve_sides(-strength, x); }
+
+  // The quadratic's linear part changed, or its l1: on the rows from q on.
+  void update_sides(int q) {
+    collect_sides(features_.data() + q, signs_.data() + q, size() - q);
+    factor_.set_sides(q, right_);
+  }
 
   // Start again from a dense vector.
   void assign(const double* v) {
@@ -60,7 +68,8 @@ class Support {
   bool append_one(int j, double sign, double coefficient) {
     if (size() >= max_size) return false;
     cross_with_support(j, cross_);
-    if (!factor_.append(cross_.data(), quadratic.diagonal(j), quadratic.least_pivot(j))) return false;
+    const Factor::Sides right{quadratic.linear[j], quadratic.l1[j] * sign};
+    if (!factor_.append(cross_.data(), quadratic.diagonal(j), quadratic.least_pivot(j), right)) return false;
     enter(j, sign, coefficient);
     return true;
   }
@@ -88,8 +97,11 @@ class Support {
       }
       linalg::syrk(linalg::Op::transpose, k, q.rank, -1.0, low_rank_block_.data(), q.rank, 1.0, square_.data(), k);
     }
-    if (!factor_.append(k, cross_.data(), square_.data(), least_.data())) return false;
-    for (int j : block) enter(j, gradient[j] > 0 ? 1.0 : -1.0, 0.0);
+    entering_signs_.resize(k);
+    for (int a = 0; a < k; a++) entering_signs_[a] = gradient[block[a]] > 0 ? 1.0 : -1.0;
+    collect_sides(block.data(), entering_signs_.data(), k);
+    if (!factor_.append(k, cross_.data(), square_.data(), least_.data(), right_)) return false;
+    for (int a = 0; a < k; a++) enter(block[a], entering_signs_[a], 0.0);
     return true;
   }
 
@@ -121,15 +133,13 @@ class Support {
   // positions ascending
   void drop(const std::vector<int>& positions) {
     const int m = size(), first = positions[0], tail = m - first;
-    double rotations = 0;
-    for (int p : positions) rotations += 2.0 * (m - p) * (m - p) + 0.3 * m * p;
-    const double refactoring = 0.12 * (static_cast<double>(tail) * tail * first + static_cast<double>(tail) * tail * tail / 3) + tail * tail;
+    double sweep = 0;  // nanoseconds, measured for sizes from 250 to 4,000
+    for (int p : positions) sweep += 0.4 * (m - p) * (m - p);
+    const double refactoring = 0.04 * (static_cast<double>(tail) * tail * first + static_cast<double>(tail) * tail * tail / 3) + tail * tail;
     for (int p : positions) state_[features_[p]] = out;
-    if (rotations <= (positions.size() == 1 ? 2 : 1) * refactoring) {
-      for (size_t a = positions.size(); a-- > 0;) {
-        factor_.drop(positions[a]);
-        erase_position(positions[a]);
-      }
+    if (sweep <= refactoring) {
+      factor_.drop(positions);
+      for (size_t a = positions.size(); a-- > 0;) erase_position(positions[a]);
       return;
     }
     std::vector<int> kept;
@@ -171,11 +181,17 @@ class Support {
       gather_low_rank(features_, q, low_rank_support_);
       linalg::syrk(linalg::Op::transpose, r, h.rank, -1.0, low_rank_support_.data(), h.rank, 1.0, factor_.column(q) + q, factor_.ld());
     }
-    if (factor_.refactor_tail(q, r)) return;
+    collect_sides(features_.data() + q, signs_.data() + q, r);
+    if (factor_.refactor_tail(q, r, right_)) return;
     rebuild_one_by_one(q);
   }
 
  private:
+  void collect_sides(const int* features, const double* signs, int count) {
+    right_.resize(count);
+    for (int i = 0; i < count; i++) right_[i] = {quadratic.linear[features[i]], quadratic.l1[features[i]] * signs[i]};
+  }
+
   void gather_low_rank(const std::vector<int>& columns, size_t from, std::vector<double>& into) {
     const Quadratic& q = quadratic;
     into.resize(static_cast<size_t>(q.rank) * std::max<size_t>(1, columns.size() - from));
@@ -190,8 +206,9 @@ class Support {
     const double* column = q.gram + j * q.ld;
     for (int i = 0; i < m; i++) into[i] = q.scale * column[features_[i]];
     if (q.low_rank && m) {
-      gather_low_rank(features_, 0, low_rank_support_);
-      linalg::gemv(linalg::Op::transpose, q.rank, m, -1.0, low_rank_support_.data(), q.rank, q.low_rank + j * q.ld_low_rank, 1.0, into.data());
+      removed_.resize(m);
+      kernels().picked_dots(q.low_rank, q.ld_low_rank, q.rank, features_.data(), m, q.low_rank + j * q.ld_low_rank, removed_.data());
+      for (int i = 0; i < m; i++) into[i] -= removed_[i];
     }
   }
 
@@ -223,8 +240,9 @@ class Support {
   }
 
   Factor factor_;
+  std::vector<Factor::Sides> right_;
   std::vector<int> features_;
-  std::vector<double> signs_, coefficients_, cross_, square_, least_, null_;
+  std::vector<double> signs_, coefficients_, cross_, square_, least_, null_, removed_, entering_signs_;
   std::vector<double> low_rank_support_, low_rank_block_;
   std::vector<char> state_;
 };
