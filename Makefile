@@ -20,7 +20,7 @@ core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-core check lint types stub contract format bench demo docs clean
+.PHONY: help test test-all test-core check lint types stub contract format bench bench-quick bench-networks demo docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -61,7 +61,13 @@ format: $(VENV)/done-tools ## lays out the Python and mends what ruff can mend
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 
-bench: $(VENV)/done-test ## speed, accuracy and memory beside other libraries, as ratios (most of an hour)
+bench: $(VENV)/done-test ## linear models beside six other libraries, by three criteria, as ratios (ROWS=a,b: some of them)
+	$(single) $(bin)/python benchmarks/bench_linear.py $(if $(ROWS),--rows $(ROWS)) $(BENCH)
+
+bench-quick: $(VENV)/done-test ## the same beside the last recorded run, with the fastest peers of pip (3 minutes)
+	$(single) $(bin)/python benchmarks/bench_linear.py --quick $(BENCH)
+
+bench-networks: $(VENV)/done-test ## networks, imports, memory and repeats beside other libraries (most of an hour)
 	$(bin)/python benchmarks/run.py all
 
 docs: $(VENV)/done-docs ## the site, in build/site: every claim measured and checked (minutes the first time), pictures, reference

@@ -1,0 +1,96 @@
+"""The files of rows, and the table of ratios to the fastest peer."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from linear.contestants import OURS
+from linear.measuring import machine
+from linear.rows import ROWS
+from linear.scoring import reference
+from linear.store import Task
+
+
+class RowFile:
+    """A row's JSON file: what the problem is, and one record per tool, mode and criterion."""
+
+    def __init__(self, where: Path, task: Task):
+        self.where = where
+        found = read(where) if where.exists() else {"records": []}
+        exact = reference(task)
+        facts = {"shape": task.data.meta["shape"], "nnz": task.data.meta["nnz"], "support": exact.support}
+        self.content = {"row": asdict(task.row), **facts, "reference_gap": exact.gap, "machine": machine(),
+                        "records": found["records"], **{k: v for k, v in found.items() if k in KEPT}}  # fmt: skip
+
+    @property
+    def records(self) -> list[dict]:
+        return self.content["records"]
+
+    def merge(self, record: dict) -> None:
+        """Put a record in the place of an older one of the same tool, mode and criterion, and save."""
+        key = ("tool", "mode", "criterion")
+        others = [old for old in self.records if any(old[name] != record[name] for name in key)]
+        self.content["records"] = [*others, record]
+        self.save()
+
+    def put(self, name: str, value) -> None:
+        self.content[name] = value
+        self.save()
+
+    def save(self) -> None:
+        self.where.parent.mkdir(parents=True, exist_ok=True)
+        self.where.write_text(json.dumps(self.content, indent=1) + "\n")
+
+
+KEPT = ("absent", "limit", "threads", "memory")
+
+
+def read(where: Path) -> dict:
+    return json.loads(where.read_text())
+
+
+def own(content: dict) -> dict | None:
+    """Our record of a row."""
+    return next((record for record in content["records"] if record["tool"] == OURS and not record["mode"]), None)
+
+
+def fastest(content: dict, criterion: str, clock: str = "cpu_seconds") -> dict | None:
+    """The fastest peer that meets the criterion; where none does, the one that came closest."""
+    score = {"s": "suboptimality", "g": "gap", "d": "gap"}[criterion]
+    found = [one for one in content["records"] if one["criterion"] == criterion and one["tool"] != OURS]
+    found = [one for one in found if "refused" not in one]
+    reached = [one for one in found if one.get("reached", True)]
+    if reached:
+        return min(reached, key=lambda one: one[clock])
+    return min(found, key=lambda one: one[score], default=None)
+
+
+def ratio(content: dict, criterion: str, clock: str = "cpu_seconds") -> float | None:
+    """How many times longer than ours the fastest peer took."""
+    mine, theirs = own(content), fastest(content, criterion, clock)
+    return theirs[clock] / mine[clock] if mine and theirs else None
+
+
+def summary(contents: list[dict], clock: str = "cpu_seconds") -> str:
+    """A line per row: our seconds, and by each criterion the fastest peer, its seconds, the ratio and the bar."""
+    head = ("row", "ours", "(g) fastest", "×", "bar", "(s) fastest", "×", "bar", "(d) fastest", "×", "bar")
+    lines = [head]
+    for content in contents:
+        name, mine = content["row"]["name"], own(content)
+        cells = [name, f"{mine[clock]:.4g}" if mine else ""]
+        for criterion in "gsd":
+            cells += _cells(content, criterion, clock)
+        lines.append(tuple(cells))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _cells(content: dict, criterion: str, clock: str) -> list[str]:
+    theirs, times = fastest(content, criterion, clock), ratio(content, criterion, clock)
+    bar = ROWS[content["row"]["name"]].bars.get(criterion)
+    if theirs is None:
+        return ["", "", f"{bar:g}" if bar else ""]
+    label = f"{theirs['tool']} ({theirs['mode']})" if theirs["mode"] else theirs["tool"]
+    best = "" if theirs.get("reached", True) else " (its best)"
+    met = "" if bar is None or times is None or times >= bar else " !"
+    return [f"{label} {theirs[clock]:.3g}{best}", f"{times:.3g}{met}" if times else "", f"{bar:g}" if bar else ""]
