@@ -79,7 +79,9 @@ def _stands(kept: list[dict], contestant: Contestant, criterion: str, effort: Ef
 def _measured(server: Server, criterion: str, effort: Effort) -> dict:
     if criterion == "d":
         tol = DEFAULT_TOL[server.contestant.tool]
-        return _record(server, _timed(server, tol, False, effort), tol, criterion)
+        record = _record(server, _timed(server, tol, False, effort), tol, criterion)
+        tuning.Book().add(server.contestant, record["version"], server.task.row.name, _entry(tol, record))
+        return record
     book, row = tuning.Book(), server.task.row.name
     version = _version(server, book, effort)
     for attempt in range(2):
@@ -97,9 +99,14 @@ def _version(server: Server, book: tuning.Book, effort: Effort) -> str:
     tol = DEFAULT_TOL[server.contestant.tool]
     if server.version is None:
         answer, scores = tuning.audited(server, tol, effort.limit)
-        entry = {"tol": tol, "seconds": round(min(answer.cpu), 4), **scores}
+        entry = _entry(tol, {"cpu_seconds": min(answer.cpu), **scores})
         book.add(server.contestant, answer.version, server.task.row.name, entry)
     return server.version
+
+
+def _entry(tol: float, record: dict) -> dict:
+    return {"tol": tol, "seconds": round(record["cpu_seconds"], 4), "gap": record["gap"],
+            "suboptimality": record["suboptimality"]}  # fmt: skip
 
 
 def _timed(server: Server, tol: float, strict: bool, effort: Effort) -> Answer:
