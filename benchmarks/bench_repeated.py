@@ -12,14 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import tools
+
 REPEATS, FOLDS = 20, 10
 GRIDS = {"to alpha_max/100": 1e-2, "to alpha_max/1000": 1e-3}
 
 
 def compare(runs: int) -> list[dict]:
     """20 repeats x 10 folds x 100 strengths on dense 500 x 5,000, in units of one 10-fold cross_validate."""
-    import tools
-
     command = [sys.executable, str(Path(__file__).resolve()), str(runs)]
     done = subprocess.run(command, env={**os.environ, **tools.ONE_THREAD}, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
@@ -30,34 +30,35 @@ def measure(name: str, ratio: float, runs: int) -> list[dict]:
     import numpy as np
     from sklearn.model_selection import KFold
 
-    import problems
-    from peers.worker import forget_peak, memory
+    from linear.simulate import standardized
     from shrinkage import cross_validate
+    from shrinkage.datasets import simulate_linear
     from shrinkage.selection import repeated_cv
 
-    data = problems.MAKE["cv-wide"]()
+    drawn = simulate_linear(500, 5_000, rho=0.5, n_nonzero=100, snr=5.0, seed=0)
+    X, y = standardized(drawn.X), (drawn.y - drawn.y.mean()) / drawn.y.std()
 
     def once(seed: int):
         folds = KFold(FOLDS, shuffle=True, random_state=seed)
-        return cross_validate(data.X, data.y, cv=folds, alpha_min_ratio=ratio)
+        return cross_validate(X, y, cv=folds, alpha_min_ratio=ratio)
 
     def again():
-        return repeated_cv(data.X, data.y, repeats=REPEATS, cv=FOLDS, alpha_min_ratio=ratio)
+        return repeated_cv(X, y, repeats=REPEATS, cv=FOLDS, alpha_min_ratio=ratio)
 
     once(0)
     arms: dict = {"cross_validate": [], "loop": [], "repeated_cv": []}
     peaks, apart, record = {}, 0.0, None
     for turn in range(runs):
-        forget_peak()
-        before = memory("VmRSS")
+        tools.forget_peak()
+        before = tools.resident("VmRSS")
         seconds, record = _timed(again)
         arms["repeated_cv"].append(seconds)
-        peaks.setdefault("repeated_cv", before and memory("VmHWM") - before)
+        peaks.setdefault("repeated_cv", before and tools.resident("VmHWM") - before)
         if turn == 0:
-            forget_peak()
-            before = memory("VmRSS")
+            tools.forget_peak()
+            before = tools.resident("VmRSS")
         alone = [_timed(lambda seed=seed: once(seed)) for seed in record.seeds]
-        peaks.setdefault("cross_validate", before and memory("VmHWM") - before)
+        peaks.setdefault("cross_validate", before and tools.resident("VmHWM") - before)
         arms["loop"].append(tuple(np.sum([seconds for seconds, _ in alone], axis=0).tolist()))
         arms["cross_validate"].append(tuple(np.median([seconds for seconds, _ in alone], axis=0).tolist()))
         pairs = zip(record.repeats, alone, strict=True)
@@ -66,9 +67,9 @@ def measure(name: str, ratio: float, runs: int) -> list[dict]:
     found = {"max_relative_gap": gap, "max_score_difference": apart}
     return [
         {
-            **_told(f"{data.name}, {name}", arm, times, arms["cross_validate"]),
+            **_told(f"cv-wide, {name}", arm, times, arms["cross_validate"]),
             "peak_memory": peaks.get(arm),
-            "data_memory": data.X.nbytes,
+            "data_memory": X.nbytes,
             **(found if arm == "repeated_cv" else dict.fromkeys(found)),
         }
         for arm, times in arms.items()

@@ -111,8 +111,28 @@ def test_a_tolerance_is_sought_once(bench, book):
     found = bench("tuning").seek(first, "1.0", book, "s", 1.0)
     kept = bench("tuning").Book(book.where)
     assert bench("tuning").seek(second, "1.0", kept, "s", 1.0) == found
-    assert first.asked
+    assert 3 <= len(first.asked) <= 6
     assert second.asked == []
+
+
+def test_tolerances_of_other_rows_say_where_to_start(bench, book):
+    first, second = Served(bench), Served(bench)
+    bench("tuning").seek(first, "1.0", book, "s", 1.0)
+    second.task.row.name = "another"
+    assert bench("tuning").seek(second, "1.0", book, "s", 1.0).reached
+    assert second.asked[0] > 0.5e-6
+
+
+def test_a_run_that_took_too_long_ends_the_search_until_more_time_is_given(bench, book):
+    tuning = bench("tuning")
+    book.add(bench("contestants").Contestant("glmnet"), "1.0", "tests", {"tol": 1e-7, "gap": 1.0, "suboptimality": 1.0})
+    late = {"tol": 1e-8, "refused": "longer than 5 s", "limit": 5.0}
+    book.add(bench("contestants").Contestant("glmnet"), "1.0", "tests", late)
+    hurried, patient = Served(bench), Served(bench)
+    assert tuning.seek(hurried, "1.0", book, "s", 5.0) == tuning.Tuned(1e-7, False)
+    assert hurried.asked == []
+    tuning.seek(patient, "1.0", book, "s", 50.0)
+    assert patient.asked
 
 
 def test_a_tool_that_cannot_reach_the_criterion_is_shown_at_its_best(bench, book):

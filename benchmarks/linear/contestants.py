@@ -55,9 +55,7 @@ def _modes(tool: str, row: Row, tall: bool) -> tuple[str, ...]:
     elif row.l1_ratio == 1 and tall:
         modes = {"scikit-learn": ("", "Gram"), "adelie": ("", "covariance"), "glmnet": ("naive", "covariance")}
     else:
-        modes = {"glmnet": ("",) if row.kind == "cv" or row.ratio < 1e-2 else ("", "covariance")}
-        if row.data in ("big", "text"):
-            modes = {}
+        modes = {}
     return modes.get(tool, ("",))
 
 

@@ -12,6 +12,7 @@ from linear.store import Task
 BOOK = Path(__file__).resolve().parent / "tuned.json"
 TARGET = 1e-6
 TIGHTEST, LOOSEST = 1e-15, 0.1
+FINE = 10**0.26
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Book:
     def tried(self, contestant: Contestant, version: str, row: str) -> list[dict]:
         return self.entries.get(_key(contestant, version, row), [])
 
+    def guess(self, contestant: Contestant, version: str, name: str, bound: float) -> float:
+        """Where to start: the median, over rows known already, of the loosest tolerance that met the bound."""
+        met = []
+        for key, entries in self.entries.items():
+            good = [entry["tol"] for entry in entries if entry.get(name, bound + 1.0) <= bound]
+            if key.endswith(f"| {contestant.label} {version}") and good:
+                met.append(max(good))
+        return sorted(met)[len(met) // 2] if met else DEFAULT_TOL[contestant.tool]
+
     def add(self, contestant: Contestant, version: str, row: str, entry: dict) -> None:
         self.entries = json.loads(self.where.read_text()) if self.where.exists() else {}
         found = [old for old in self.tried(contestant, version, row) if old["tol"] != entry["tol"]]
@@ -64,9 +74,13 @@ def _key(contestant: Contestant, version: str, row: str) -> str:
 
 
 def seek(server: Server, version: str, book: Book, criterion: str, limit: float) -> Tuned:
-    """By tenths from the tool's default until the criterion turns, then twice by halves of that tenth."""
+    """Between a tolerance that meets the criterion and one that does not, until a quarter of a tenth parts them."""
     name, bound = target(server.task, criterion)
-    seen = {entry["tol"]: entry for entry in book.tried(server.contestant, version, server.task.row.name)}
+    seen = {
+        entry["tol"]: entry
+        for entry in book.tried(server.contestant, version, server.task.row.name)
+        if entry.get("limit", limit) >= limit
+    }
 
     def meets(tol: float) -> bool:
         tol = float(f"{tol:.3g}")
@@ -74,25 +88,31 @@ def seek(server: Server, version: str, book: Book, criterion: str, limit: float)
             seen[tol] = _attempt(server, version, book, tol, limit)
         return seen[tol].get(name, float("inf")) <= bound
 
-    tol = DEFAULT_TOL[server.contestant.tool]
-    if meets(tol):
-        while tol < LOOSEST and meets(10 * tol):
-            tol *= 10
-    else:
-        while not meets(tol):
+    good, bad = _bracket(seen, name, bound)
+    if good is None:
+        tol = min(book.guess(server.contestant, version, name, bound), (bad or float("inf")) / 10)
+        while not any("refused" in entry for entry in seen.values()) and tol > TIGHTEST and not meets(tol):
             tol /= 10
-            if tol < TIGHTEST or "refused" in seen.get(float(f"{10 * tol:.3g}"), {}):
-                return _best(seen, name)
-    power = 0.5
-    for step in (0.25, 0.125):
-        power = power + step if meets(tol * 10**power) else power - step
-    return Tuned(max((tried for tried in seen if _good(seen, tried, name, bound)), default=tol), True)
+        good, bad = _bracket(seen, name, bound)
+    if good is None:
+        return _best(seen, name)
+    while bad is None and good < LOOSEST:
+        meets(10 * good)
+        good, bad = _bracket(seen, name, bound)
+    while bad is not None and bad / good > FINE:
+        meets((good * bad) ** 0.5)
+        good, bad = _bracket(seen, name, bound)
+    return Tuned(good, True)
 
 
-def _good(seen: dict, tol: float, name: str, bound: float) -> bool:
-    """Whether this tolerance, and every tighter one that was tried within the limit, meets the bound."""
-    tighter = [entry[name] for other, entry in seen.items() if other <= tol and name in entry]
-    return name in seen[tol] and max(tighter) <= bound
+def _bracket(seen: dict, name: str, bound: float) -> tuple[float | None, float | None]:
+    """The loosest tolerance below which every finished one meets the bound, and the next looser one that was tried."""
+    good = None
+    for tol in sorted(seen):
+        if name in seen[tol] and seen[tol][name] > bound:
+            return good, tol
+        good = tol if name in seen[tol] else good
+    return good, None
 
 
 def _best(seen: dict, name: str) -> Tuned:
@@ -107,6 +127,6 @@ def _attempt(server: Server, version: str, book: Book, tol: float, limit: float)
         answer, scores = audited(server, tol, limit)
         entry = {"tol": tol, "seconds": round(min(answer.cpu), 4), **scores}
     except Refused as reason:
-        entry = {"tol": tol, "refused": str(reason)}
+        entry = {"tol": tol, "refused": str(reason), "limit": limit}
     book.add(server.contestant, version, server.task.row.name, entry)
     return entry

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import figures
+from linear_page import linear_section
 
 TITLES = {
-    "path": "A path of strengths",
-    "cv": "Cross-validation",
     "small": "Small things",
-    "memory": "Memory",
     "repeated": "Repeated cross-validation",
     "step": "A step of an optimizer in PyTorch",
     "frameworks": "A step in Keras and in optax",
@@ -23,12 +21,9 @@ TITLES = {
 HEAD = (
     "# Benchmarks",
     "",
-    "Every table is one run: all tools in the same command, on the same data, on one machine. Ratios are what",
-    "counts; seconds say only what machine it was. Accuracy is scored by `Problem`, which no solver has a hand in: the",
-    "largest relative duality gap of all strengths returned, in float64. A peer appears twice: at its own default",
-    "tolerance, and at the loosest one whose certified gap is at most 1e-6. Certified gaps are upper bounds, which is",
-    "why both are there.",
-    "`make bench` runs all of it again.",
+    "Every table is of tools on the same data, on one machine. Ratios are what counts; seconds say only what machine",
+    "it was. Accuracy is scored by `Problem`, which no solver has a hand in, in float64. `make bench` measures the",
+    "linear models again, `make bench-networks` the rest.",
     "",
 )
 
@@ -97,7 +92,7 @@ def benchmark_page(results: Path, readme: Path, out: Path) -> None:
     said = _problems(readme.read_text(encoding="utf-8"))
     files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
     order = [name for name in TITLES if name in files] + [name for name in files if name not in TITLES]
-    parts = list(HEAD)
+    parts = [*HEAD, *linear_section(results / "linear")]
     for name in order:
         parts += _section(name, files[name], said.get(name, ""))
     out.write_text("\n".join(parts) + "\n", encoding="utf-8")
