@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from linear import extras, limits, measuring, quick, tables
-from linear.contestants import OURS, TOOLS, contestants, refusal
+from linear.contestants import OUR_MODES, OURS, TOOLS, contestants, refusal
 from linear.rows import ROWS
 from linear.store import task
 
@@ -26,12 +26,14 @@ def run_row(name: str, asked: argparse.Namespace) -> None:
     parts = asked.parts.split(",")
     if "speed" in parts:
         if OURS in peers:
-            book.merge(measuring.ours(stated, effort))
+            for mode in OUR_MODES.get(name, ("",)):
+                book.merge(measuring.ours(stated, effort, mode))
             book.put("limit", limits.limit(book.content))
         book.put("absent", {tool: why for tool in TOOLS if (why := refusal(tool, stated.row, stated.data.meta))})
         for contestant in contestants(stated.row, stated.data.meta):
             if contestant.tool in peers:
-                for record in measuring.peer(contestant, stated, asked.criteria, effort, book.records, asked.fresh):
+                kept = [] if asked.fresh else book.records
+                for record in measuring.peer(contestant, stated, asked.criteria, effort, kept, book.fastest_seconds):
                     book.merge(record)
     if "threads" in parts:
         book.put("threads", extras.two_threads(stated))
@@ -46,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--criteria", default="dsg", help="d: defaults, s: true suboptimality, g: certified gap")
     parser.add_argument("--parts", default=",".join(PARTS), help="speed, threads, memory")
     parser.add_argument("--runs", type=int, default=3, help="runs whose median counts; slow peers get fewer")
-    parser.add_argument("--limit", type=float, default=100.0, help="seconds that one run of a path may take")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds that one run of a path may take")
     parser.add_argument("--once", type=float, default=15.0, help="seconds beyond which a peer is not measured again")
     parser.add_argument("--fresh", action="store_true", help="measure again what was slow")
     parser.add_argument("--quick", action="store_true", help="under 3 minutes: beside what is recorded, nothing stored")

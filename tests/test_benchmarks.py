@@ -167,6 +167,11 @@ def test_a_slow_peer_is_measured_once_on_a_machine(bench, monkeypatch):
     assert not stands(record("glmnet", "d", 0.0, refused="longer than 50 s", limit=50.0))
 
 
+def test_a_search_is_given_four_times_the_fastest_and_never_more_than_the_limit(bench):
+    effort = bench("measuring").Effort(limit=60.0, behind=4.0, least=20.0)
+    assert [effort.within(seconds).limit for seconds in (None, 1.0, 10.0, 30.0)] == [60.0, 20.0, 40.0, 60.0]
+
+
 def test_rows_have_bars_for_the_criteria_and_data_that_somebody_makes(bench):
     made = {**bench("simulate").MAKE, **bench("real").MAKE}
     for row in bench("rows").ROWS.values():

@@ -4,7 +4,8 @@ import datetime
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -27,12 +28,24 @@ CLOCKS = {"cpu": "cpu_seconds", "wall": "seconds"}
 
 @dataclass(frozen=True)
 class Effort:
-    """How long may be spent. Seconds: `limit` of one run; `once` beyond which a peer is measured a single time."""
+    """How long may be spent. Seconds: `limit` of one run; `once` beyond which a peer is measured a single time.
+
+    A search for a tolerance ends where one run takes `behind` times as long as the fastest peer that met the criterion (and
+    longer than `least`): it could not become the fastest.
+    """
 
     runs: int = 3
-    limit: float = 300.0
-    once: float = 20.0
+    limit: float = 60.0
+    once: float = 15.0
     budget: float = 6.0
+    behind: float = 4.0
+    least: float = 20.0
+
+    def within(self, fastest: float | None) -> "Effort":
+        """The same with the limit that the fastest peer's seconds leave."""
+        if fastest is None:
+            return self
+        return replace(self, limit=min(self.limit, max(self.least, self.behind * fastest)))
 
 
 def machine() -> dict:
@@ -47,23 +60,36 @@ def machine() -> dict:
 
 def ours(task: Task, effort: Effort, mode: str = "") -> dict:
     """This library at its default, tol 1e-6; the first answer warms up as those of peers do."""
-    contestant = Contestant(OURS, mode)
-    with Server(contestant, task) as server:
-        answer = server.ask(DEFAULT_TOL[OURS], True, "run", max(5, effort.runs), effort.limit, 2 * effort.budget)
-        return _record(server, answer, DEFAULT_TOL[OURS], "g")
+    tol, runs = DEFAULT_TOL[OURS], max(5, effort.runs)
+    with Server(Contestant(OURS, mode), task) as server:
+        answer = server.ask(tol, True, "run", runs, 10 * effort.limit, 2 * effort.budget)
+        record = _record(server, answer, tol, "g")
+        if task.row.kind == "cv":
+            record["path_seconds"] = median(server.ask(tol, True, "audit", runs, effort.limit).cpu)
+        return record
 
 
-def peer(contestant: Contestant, task: Task, criteria: str, effort: Effort, kept: list[dict], fresh: bool):
-    """Records of a peer by each criterion; those kept from an earlier run stand where they were slow."""
-    wanted = [criterion for criterion in criteria if fresh or not _stands(kept, contestant, criterion, effort)]
-    if not wanted:
-        return
+def peer(
+    contestant: Contestant,
+    task: Task,
+    criteria: str,
+    effort: Effort,
+    kept: list[dict],
+    fastest: Callable[[str], float | None],
+):
+    """Records of a peer by each criterion but those `kept` of an earlier run that were slow.
+
+    `fastest` gives the seconds of the fastest peer that met a criterion, or None.
+    """
     with Server(contestant, task) as server:
-        for criterion in wanted:
+        for criterion in criteria:
+            given = effort if criterion == "d" else effort.within(fastest(criterion))
+            if _stands(kept, contestant, criterion, given):
+                continue
             try:
-                yield _measured(server, criterion, effort)
+                yield _measured(server, criterion, given)
             except Refused as reason:
-                yield {**_name(server, criterion), "refused": str(reason), "limit": effort.limit}
+                yield {**_name(server, criterion), "refused": str(reason), "limit": given.limit}
 
 
 def _stands(kept: list[dict], contestant: Contestant, criterion: str, effort: Effort) -> bool:

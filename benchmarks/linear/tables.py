@@ -33,6 +33,11 @@ class RowFile:
         self.content["records"] = [*others, record]
         self.save()
 
+    def fastest_seconds(self, criterion: str) -> float | None:
+        """Seconds of the fastest peer that meets a criterion; None where none does yet."""
+        found = fastest(self.content, criterion)
+        return found["cpu_seconds"] if found and found.get("reached", True) else None
+
     def put(self, name: str, value) -> None:
         self.content[name] = value
         self.save()
@@ -73,16 +78,37 @@ def ratio(content: dict, criterion: str, clock: str = "cpu_seconds") -> float | 
 
 def summary(contents: list[dict], clock: str = "cpu_seconds") -> str:
     """A line per row: our seconds, and by each criterion the fastest peer, its seconds, the ratio and the bar."""
-    head = ("row", "ours", "(g) fastest", "×", "bar", "(s) fastest", "×", "bar", "(d) fastest", "×", "bar")
-    lines = [head]
+    head = ("row", "ours", "limit ×", "(g) fastest", "×", "bar", "(s) fastest", "×", "bar", "(d) fastest", "×", "bar")
+    lines, notes = [head], []
     for content in contents:
-        name, mine = content["row"]["name"], own(content)
-        cells = [name, f"{mine[clock]:.4g}" if mine else ""]
+        mine = own(content)
+        if mine is None:
+            continue
+        over = f"{mine[clock] / content['limit']['total']:.3g}" if "limit" in content else ""
+        cells = [content["row"]["name"], f"{mine[clock]:.4g}", over]
         for criterion in "gsd":
             cells += _cells(content, criterion, clock)
         lines.append(tuple(cells))
+        notes += _notes(content)
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join([*table, "", *notes])
+
+
+def _notes(content: dict) -> list[str]:
+    """What concerns only this library: two threads, memory, folds in units of a path."""
+    name, found = content["row"]["name"], []
+    mine, threads = own(content), content.get("threads")
+    if mine and mine.get("path_seconds"):
+        found.append(f"{name}: cross-validation {mine['cpu_seconds'] / mine['path_seconds']:.3g} times one path")
+    for other in content["records"]:
+        if other["tool"] == OURS and other["mode"]:
+            found.append(f"{name}: {other['mode']} {other['cpu_seconds']:.4g} s")
+    if threads:
+        bits = "identical" if threads["identical"] else "DIFFERENT"
+        found.append(f"{name}: two threads {threads['ratio']:.3g} times one, {bits} bits")
+    found += [f"{name}: {m['share']:.3g} of X beyond X, {m['dtype']} {m['order']}" for m in content.get("memory", ())]
+    return found
 
 
 def _cells(content: dict, criterion: str, clock: str) -> list[str]:
