@@ -30,8 +30,8 @@ CLOCKS = {"cpu": "cpu_seconds", "wall": "seconds"}
 class Effort:
     """How long may be spent. Seconds: `limit` of one run; `once` beyond which a peer is measured a single time.
 
-    A search for a tolerance ends where one run takes `behind` times as long as the fastest peer that met the criterion (and
-    longer than `least`): it could not become the fastest.
+    A search for a tolerance ends where one run takes `behind` times as long as the fastest peer that met the criterion
+    (and longer than `least`): it could not become the fastest.
     """
 
     runs: int = 3
