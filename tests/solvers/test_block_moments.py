@@ -168,3 +168,43 @@ def test_ctrl_c_ends_a_reading_and_keeps_what_was_done(tmp_path):
     (file,) = tmp_path.iterdir()
     with np.load(file) as kept:
         assert len(kept["blocks"]) >= 20
+
+
+@pytest.mark.parametrize("stated", [name for name in STATED if name != "elastic net"])
+def test_ridge_of_blocks_comes_from_one_reading_for_moments(stated):
+    X, y = data()
+    alphas = [30.0, 1.0, 1e-3, 0.0, 5.0]
+    keywords = {**STATED[stated], "l1_ratio": 0.0, "alphas": alphas, "cv": FOLDS["shuffled"]}
+    blocks = open_blocks(X, rows=700)
+    found, expected = cross_validate(blocks, y, **keywords), cross_validate(X, y, **keywords)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-9)
+    np.testing.assert_allclose(found.path.coefs.toarray(), expected.path.coefs.toarray(), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.path.intercepts, expected.path.intercepts, rtol=1e-7)
+    problem = found.path.problem
+    assert isinstance(problem, Problem)
+    gaps = problem.relative(problem.gaps(found.path.coefs, found.path.intercepts, found.alphas))
+    assert gaps.max() < 1e-12
+    assert found.fold_gaps.max() < 1e-12
+    assert problem.kkts(found.path.coefs, found.path.intercepts, found.alphas).max() < 1e-9
+
+
+def test_strengths_of_ridge_reach_from_the_same_largest_one():
+    X, y = data()
+    found = path(open_blocks(X, rows=700), y, l1_ratio=0.0, n_alphas=5)
+    np.testing.assert_allclose(found.alphas, path(X, y, l1_ratio=0.0, n_alphas=5).alphas, rtol=1e-10)
+
+
+def test_strength_zero_of_a_lasso_needs_no_other_reading():
+    X, y = data()
+    blocks = open_blocks(X, rows=700)
+    found = path(blocks, y, alphas=[1.0, 0.0])
+    assert blocks.readings == 1
+    np.testing.assert_allclose(found.coefs.toarray()[:, 1], np.linalg.lstsq(np.c_[np.ones(N), X], y)[0][1:], rtol=1e-8)
+
+
+def test_repeated_columns_share_what_ridge_gives_them():
+    X, y = data()
+    X = np.hstack([X, X[:, :3], np.ones((N, 1))])
+    found = path(open_blocks(X, rows=700), y, l1_ratio=0.0, alphas=[1.0, 0.0]).coefs.toarray()
+    np.testing.assert_allclose(found[:3], found[-4:-1], rtol=1e-6)
+    np.testing.assert_array_equal(found[-1] * 0, found[-1].round(8))

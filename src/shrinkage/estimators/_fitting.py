@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector, weight_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import CrossValidation, cross_validate, fold_rows, path, warn_missed
-from shrinkage.design import as_design
+from shrinkage.design import BlockDesign, as_design
 from shrinkage.estimators import _equivalents
 from shrinkage.losses import Loss
 from shrinkage.problem import Problem
@@ -79,12 +79,26 @@ class Routed:
 def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
     """Xw + b + offset of a fitted model, shape (n_samples,)."""
     check_is_fitted(model)
+    if isinstance(X, BlockDesign):
+        eta = _predicted_in_blocks(model, X)
+        return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
     if is_finite_floats(X):
         validate_data(model, X, reset=False, skip_check_array=True)
     else:
         X = cast(Any, validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
     eta = X @ model.coef_.reshape(-1) + model.intercept_
     return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
+
+
+def _predicted_in_blocks(model: Any, X: BlockDesign) -> np.ndarray:
+    names = None if X.feature_names is None else list(X.feature_names)
+    if X.shape[1] != model.n_features_in_:
+        raise ArgumentError(f"X must have {model.n_features_in_} columns, as in the fit; got {X.shape[1]}")
+    if names is not None and list(getattr(model, "feature_names_in_", names)) != names:
+        raise ArgumentError("X must have the columns of the fit, in their order; their names differ")
+    coef = model.coef_.reshape(-1)
+    support = np.flatnonzero(coef)
+    return X.combine(support, coef[support, None])[:, 0] + model.intercept_
 
 
 def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, np.ndarray]:
@@ -96,6 +110,13 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
         return cast(Any, validate_data(model, X, y, skip_check_array=True))
     if not numeric and y is not None:
         y = label_vector("y", y)
+    if isinstance(X, BlockDesign):  # the numbers are looked at when they are read
+        validate_data(model, X, skip_check_array=True)
+        if X.feature_names is not None:
+            model.feature_names_in_ = np.array(X.feature_names, dtype=object)
+        if not numeric and np.shape(y) != (X.shape[0],):
+            raise ArgumentError(f"y must have shape ({X.shape[0]},), one value for each row of X; got {np.shape(y)}")
+        return X, finite_vector("y", y, X.shape[0]) if numeric else y
     X, y = cast(Any, validate_data(model, X, cast(Any, y), accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
     return X, finite_vector("y", y, X.shape[0]) if numeric else y
 
@@ -167,13 +188,14 @@ def fit_folds(
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
     }
-    design: Any = as_design(X, getattr(model, "feature_names_in_", None))
+    in_blocks = isinstance(X, BlockDesign)
+    design: Any = X if in_blocks else as_design(X, getattr(model, "feature_names_in_", None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
         if isinstance(model.cv, str) and model.cv == "loo" and loss == "squared" and mixings(l1_ratio) == [0.0]:
             runs = [_left_out(design, y, shared, metadata)]
         else:
-            folds = fold_rows(model.cv, y, is_classifier(model), X, **metadata)
+            folds = fold_rows(model.cv, y, is_classifier(model), None if in_blocks else X, **metadata)
             runs = [cross_validate(design, y, folds, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     for run in runs:
         warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)

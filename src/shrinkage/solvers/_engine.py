@@ -19,6 +19,7 @@ from shrinkage.solvers._newton import NewtonFits
 from shrinkage.solvers._preparation import center_full_columns, strongest_ridge
 from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statuses
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
+from shrinkage.solvers._ridge_moments import ridge_of_moments
 from shrinkage.solvers._scale import column_scale
 from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
@@ -128,10 +129,11 @@ def solve_stated(
     l1_ratio = float(problem.penalty.l1_ratio)
     unit = problem.with_penalty(_with_alpha_one(problem))
     if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
-        check_finite(problem.design)
+        if not isinstance(problem.design, BlockDesign):
+            check_finite(problem.design)
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
-        return ridge_folds(unit, grid, folds, standardize, tol) if folds else _alone(ridge_path(unit, grid, tol))
+        return _ridge(unit, np.asarray(grid, dtype=float), folds, standardize, tol, driver)
     driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
         return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
@@ -140,15 +142,25 @@ def solve_stated(
     positive = np.ascontiguousarray(-distinct[distinct < 0])
     result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
     if len(positive) < len(distinct):
-        result = _append(
-            result,
-            ridge_folds(unit, np.zeros(1), folds, standardize, tol)
-            if folds
-            else _alone(ridge_path(unit, np.zeros(1), tol)),
-        )
+        result = _append(result, _ridge(unit, np.zeros(1), folds, standardize, tol, driver))
     if np.array_equal(back, np.arange(len(grid))):
         return result
     return _reordered(result, grid, back)
+
+
+def _ridge(
+    problem: Problem, alphas: np.ndarray, folds: Folds, standardize: bool, tol: float, driver: Any
+) -> FoldColumns:
+    """Ridge at some strengths; of X in blocks from its moments, which `driver` may have gathered already."""
+    blocks = isinstance(problem.design, BlockDesign)
+    if blocks and problem.loss.name == "squared" and few_features(problem.design):
+        if driver is None:
+            lasso = problem.with_penalty(L1L2(1.0, 1.0, problem.penalty.factors))
+            driver = driver_of(lasso, folds, standardize, tol)
+        return _columns(problem, ridge_of_moments(driver, alphas), alphas, driver.null_objectives[0], tol)
+    if blocks and driver is None:
+        check_finite(problem.design)
+    return ridge_folds(problem, alphas, folds, standardize, tol) if folds else _alone(ridge_path(problem, alphas, tol))
 
 
 def _has_engine(problem: Problem) -> bool:
