@@ -152,21 +152,24 @@ class BlockDesign:
         if not (sums > 0).all():
             raise ArgumentError(f"every column of weights must have a positive sum; got {sums.min()}")
         share = np.asfortranarray(share / sums)
-        means, variances, drift = self._deviations(share, None)
+        near = self._means_of_first_block()
+        means, variances, drift = self._deviations(
+            share, np.asfortranarray(np.repeat(near[:, None], share.shape[1], 1))
+        )
         if (drift**2 > _DRIFT * variances).any():
             means, variances, _ = self._deviations(share, means)
         # a constant column leaves the rounding error of its mean, far below any spread that float64 can hold
         variances[variances <= (2 * EPSILON * means) ** 2] = 0.0
         return means, variances
 
-    def _deviations(self, share: Array, means: Array | None) -> tuple[Array, Array, Array]:
-        """Means, variances, and how far the means are from those that were measured from (None: the first block's)."""
+    def _means_of_first_block(self) -> Array:
+        return next(iter(self._source.blocks())).mean(axis=0, dtype=np.float64)
+
+    def _deviations(self, share: Array, means: Array) -> tuple[Array, Array, Array]:
+        """Means, variances, and how far the means are from those that deviations were measured from."""
         p, k = self.shape[1], share.shape[1]
         first, second = np.zeros((p, k), order="F"), np.zeros((p, k), order="F")
         for start, stop, values in self.blocks("means and variances"):
-            if means is None:
-                own = values.mean(axis=0, dtype=np.float64)
-                means = np.asfortranarray(np.repeat(own[:, None], k, axis=1))
             deviation, square = _arguments.empty(p, k), _arguments.empty(p, k)
             core = DenseDesign(values)._core
             core.deviations(np.asfortranarray(share[start:stop]), means, deviation, square)

@@ -101,7 +101,8 @@ def _source(source: Any, columns: Sequence[str] | None, rows: int | None) -> Row
     if callable(source):
         if rows is not None:
             raise ArgumentError(f"rows must be None where a function makes the blocks; got {rows}")
-        return CalledBlocks(source)
+        make_blocks: Any = source
+        return CalledBlocks(make_blocks)
     raise ArgumentError(
         "source must be the path of a .npy or Parquet file, an array, or a function that returns blocks of rows; got "
         f"{type(source).__name__}"

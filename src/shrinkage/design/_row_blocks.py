@@ -120,8 +120,8 @@ class CalledBlocks:
             dtypes.add(design.dtype)
         if not self._sizes:
             raise DataError("the function must make at least one block of rows; it made none")
-        self.shape = (sum(self._sizes), p)
-        self.dtype = np.result_type(*dtypes)
+        self.shape: tuple[int, int] = (sum(self._sizes), p)
+        self.dtype: np.dtype = np.result_type(*dtypes)
 
     def blocks(self) -> Iterator[NDArray[np.floating]]:
         """Yield the blocks of another call; see `RowBlocks.blocks`."""

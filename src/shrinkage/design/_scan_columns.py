@@ -32,8 +32,8 @@ def scan_columns(
             l2 = l2_weights[some, :, None]
             over = np.maximum(size - strengths * l1, 0.0) ** 2
             conjugate += np.divide(over, l2, out=np.zeros_like(over), where=l2 > 0).sum(axis=0)
-        violated = (l1 > 0) & (ratio > strengths * (1 + tol)) & ~inside[some, None, None]
+        violated: NDArray[np.bool_] = (l1 > 0) & (ratio > strengths * (1 + tol)) & ~inside[some, None, None]
         anywhere = violated.any(axis=1)
-        first[some] = np.where(anywhere.any(axis=1), anywhere.argmax(axis=1), count)
+        first[some] = np.where(anywhere.any(axis=-1), anywhere.argmax(axis=-1), count)
         excess[some] = (ratio / strengths).max(axis=(1, 2), initial=0.0, where=violated)
     return Scan(max_ratio, conjugate, first, excess)

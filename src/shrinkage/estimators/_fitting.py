@@ -114,9 +114,12 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
         validate_data(model, X, skip_check_array=True)
         if X.feature_names is not None:
             model.feature_names_in_ = np.array(X.feature_names, dtype=object)
-        if not numeric and np.shape(y) != (X.shape[0],):
-            raise ArgumentError(f"y must have shape ({X.shape[0]},), one value for each row of X; got {np.shape(y)}")
-        return X, finite_vector("y", y, X.shape[0]) if numeric else y
+        if numeric:
+            return X, finite_vector("y", y, X.shape[0])
+        labels = np.asarray(y)
+        if labels.shape != (X.shape[0],):
+            raise ArgumentError(f"y must have shape ({X.shape[0]},), one value for each row of X; got {labels.shape}")
+        return X, labels
     X, y = cast(Any, validate_data(model, X, cast(Any, y), accept_sparse="csc", dtype=FLOATS, y_numeric=numeric))
     return X, finite_vector("y", y, X.shape[0]) if numeric else y
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from shrinkage.design import Design
+from shrinkage.design import BlockDesign, Design
 
 FIRST_BATCH, LAST_BATCH, LEAST_BATCH = 5, 40, 3
 MARGIN = 0.1  # how far slopes may change before a predicted feature is missed; share of the step in strength
 NEWCOMERS = 100  # features that one batch may always add
 TIGHTENINGS = 3
+BLOCKS = 64 << 20  # bytes of the residuals and correlations of a batch where X does not fit in memory
 
 
 @dataclass
@@ -82,7 +83,8 @@ class Driver:
 
     def _longest_batch(self) -> int:
         n, p = self.design.shape
-        columns = max(32 << 20, n * p // 2) // (8 * (n + p) * self.fits.n_fits)
+        most = BLOCKS if isinstance(self.design, BlockDesign) else max(32 << 20, n * p // 2)
+        columns = most // (8 * (n + p) * self.fits.n_fits)
         return int(np.clip(columns, LEAST_BATCH, LAST_BATCH))
 
     def _look_ahead(self, start: int, stop: int) -> int:

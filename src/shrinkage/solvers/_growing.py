@@ -1,28 +1,37 @@
 """Column-major arrays that grow by columns and cost memory only where they were written."""
 
 import mmap
+from tempfile import TemporaryFile
 
 import numpy as np
 
+_LARGE = 32 << 20  # bytes below which memory is always there
 _RESERVE = 1 << 30  # bytes of address space that one array may reserve at first
 
 
-def reserve(rows: int, columns: int) -> np.ndarray:
+def reserve(rows: int, columns: int, on_disk: bool = False) -> np.ndarray:
     """Return a Fortran-ordered float64 array whose pages are taken from the system when first written.
 
-    NumPy asks for huge pages, which a matrix filled column by column from the top would touch whole.
+    NumPy asks for huge pages, which a matrix filled column by column from the top would touch whole. With `on_disk` the
+    pages of a large array belong to a temporary file without a name, so the system may write them out.
     """
-    buffer = mmap.mmap(-1, max(rows * columns * 8, 8))
+    size = max(rows * columns * 8, 8)
+    if on_disk and size >= _LARGE:
+        with TemporaryFile(prefix="shrinkage-") as file:  # its disk space is given back with the array
+            file.truncate(size)
+            buffer = mmap.mmap(file.fileno(), size)
+    else:
+        buffer = mmap.mmap(-1, size)
     return np.frombuffer(buffer, dtype=np.float64, count=rows * columns).reshape((rows, columns), order="F")
 
 
 class Columns:
-    """A (rows, size) matrix that columns are appended to."""
+    """A (rows, size) matrix that columns are appended to; `on_disk` as in `reserve`."""
 
-    def __init__(self, rows: int, likely: int):
-        self.rows = rows
+    def __init__(self, rows: int, likely: int, on_disk: bool = False):
+        self.rows, self._on_disk = rows, on_disk
         self.size = 0
-        self._values = reserve(rows, max(1, min(likely, _RESERVE // max(8 * rows, 1))))
+        self._values = reserve(rows, max(1, min(likely, _RESERVE // max(8 * rows, 1))), on_disk)
 
     @property
     def values(self) -> np.ndarray:
@@ -32,7 +41,7 @@ class Columns:
     def append(self, count: int) -> np.ndarray:
         """Make room for `count` columns and return them, to be filled."""
         if self.size + count > self._values.shape[1]:
-            grown = reserve(self.rows, max(2 * self._values.shape[1], self.size + count))
+            grown = reserve(self.rows, max(2 * self._values.shape[1], self.size + count), self._on_disk)
             grown[:, : self.size] = self.values
             self._values = grown
         self.size += count

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from shrinkage import _core
+from shrinkage.design import BlockDesign
 from shrinkage.problem import Problem
 from shrinkage.solvers._growing import Columns
 
@@ -172,7 +173,7 @@ class _DenseColumns:
     def __init__(self, design, center: np.ndarray | None, p: int):
         n = design.shape[0]
         self._design, self._center = design, center
-        self._columns = Columns(n, min(p, max(256, 4 * min(n, p))))
+        self._columns = Columns(n, min(p, max(256, 4 * min(n, p))), on_disk=isinstance(design, BlockDesign))
         self.means = np.zeros(0)
 
     def grow(self, features: np.ndarray) -> None:

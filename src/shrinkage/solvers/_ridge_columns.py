@@ -11,6 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import linalg, sparse
 
+from shrinkage.design import BlockDesign
+from shrinkage.solvers._moment_sums import add_moments
+
 Array = np.ndarray
 blas: Any = linalg.blas
 
@@ -157,6 +160,8 @@ class DesignColumns:
         """The Gram of every set of rows."""
         if self.design.is_sparse:
             return self._sparse_grams(weights, row_sets)
+        if isinstance(self.design, BlockDesign):
+            return self._block_grams(weights, row_sets)
         roots = np.sqrt(weights)
         size = max(1, min(self.width, HELD_ENTRIES // weights.size))
         edges = [(start, min(start + size, self.width)) for start in range(0, self.width, size)]
@@ -173,6 +178,19 @@ class DesignColumns:
                     gram[start:stop, other:end] = part
                     gram[other:end, start:stop] = part.T
         return grams
+
+    def _block_grams(self, weights: Array, row_sets: list[Array]) -> list[Array]:
+        """The Gram of every set of rows, all from one reading."""
+        features, constant = self.frame.features, int(self.frame.fit_intercept)
+        m, shift = features.size, self.frame.shift[features][None, :]
+        sums = np.zeros((len(row_sets), m + 2, m + 2))  # of [x - shift, nothing, 1]
+        for start, stop, values in self.design.blocks("Gram matrix"):
+            rest = np.column_stack([np.zeros(stop - start), np.ones(stop - start)])
+            pieces = [rows[slice(*np.searchsorted(rows, [start, stop]))] - start for rows in row_sets]
+            add_moments(sums, values, rest, shift, pieces=pieces, features=features, weights=weights[start:stop])
+        order = np.concatenate([np.full(constant, m + 1), np.arange(m)])
+        divisor = np.concatenate([np.ones(constant), self.frame.divisor[features]])
+        return [total[np.ix_(order, order)] / np.outer(divisor, divisor) for total in sums]
 
     def squares(self, weights: Array) -> Array:
         """Diagonal of `gram`."""
