@@ -8,6 +8,7 @@ from shrinkage.design import as_design
 from shrinkage.losses import Squared
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
+from shrinkage.selection import stability_selection
 from shrinkage.solvers import _growing
 from shrinkage.solvers._ridge_columns import DesignColumns, frame_of
 
@@ -71,3 +72,12 @@ def test_columns_on_disk_are_those_in_memory(monkeypatch):
         grown.append(3)[:] = part
     np.testing.assert_array_equal(grown.values, np.hstack(parts))
     assert grown.values.flags.f_contiguous
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (900, 12)], ids=["on their own rows", "by moments"])
+def test_halves_of_blocks_select_as_halves_of_the_whole(shape):
+    X, y = shaped(*shape)
+    keywords = {"threshold": 0.75, "bound": 1, "random_state": 0, "n_pairs": 4}
+    found = stability_selection(open_blocks(X, rows=37), y, **keywords)
+    expected = stability_selection(X, y, **keywords)
+    np.testing.assert_array_equal(found.frequencies, expected.frequencies)

@@ -13,10 +13,10 @@ import numpy as np
 from scipy import sparse
 
 from shrinkage._threads import blas_alone
-from shrinkage.design import DenseDesign, Design, SparseDesign
+from shrinkage.design import BlockDesign, DenseDesign, Design, SparseDesign
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Driver
-from shrinkage.solvers._engine import driver_of
+from shrinkage.solvers._engine import driver_of, few_features
 from shrinkage.solvers._moments import MomentDriver
 from shrinkage.solvers._preparation import center_full_columns
 from shrinkage.solvers._scale import column_scale
@@ -24,16 +24,24 @@ from shrinkage.solvers._scale import column_scale
 Watch = Callable[[int, int, np.ndarray, np.ndarray], bool]
 STAGES = (0.2, 0.45, 1.0)  # shares of the grid after which moments ask whether that is enough
 TOGETHER = 40
+MOMENT_BYTES = 512 << 20  # of the subsamples that share a pass
 FEW = 100
 
 
 def samples_at_once(problem: Problem) -> int:
     """How many subsamples share their passes: an even number."""
-    return TOGETHER if _has_moments(problem) else 2
+    if not _has_moments(problem):
+        return 2
+    return int(np.clip(MOMENT_BYTES // (16 * problem.design.shape[1] ** 2) * 2, 2, TOGETHER))
 
 
 def _has_moments(problem: Problem) -> bool:
-    """Whether the Gram matrices of all subsamples cost less than the calls that one of them on its own takes."""
+    """Whether the Gram matrices of all subsamples cost less than the calls that one of them on its own takes.
+
+    Of data in blocks: less than the readings.
+    """
+    if isinstance(problem.design, BlockDesign):
+        return problem.loss.name == "squared" and few_features(problem.design)
     return problem.loss.name == "squared" and not problem.design.is_sparse and problem.design.shape[1] <= FEW
 
 
@@ -113,6 +121,8 @@ class _RowPicker:
             self._by_row = sparse.csc_array((values, rows, starts), shape=design.shape).tocsr()
 
     def pick(self, rows: np.ndarray) -> Design:
+        if isinstance(self._design, BlockDesign):
+            return self._design.take(rows)
         if self._by_row is None:
             return DenseDesign(np.asfortranarray(self._design.values[rows]))
         part: Any = self._by_row[rows].tocsc()
