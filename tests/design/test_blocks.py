@@ -38,7 +38,7 @@ SOURCES = {
     "one block": lambda X, folder: open_blocks(X),
     "parquet": parquet,
     "function": lambda X, folder: open_blocks(lambda: (X[i : i + 17] for i in range(0, N, 17))),
-    "picked": lambda X, folder: npy(np.repeat(X, 2, axis=0), folder).take(np.arange(0, 2 * N, 2)),
+    "picked": lambda X, folder: npy(np.stack([X, -X], axis=1).reshape(2 * N, P), folder).take(np.arange(0, 2 * N, 2)),
 }
 
 
@@ -113,6 +113,11 @@ def test_a_mean_far_from_the_first_blocks_costs_no_digits():
     weights[:10] = 0.0
     found = open_blocks(X, rows=10).column_moments(weights)
     np.testing.assert_allclose(found[1][0, 0], X[10:].var(), rtol=1e-12)
+
+
+def test_constant_columns_have_no_variance():
+    X = np.tile(np.pi * 10.0 ** np.arange(-8, 12), (500, 1)) / 3
+    assert (open_blocks(X, rows=90).column_moments(np.random.default_rng(0).random((500, 3)))[1] == 0).all()
 
 
 def test_progress_counts_rows_and_readings():

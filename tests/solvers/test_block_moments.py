@@ -71,6 +71,13 @@ def test_the_data_are_read_once():
     assert blocks.readings == 1
 
 
+def test_columns_far_from_zero_cost_no_digits():
+    X, y = data()
+    found = path(open_blocks(X + 1e8, rows=500), y, n_alphas=10)
+    expected = path(X, y, n_alphas=10)
+    np.testing.assert_allclose(found.coefs.toarray(), expected.coefs.toarray(), rtol=1e-5, atol=1e-6)
+
+
 class Stop(Exception):
     """What a progress callback may raise."""
 
@@ -185,6 +192,7 @@ def test_ridge_of_blocks_comes_from_one_reading_for_moments(stated):
     gaps = problem.relative(problem.gaps(found.path.coefs, found.path.intercepts, found.alphas))
     assert gaps.max() < 1e-12
     assert found.fold_gaps.max() < 1e-12
+    assert found.path.kkt.max() < 1e-9
     assert problem.kkts(found.path.coefs, found.path.intercepts, found.alphas).max() < 1e-9
 
 

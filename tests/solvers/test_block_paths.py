@@ -74,7 +74,7 @@ def test_columns_on_disk_are_those_in_memory(monkeypatch):
     assert grown.values.flags.f_contiguous
 
 
-@pytest.mark.parametrize("shape", [(60, 90), (900, 12)], ids=["on their own rows", "by moments"])
+@pytest.mark.parametrize("shape", [(60, 150), (900, 12)], ids=["on their own rows", "by moments"])
 def test_halves_of_blocks_select_as_halves_of_the_whole(shape):
     X, y = shaped(*shape)
     keywords = {"threshold": 0.75, "bound": 1, "random_state": 0, "n_pairs": 4}
