@@ -117,7 +117,9 @@ def test_a_mean_far_from_the_first_blocks_costs_no_digits():
 
 def test_constant_columns_have_no_variance():
     X = np.tile(np.pi * 10.0 ** np.arange(-8, 12), (500, 1)) / 3
-    assert (open_blocks(X, rows=90).column_moments(np.random.default_rng(0).random((500, 3)))[1] == 0).all()
+    blocks = open_blocks(X, rows=90)
+    assert (blocks.column_moments(np.random.default_rng(0).random((500, 3)))[1] == 0).all()
+    assert blocks.readings == 1
 
 
 def test_progress_counts_rows_and_readings():

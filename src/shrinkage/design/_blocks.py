@@ -17,6 +17,8 @@ from shrinkage.design._scan_columns import scan_columns
 
 _DRIFT = 1e6
 """Squared distances to a mean are summed anew where the first guess of it was this many variances away."""
+_CONSTANT = 1e-13
+"""A first guess within this share of the mean was a good one: where little varies around it, the column is constant."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class BlockDesign:
         means, variances, drift = self._deviations(
             share, np.asfortranarray(np.repeat(near[:, None], share.shape[1], 1))
         )
-        if (drift**2 > _DRIFT * variances).any():
+        if ((drift**2 > _DRIFT * variances) & (np.abs(drift) > _CONSTANT * np.abs(means))).any():
             means, variances, _ = self._deviations(share, means)
         # a constant column leaves the rounding error of its mean, far below any spread that float64 can hold
         variances[variances <= (2 * EPSILON * means) ** 2] = 0.0
