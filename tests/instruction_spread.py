@@ -1,6 +1,6 @@
 """Fits of every kind, for the instruction set in use: `python instruction_spread.py FILE` saves their answers.
 
-Run once per instruction set, as a process of its own with SHRINKAGE_ISA set: the choice is made when the core is loaded.
+Run once per instruction set, as a process of its own with SHRINKAGE_ISA set: the choice is made when the core loads.
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from scipy import sparse
 
-from shrinkage import GroupL2, L1L2, _core, cross_validate, path
+from shrinkage import L1L2, GroupL2, _core, cross_validate, path
 from shrinkage.design import as_design
 from shrinkage.losses import Logistic, Squared
 from shrinkage.problem import Problem

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import shrinkage
 from shrinkage import _core
 from shrinkage._errors import ArgumentError
-from shrinkage._threads import BLAS_ALONE, blas_alone, default_count
+from shrinkage._threads import BLAS_ALONE, blas_alone, default_count, stoppable
 
 
 def blas_threads():
@@ -139,3 +140,28 @@ def test_a_forked_process_computes_the_same():
         with BLAS_ALONE, multiprocessing.get_context("fork").Pool(1) as pool:  # forked while BLAS is held
             there = pool.apply(fit, (300,))
     assert there == here
+
+
+def test_a_long_function_gives_what_it_gives_alone():
+    assert stoppable(np.linalg.eigh, np.eye(3))[0].tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(np.linalg.LinAlgError):
+        stoppable(np.linalg.inv, np.zeros((2, 2)))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timer")
+def test_a_signal_is_heard_while_a_function_that_cannot_be_stopped_goes_on():
+    class HeardError(Exception):
+        pass
+
+    def hear(*_):
+        raise HeardError
+
+    end = threading.Event()
+    before = signal.signal(signal.SIGALRM, hear)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(HeardError):
+            stoppable(end.wait, 60)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        end.set()

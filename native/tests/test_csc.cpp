@@ -1,6 +1,5 @@
-#include "shrinkage/csc.hpp"
-
 #include "check.hpp"
+#include "shrinkage/csc.hpp"
 
 using namespace shrinkage;
 
@@ -132,5 +131,33 @@ TEST("deviations count the zeros that are not stored") {
       CHECK_CLOSE(first[j], a, 1e-13);
       CHECK_CLOSE(second[j], b, 1e-13);
     }
+  }
+}
+
+TEST("every product has the same bits for any number of threads") {
+  for (const double density : {0.03, 0.6}) {
+    const Matrix X(1500, 2 * products::csc_block_columns / 8 + 5, false, density, 10);
+    const Index n = X.rows, p = X.columns, k = 40;
+    const auto R = check::Random(11).vector(n * k), B = check::Random(12).vector(p * k);
+    std::vector<Index> all;
+    for (Index j = 0; j < p; j++) all.push_back(j);
+    const std::vector<Index> some(all.begin(), all.begin() + 200);
+    std::vector<std::vector<double>> first;
+    for (const int threads : {1, 2, 3}) {
+      team::limit() = threads;
+      std::vector<std::vector<double>> found;
+      const auto room = [&](Index size) {
+        found.emplace_back(size, 1e9);
+        return found.back().data();
+      };
+      products::correlate(X.view, R.data(), k, room(p * k));
+      products::combine(X.view, all.data(), p, B.data(), k, room(n * k));
+      products::gram_by_panels(X.view, all.data(), p, some.data(), 200, R.data(), room(p * 200));
+      products::gram_by_rows(X.view, products::ByRows(X.view, all.data(), p), p, some.data(), 200, R.data(), room(p * 200));
+      products::gather(X.view, all.data(), p, B.data(), R.data(), room(n * p));
+      if (threads == 1) first = found;
+      CHECK(found == first);
+    }
+    team::limit() = 1;
   }
 }

@@ -152,6 +152,32 @@ def blas_alone(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return alone
 
 
+def stoppable(function: Callable[..., _R], *arguments: Any) -> _R:
+    """Call one long function of LAPACK so that Ctrl-C is heard meanwhile.
+
+    LAPACK cannot be stopped: the function runs on a thread of its own, which after Ctrl-C is left to its end. Python
+    hands signals to the main thread alone, so any other thread calls the function itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function(*arguments)
+    found: list[_R] = []
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            found.append(function(*arguments))
+        except BaseException as error:  # raised again below, in the thread that called
+            failed.append(error)
+
+    worker = threading.Thread(target=call, daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(0.05)
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
 _core.set_threads(default_count(os.environ))
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=BLAS_ALONE.renew)

@@ -45,3 +45,62 @@ def test_an_interrupted_path_leaves_a_working_process(wait):
     finally:
         process.kill()
     assert said.strip() == "interrupted True True"
+
+
+EVERYWHERE = textwrap.dedent(
+    """
+    import signal
+    import time
+
+    import numpy as np
+    import shrinkage
+    from scipy import sparse
+    from shrinkage import cross_validate, path
+
+    class Stop(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    signal.signal(signal.SIGPROF, stop)
+    rng = np.random.default_rng(0)
+    X = np.asfortranarray(rng.random((10000, 1000), dtype=np.float32).T - 0.5, dtype=float)
+    y = X[:, :50].sum(axis=1) + 0.3 * rng.standard_normal(1000)
+    stored = sparse.csc_array(np.where(np.abs(X) > 0.45, X, 0.0))
+    fits = {
+        "wide": lambda: path(X, y),
+        "single precision, by rows": lambda: path(np.ascontiguousarray(X, dtype=np.float32), y),
+        "folds": lambda: cross_validate(X, y),
+        "sparse folds": lambda: cross_validate(stored, y),
+        "logistic": lambda: path(X, (y > 0).astype(float), loss="logistic"),
+        "sparse logistic": lambda: path(stored, (y > 0).astype(float), loss="logistic"),
+        "ridge": lambda: path(X, y, l1_ratio=0.0),
+    }
+    for name, fit in fits.items():
+        for threads in (1, 2):
+            for moment in (0.07, 0.25):
+                with shrinkage.threads(threads):
+                    begun = time.process_time()
+                    signal.setitimer(signal.ITIMER_PROF, moment)
+                    try:
+                        fit()
+                        signal.setitimer(signal.ITIMER_PROF, 0)
+                    except Stop:
+                        late = (time.process_time() - begun - moment) / threads
+                        print("heard" if late < 0.2 else f"{name} on {threads} went on for {late:.2f} s of its time")
+    print("done")
+    """
+)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="needs a timer of the process's own time")
+def test_a_signal_is_heard_within_a_fifth_of_a_second_of_the_process_time():
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", EVERYWHERE], env=environment, capture_output=True, text=True, check=False
+    )
+    said = run.stdout.split("\n")
+    assert said[-2:] == ["done", ""], run.stderr
+    assert said.count("heard") >= 10
+    assert set(said) == {"heard", "done", ""}

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "shrinkage/kernels.hpp"
@@ -115,25 +116,34 @@ inline void scan(const CscView& X, const double* theta, const Scan& scan) {
 // out (rows x k) = X[:, features] B, B (count x k)
 inline void combine(const CscView& X, const Index* features, Index count, const double* B, Index k, double* out) {
   const int width = panel_width(X.rows, k);
-  const Aligned panel(X.rows * width);
-  for (Index t = 0; t < k; t += width) {
+  const Index items = (k + width - 1) / width;
+  Index stored = 0;
+  for (Index a = 0; a < count; a++) stored += X.stored(features[a]);
+  team::share(team::members(items, static_cast<double>(stored + X.rows) * static_cast<double>(k)), items, [&](Index item, std::size_t) {
+    const Index t = item * width;
     const int used = static_cast<int>(std::min<Index>(width, k - t));
-    if (t > 0) std::fill(panel.data(), panel.data() + X.rows * width, 0.0);
+    const Aligned panel(X.rows * width);
     if (X.single)
       kernels().csc_spread_f32(X.some<float>(features, 0, count), B + t * count, count, width, used, panel.data());
     else
       kernels().csc_spread(X.some<double>(features, 0, count), B + t * count, count, width, used, panel.data());
     for (Index i = 0; i < X.rows; i++)
       for (int u = 0; u < used; u++) out[i + (t + u) * X.rows] = panel.data()[i * width + u];
-  }
+  });
 }
 
 // out[a + b m] = sum_i X[i, left[a]] w[i] X[i, right[b]]: a few columns of left at a time are spread out over a panel
 inline void gram_by_panels(const CscView& X, const Index* left, Index m, const Index* right, Index q, const double* w, double* out) {
   const int width = panel_width(X.rows, m);
-  const Aligned room(X.rows * width);
-  double* panel = room.data();
-  for (Index a = 0; a < m; a += width) {
+  const Index items = (m + width - 1) / width;
+  Index stored = 0;
+  for (Index b = 0; b < q; b++) stored += X.stored(right[b]);
+  const std::size_t members = team::members(items, static_cast<double>(stored) * static_cast<double>(m));
+  std::vector<std::unique_ptr<Aligned>> rooms(members);
+  team::share(members, items, [&](Index item, std::size_t member) {
+    if (!rooms[member]) rooms[member] = std::make_unique<Aligned>(X.rows * width);
+    double* panel = rooms[member]->data();
+    const Index a = item * width;
     const int used = static_cast<int>(std::min<Index>(width, m - a));
     for (int u = 0; u < used; u++)
       for (Index k = X.indptr[left[a + u]]; k < X.indptr[left[a + u] + 1]; k++)
@@ -141,7 +151,7 @@ inline void gram_by_panels(const CscView& X, const Index* left, Index m, const I
     csc_dots(X, right, 0, q, panel, width, used, out + a, m, 1);
     for (int u = 0; u < used; u++)
       for (Index k = X.indptr[left[a + u]]; k < X.indptr[left[a + u] + 1]; k++) panel[Index(X.indices[k]) * width + u] = 0;
-  }
+  });
 }
 
 // The listed columns by rows: row i holds entries [start[i], start[i + 1])
@@ -170,13 +180,18 @@ struct ByRows {
 
 // the same from the rows of left: a multiply-add for each pair of values that share a row, and no other work
 inline void gram_by_rows(const CscView& X, const ByRows& left, Index m, const Index* right, Index q, const double* w, double* out) {
-  std::fill(out, out + m * q, 0.0);
-  for (Index b = 0; b < q; b++)
-    for (Index k = X.indptr[right[b]]; k < X.indptr[right[b] + 1]; k++) {
-      const Index i = X.indices[k];
-      const double x = w ? w[i] * X.value(k) : X.value(k);
-      for (Index e = left.start[i]; e < left.start[i + 1]; e++) out[b * m + left.place[e]] += x * left.value[e];
-    }
+  constexpr Index wide = 32;
+  const Index items = (q + wide - 1) / wide;
+  team::share(team::members(items, static_cast<double>(m) * static_cast<double>(q)), items, [&](Index item, std::size_t) {
+    const Index last = std::min(q, (item + 1) * wide);
+    std::fill(out + item * wide * m, out + last * m, 0.0);
+    for (Index b = item * wide; b < last; b++)
+      for (Index k = X.indptr[right[b]]; k < X.indptr[right[b] + 1]; k++) {
+        const Index i = X.indices[k];
+        const double x = w ? w[i] * X.value(k) : X.value(k);
+        for (Index e = left.start[i]; e < left.start[i + 1]; e++) out[b * m + left.place[e]] += x * left.value[e];
+      }
+  });
 }
 
 // out[a + b m] = sum_i X[i, left[a]] w[i] X[i, right[b]] (w null: ones)
@@ -199,7 +214,8 @@ inline void gram(const CscView& X, const Index* left, Index m, const Index* righ
 
 // out[i + a rows] = row_scale[i] (X[i, features[a]] - shift[a]), zeros written out; row_scale null: ones
 inline void gather(const CscView& X, const Index* features, Index count, const double* shift, const double* row_scale, double* out) {
-  for (Index a = 0; a < count; a++) {
+  const std::size_t members = team::members(count, static_cast<double>(X.rows) * static_cast<double>(count));
+  team::share(members, count, [&](Index a, std::size_t) {
     double* column = out + a * X.rows;
     if (row_scale)
       for (Index i = 0; i < X.rows; i++) column[i] = -shift[a] * row_scale[i];
@@ -209,7 +225,7 @@ inline void gather(const CscView& X, const Index* features, Index count, const d
       const int i = X.indices[k];
       column[i] = (X.value(k) - shift[a]) * (row_scale ? row_scale[i] : 1.0);
     }
-  }
+  });
 }
 
 // first, second (columns x k) = sum_i w_i d, sum_i w_i d^2 with d = x_i - center, over all rows, the zeros included;

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from shrinkage._threads import stoppable
 from shrinkage.solvers._ridge_columns import Array
 
 EPS = float(np.finfo(float).eps)
@@ -18,6 +19,8 @@ DEPENDENT = 1e-11
 """Combinations of free columns of unit length that are shorter than this, relative to the longest, are dropped."""
 REFINED = 1e-13
 """Residual, relative to the right-hand side, above which a solution is refined once."""
+LONG = 600
+"""Rows of a matrix whose eigendecomposition takes longer than a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def spectrum_of(matrix: Array) -> Spectrum:
     """Eigendecomposition of a symmetric positive semidefinite matrix."""
     if not matrix.size:
         return Spectrum(np.zeros(0), np.zeros((0, 0)), 0.0)
-    values, vectors = np.linalg.eigh(matrix)
+    values, vectors = stoppable(np.linalg.eigh, matrix) if len(matrix) >= LONG else np.linalg.eigh(matrix)
     np.maximum(values, 0.0, out=values)
     return Spectrum(values, vectors, matrix.shape[0] * EPS * float(values[-1]))
 

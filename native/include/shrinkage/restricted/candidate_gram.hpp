@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "shrinkage/interrupt.hpp"
 #include "shrinkage/linalg.hpp"
 #include "shrinkage/restricted/columns.hpp"
 #include "shrinkage/restricted/free_block.hpp"
@@ -56,6 +57,7 @@ class CandidateGram {
     const Index tall = std::min(block_rows, x.rows);
     scaled_.resize(static_cast<size_t>(tall) * k);
     for (Index start = 0; start < x.rows; start += tall) {
+      check_interrupt();
       const int rows = static_cast<int>(std::min(tall, x.rows - start));
       root_.resize(rows);
       for (int i = 0; i < rows; i++) root_[i] = std::sqrt(weights[start + i]);
@@ -72,6 +74,7 @@ class CandidateGram {
   void append_dense(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
     const int k = static_cast<int>(picked.size());
     for (int start = from; start < k; start += few) {
+      check_interrupt();
       const int count = std::min(few, k - start);
       scaled_.resize(static_cast<size_t>(x.rows) * count);
       for (int c = 0; c < count; c++) {
@@ -89,6 +92,7 @@ class CandidateGram {
   void add_compressed(const Columns& x, const std::vector<int>& picked, int from, const double* weights) {
     compress_rows(x, picked, from);
     for (int j = 0; j < static_cast<int>(picked.size()); j++) {
+      check_interrupt();
       double* column = at(0, j);
       for (Index z = x.starts[picked[j]]; z < x.starts[picked[j] + 1]; z++) {
         const Index i = x.row_of[z];

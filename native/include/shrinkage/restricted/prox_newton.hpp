@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "shrinkage/interrupt.hpp"
 #include "shrinkage/restricted/chord_model.hpp"
 #include "shrinkage/restricted/dual_point.hpp"
 
@@ -145,6 +146,7 @@ class ProxNewton {
     double before = std::numeric_limits<double>::infinity();
     bool fresh = false;
     for (; steps < max_steps; steps++) {
+      check_interrupt();
       const double residual = candidate_residual(at);
       const bool stalled = fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2;
       if (residual <= at.tol || stalled) {  // stalled: rounding keeps these candidates from at.tol; others may be far from it
