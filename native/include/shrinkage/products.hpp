@@ -94,8 +94,19 @@ inline void add_product(const DenseView& X, Index first_row, Index rows, Index f
       kernel.row_dots(X.at<double>(first_row, first), X.row_stride, rows, count, R, ldr, k, C, ldc);
     return;
   }
-  const Index chunk = std::min<Index>(rows, 512);
+  const Index chunk = std::min<Index>(rows, 256);  // a panel of a block fits the second-level cache
   scratch.resize(static_cast<std::size_t>(chunk * count));
+  if (wide && X.single && X.column_stride == 1) {
+    for (Index i = 0; i < rows; i += chunk) {
+      const Index some = std::min(chunk, rows - i);
+      for (Index l = 0; l < some; l++) {
+        const float* row = X.at<float>(first_row + i + l, first);
+        std::copy(row, row + count, scratch.data() + l * count);
+      }
+      linalg::gemm(Op::none, Op::none, m, narrow(k), narrow(some), 1, scratch.data(), m, R + i, narrow(ldr), 1, C, narrow(ldc));
+    }
+    return;
+  }
   for (Index i = 0; i < rows; i += chunk) {
     const Index some = std::min(chunk, rows - i);
     copy_panel(X, first_row + i, some, nullptr, first, count, scratch.data(), chunk);
