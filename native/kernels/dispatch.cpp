@@ -11,6 +11,7 @@
   void fill_products(Kernels& table);       \
   void fill_scan(Kernels& table);           \
   void fill_csc(Kernels& table);            \
+  void fill_descent(Kernels& table);        \
   void fill_sweeps(Kernels& table);         \
   void fill_adam(Kernels& table);           \
   void fill_sgd(Kernels& table);            \
@@ -23,6 +24,7 @@
     fill_products(table);                   \
     fill_scan(table);                       \
     fill_csc(table);                        \
+    fill_descent(table);                    \
     fill_sweeps(table);                     \
     fill_adam(table);                       \
     fill_sgd(table);                        \

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "shrinkage/descent_kernels.hpp"
 #include "shrinkage/group_kernels.hpp"
 #include "shrinkage/step_kernels.hpp"
 
@@ -58,6 +59,24 @@ struct Kernels {
   // panel[i width + t] += sum_a X[i, a] B[a + t ldb] for t < used
   void (*csc_spread)(const CscColumns<double>& X, const double* B, Index ldb, int width, int used, double* panel);
   void (*csc_spread_f32)(const CscColumns<float>& X, const double* B, Index ldb, int width, int used, double* panel);
+
+  // --- k_descent.cpp: coordinate descent on residuals, eight strengths side by side (descent_kernels.hpp) -----------------
+  // each coordinate of `list` to its minimizer, one after the other
+  void (*descent_sweep)(const DescentColumns& X, const int* list, Index count, const DescentState& at);
+  // reads all columns; picked[j]: b_j is not zero, or |c_j| > margin strength l1_j, in some lane
+  void (*descent_check)(const DescentColumns& X, Index count, const DescentState& at, double margin, bool* picked, DescentReading* reading);
+  // residual and offset when coefficient list[a] has grown by change[a] (lanes each)
+  void (*descent_move)(const DescentColumns& X, const int* list, Index count, const double* change, const DescentState& at);
+  // of the coefficients coef[a] of columns list[a] (lanes each)
+  void (*descent_penalty)(const DescentColumns& X, const int* list, Index count, const double* coef, const double* strength, const double* ridge,
+                          double* value);
+  // squares = |r|^2, agreement = y'r with r = residual + Q offset; Q (rows x rank) row-major
+  void (*descent_moments)(Index rows, const double* residual, const double* Q, int rank, const double* offset, const double* y, double* squares,
+                          double* agreement);
+  // products (lanes each) of the steps d_u between successive coefficients, (u, v <= u) row by row; history (memory + 1, count, lanes)
+  void (*descent_step_products)(const double* history, Index count, double* products);
+  // out = sum_u shares[u] history[u + 1]
+  void (*descent_combine_steps)(const double* history, Index count, const double* shares, double* out);
 
   // --- k_sweeps.cpp: one pass over the rows of a logistic model; v the rows' weights, p = 1 / (1 + exp(-eta)) -----------
   // moved = eta + t step, then at moved: residual = v (y - p), curvature = v max(p (1 - p), floor); returns residual'step

@@ -10,6 +10,8 @@ from shrinkage.problem import Problem
 from shrinkage.solvers._growing import Columns, Square
 from shrinkage.solvers._squared import Batch, FitRows, penalty_values, raw_free_coefs, squared_gaps
 
+MOST_SWEEPS = 3000  # of eight strengths at a time
+
 
 class SparseFits:
     """All rows, and the training rows of each fold, as fits that share a working set of sparse columns.
@@ -36,7 +38,7 @@ class SparseFits:
         starts, rows, values = design.csc()
         self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         self._l1, self.l2_weights = l1_weights, l2_weights
-        self._tol = float(np.clip(tol / 10, 1e-13, 1e-9))
+        self._tol, self._gap = float(np.clip(tol / 10, 1e-13, 1e-9)), tol / 2
         self._unit = problem.sample_weight is None
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
         self._root = np.sqrt(weights)
@@ -47,7 +49,7 @@ class SparseFits:
         likely = min(p, max(256, 4 * min(n, p)))
         penalized = [int(np.count_nonzero(l1)) for l1 in l1_weights.T]
         self._fits = [
-            _SparseFit(mask, weights, unpenalized, self._y, start, count, likely)
+            _SparseFit(design.csc(), mask, weights, unpenalized, self._y, start, count, likely)
             for mask, count in zip(training, penalized, strict=True)
         ]
         if problem.null.objective == 0:
@@ -64,12 +66,17 @@ class SparseFits:
     def grow(self, features: np.ndarray) -> None:
         """Append features to the working set; the cost is one product of the new columns with all."""
         self.features = np.concatenate([self.features, features])
+        import os
+
         for f, fit in enumerate(self._fits):
-            weights = np.where(fit.rows, self._root**2, 0.0)
-            block = self._design.gram(self.features, features, weights)
+            if not fit.descends and len(self.features) > int(os.environ.get("S7", "1000")):
+                fit.take_descent()
+            fit.weigh(self._l1[features, f], self.l2_weights[features, f])
+            if fit.descends:
+                continue
+            block = self._design.gram(self.features, features, fit.weights)
             sides = self._root[:, None] * np.column_stack([fit.basis, fit.y])
             products = self._csc[:, features].T @ sides
-            fit.weigh(self._l1[features, f], self.l2_weights[features, f])
             fit.grow(block, products[:, :-1].T, products[:, -1])
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
@@ -78,7 +85,11 @@ class SparseFits:
         coefs = np.empty((size, n_fits * count), order="F")
         steps, supports = np.zeros((n_fits, count), np.int32), np.zeros((n_fits, count), np.int32)
         for f, fit in enumerate(self._fits):
-            fit.solve(strengths, ridges, self._tol, coefs[:, f * count : (f + 1) * count], steps[f], supports[f])
+            into = coefs[:, f * count : (f + 1) * count]
+            if fit.descends:
+                fit.descend(self.features, strengths, ridges, self._gap, into, steps[f], supports[f])
+            else:
+                fit.solve(strengths, ridges, self._tol, into, steps[f], supports[f])
         fitted = self._design.combine(self.features, coefs)
         if not self._unit:
             fitted *= self._root[:, None]
@@ -126,9 +137,9 @@ class SparseFits:
 
     def tighten(self) -> bool:
         """Solve more exactly from now on; False when there is nothing left to gain."""
-        if self._tol <= 1e-13:
+        if self._tol <= 1e-13 and self._gap <= 1e-15:
             return False
-        self._tol = max(self._tol / 100, 1e-13)
+        self._tol, self._gap = max(self._tol / 100, 1e-13), max(self._gap / 10, 1e-15)
         return True
 
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
@@ -142,13 +153,24 @@ class SparseFits:
 
 
 class _SparseFit(FitRows):
-    """One fit: its rows, what its intercept and free columns explain, its Gram matrix and its active set."""
+    """One fit: its rows, what its intercept and free columns explain, and one of two solvers on the working set.
 
-    def __init__(self, rows, weights, unpenalized, y, start, n_penalized: int, likely: int):
+    An active set with the Gram matrix, exact, while supports are small; coordinate descent on residuals from then on.
+    """
+
+    def __init__(self, csc, rows, weights, unpenalized, y, start, n_penalized: int, likely: int):
         super().__init__(rows, weights, unpenalized, y, start, n_penalized)
+        self._csc, self.weights = csc, np.where(rows, weights, 0.0)
         self._gram, self._explained = Square(likely), Columns(self.basis.shape[1], likely)
         self._linear, self._l1, self._l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self._active: _core.ActiveSet | None = None
+        self._descent: _core.ResidualDescent | None = None
+        self._stand: tuple[np.ndarray, float] | None = None
+
+    @property
+    def descends(self) -> bool:
+        """Whether coordinate descent has taken over."""
+        return self._descent is not None
 
     def weigh(self, l1: np.ndarray, l2: np.ndarray) -> None:
         """Append the penalty's weights of new features."""
@@ -175,10 +197,44 @@ class _SparseFit(FitRows):
         return self._active
 
     def solve(self, strengths, ridges, tol, coefs, steps, supports) -> None:
+        """Minimize by the active set."""
         self._started(ridges[0]).solve(*self._quadratic(), strengths, ridges, tol, coefs, steps, supports)
+        self._stand = coefs[:, -1].copy(), float(strengths[-1])
+
+    def take_descent(self) -> None:
+        """Hand over to coordinate descent from here on."""
+        share = np.sqrt(self.weights / self.total)
+        self._descent = _core.ResidualDescent(share, np.ascontiguousarray(self.basis), self.y / np.sqrt(self.total))
+        self._gram, self._active = Square(1), None
+
+    def descend(self, features, strengths, ridges, gap: float, coefs, steps, supports) -> None:
+        """Minimize by coordinate descent until the gap on the working set is at most `gap` of the null objective."""
+        descent = self._attached(features)
+        steps[:] = descent.solve(strengths, ridges, gap * self.null_objective, MOST_SWEEPS, coefs)
+        supports[:] = np.count_nonzero(coefs, axis=0)
+
+    def _attached(self, features) -> _core.ResidualDescent:
+        descent = self._descent
+        assert descent is not None  # take_descent made it
+        size = descent.size
+        if size < len(features):
+            new, n = np.ascontiguousarray(features[size:]), len(self.rows)
+            descent.append(n, *self._csc, new, self._l1[size:].copy(), self._l2[size:].copy())
+        if self._stand is not None:
+            coef = np.zeros(len(features))
+            coef[: len(self._stand[0])] = self._stand[0]
+            descent.restart(coef, self._stand[1])
+            self._stand = None
+        return descent
 
     def restart(self, coef, strength: float, ridge: float) -> None:
-        self._started(ridge).restart(*self._quadratic(), ridge, coef, strength)
+        """Stand at a solution."""
+        self._stand = coef, strength
+        if not self.descends:
+            self._started(ridge).restart(*self._quadratic(), ridge, coef, strength)
 
     def reset(self) -> None:
-        self._active = None
+        """Stand at the null model."""
+        self._active, self._stand = None, None
+        if self._descent is not None:
+            self._descent.reset()
