@@ -43,21 +43,30 @@ void bind_descent(nb::module_& m) {
          new (self) ResidualDescent(static_cast<Index>(roots.shape(0)), roots.data(), basis.data(), static_cast<int>(basis.shape(1)), y.data());
        },
        "roots"_a.noconvert(), "basis"_a.noconvert(), "y"_a.noconvert())
+      .def_prop_ro("n_samples", &ResidualDescent::rows)
       .def_prop_ro("size", &ResidualDescent::size)
       .def_prop_ro("stored", &ResidualDescent::stored)
+      .def_prop_ro("largest_gap", &ResidualDescent::largest_gap)
+      .def(
+          "near",
+          [](const ResidualDescent& self, const Vector<bool>& out) {
+            for (int j = 0; j < self.size(); j++) out(j) = self.is_near(j);
+          },
+          "out"_a.noconvert())
       .def("reset", &ResidualDescent::reset)
       .def(
           "restart", [](ResidualDescent& self, const In& coef, double strength) { self.restart(coef.data(), strength); }, "coef"_a.noconvert(),
           "strength"_a)
       .def(
           "solve",
-          [](ResidualDescent& self, const In& strengths, const In& ridges, double tol, int most_sweeps, const OutMatrix& coefs) {
+          [](ResidualDescent& self, const In& strengths, const In& ridges, double tol, int most_sweeps, const Vector<const bool>& known,
+             const OutMatrix& coefs) {
             int sweeps = 0;
             const Index count = static_cast<Index>(strengths.shape(0));
-            without_gil([&] { sweeps = self.solve(strengths.data(), ridges.data(), count, tol, most_sweeps, coefs.data()); });
+            without_gil([&] { sweeps = self.solve(strengths.data(), ridges.data(), count, tol, most_sweeps, known.data(), coefs.data()); });
             return sweeps;
           },
-          "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "most_sweeps"_a, "coefs"_a.noconvert());
+          "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "most_sweeps"_a, "known"_a.noconvert(), "coefs"_a.noconvert());
   bind_append<double>(c);
   bind_append<float>(c);
 }

@@ -89,7 +89,7 @@ class Driver:
 
     def _look_ahead(self, start: int, stop: int) -> int:
         """Grow the working set for the strengths start..stop; return the stop that bounds the newcomers."""
-        most = max(NEWCOMERS, self.support // (1 if self.fits.n_fits == 1 else 2))
+        most = max(NEWCOMERS, int(self.support * self.fits.appetite))
         while True:
             target = self.strengths[stop - 1]
             step = max(self.at - target, 0.0)
@@ -127,6 +127,7 @@ class Driver:
         while start < stop:
             strengths, ridges = self.strengths[start:stop], self.ridges[start:stop]
             batch = self.fits.solve(strengths, ridges)
+            self.inside[self.fits.features] = True  # some that the fits took by themselves
             count = stop - start
             correlations = np.empty((self.design.shape[1], batch.theta.shape[1]), order="F")
             max_ratio, conjugate, first, excess = self.design.scan(

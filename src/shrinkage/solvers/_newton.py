@@ -61,6 +61,7 @@ class NewtonFits:
         offset = np.ascontiguousarray(problem.null.eta) if self._from_null else None
         y = np.ascontiguousarray(problem.y, dtype=np.float64)
         self.n_fits = self._weights.shape[1]
+        self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
         self._fits = [
             _core.LogisticFit(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)
         ]

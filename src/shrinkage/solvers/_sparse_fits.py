@@ -8,9 +8,15 @@ from scipy import sparse
 from shrinkage import _core
 from shrinkage.problem import Problem
 from shrinkage.solvers._growing import Columns, Square
+from shrinkage.solvers._sparse_descent import (
+    LARGEST_GRAM,
+    MOST_SWEEPS,
+    PATIENT_SWEEPS,
+    SparseDescent,
+    all_columns_pay,
+    descent_pays,
+)
 from shrinkage.solvers._squared import Batch, FitRows, penalty_values, raw_free_coefs, squared_gaps
-
-MOST_SWEEPS = 3000  # of eight strengths at a time
 
 
 class SparseFits:
@@ -35,10 +41,11 @@ class SparseFits:
         self._problem, self._design = problem, problem.design
         n, p = problem.design.shape
         design: Any = problem.design
-        starts, rows, values = design.csc()
+        self._compressed: Any = design.csc()
+        starts, rows, values = self._compressed
         self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         self._l1, self.l2_weights = l1_weights, l2_weights
-        self._tol, self._gap = float(np.clip(tol / 10, 1e-13, 1e-9)), tol / 2
+        self._tol, self._gap = float(np.clip(tol / 10, 1e-13, 1e-9)), max(tol / 2, 1e-14)
         self._unit = problem.sample_weight is None
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
         self._root = np.sqrt(weights)
@@ -49,15 +56,21 @@ class SparseFits:
         likely = min(p, max(256, 4 * min(n, p)))
         penalized = [int(np.count_nonzero(l1)) for l1 in l1_weights.T]
         self._fits = [
-            _SparseFit(design.csc(), mask, weights, unpenalized, self._y, start, count, likely)
+            _SparseFit(mask, weights, unpenalized, self._y, start, count, likely)
             for mask, count in zip(training, penalized, strict=True)
         ]
         if problem.null.objective == 0:
             for fit in self._fits:
                 fit.y[:], fit.null_objective = 0.0, 0.0
         self.n_fits = len(self._fits)
+        self.appetite = 1.0 if self.n_fits == 1 else 0.5
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         self.features = np.zeros(0, np.int64)
+        self._descents: list[SparseDescent] | None = None
+        self._may_descend, self._support = True, 0
+        self._stands: list[tuple | None] = [
+            None
+        ] * self.n_fits  # where each fit stands: features, coefficients, strength
 
     def null_theta(self) -> np.ndarray:
         """(n_samples, n_fits) root-weighted residuals of the null models over S: X.T @ theta are their correlations."""
@@ -66,14 +79,12 @@ class SparseFits:
     def grow(self, features: np.ndarray) -> None:
         """Append features to the working set; the cost is one product of the new columns with all."""
         self.features = np.concatenate([self.features, features])
-        import os
+        if self._descents is None:
+            self._grow_gram(features)
 
+    def _grow_gram(self, features: np.ndarray) -> None:
         for f, fit in enumerate(self._fits):
-            if not fit.descends and len(self.features) > int(os.environ.get("S7", "1000")):
-                fit.take_descent()
             fit.weigh(self._l1[features, f], self.l2_weights[features, f])
-            if fit.descends:
-                continue
             block = self._design.gram(self.features, features, fit.weights)
             sides = self._root[:, None] * np.column_stack([fit.basis, fit.y])
             products = self._csc[:, features].T @ sides
@@ -81,15 +92,14 @@ class SparseFits:
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
         """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
-        size, count, n_fits = len(self.features), len(strengths), self.n_fits
-        coefs = np.empty((size, n_fits * count), order="F")
-        steps, supports = np.zeros((n_fits, count), np.int32), np.zeros((n_fits, count), np.int32)
-        for f, fit in enumerate(self._fits):
-            into = coefs[:, f * count : (f + 1) * count]
-            if fit.descends:
-                fit.descend(self.features, strengths, ridges, self._gap, into, steps[f], supports[f])
-            else:
-                fit.solve(strengths, ridges, self._tol, into, steps[f], supports[f])
+        count, n_fits = len(strengths), self.n_fits
+        steps = np.zeros((n_fits, count), np.int32)
+        if self._descents is None and self._may_descend and self._descent_pays():
+            self._begin_descent()
+        coefs = self._descend(strengths, ridges, steps) if self._descents is not None else None
+        if coefs is None:
+            coefs = self._solve_exactly(strengths, ridges, steps)
+        self._support = int(np.count_nonzero(coefs[:, count - 1 :: count], axis=0).max(initial=0))
         fitted = self._design.combine(self.features, coefs)
         if not self._unit:
             fitted *= self._root[:, None]
@@ -109,7 +119,7 @@ class SparseFits:
             coefs,
             theta,
             squares / 2 + penalties,
-            supports,
+            np.count_nonzero(coefs, axis=0).reshape(n_fits, count),
             steps,
             intercepts,
             free_coefs,
@@ -117,6 +127,74 @@ class SparseFits:
             squares,
             agreement,
         )
+
+    def _solve_exactly(self, strengths, ridges, steps) -> np.ndarray:
+        count = len(strengths)
+        coefs = np.empty((len(self.features), self.n_fits * count), order="F")
+        for f, fit in enumerate(self._fits):
+            into = coefs[:, f * count : (f + 1) * count]
+            fit.solve(strengths, ridges, self._tol, into, steps[f])
+            self._stands[f] = self.features, into[:, -1].copy(), float(strengths[-1])
+        return coefs
+
+    def _descent_pays(self) -> bool:
+        return descent_pays(self._support, self._stored(), len(self._y))
+
+    def _stored(self) -> int:
+        starts = self._compressed[0]
+        return int((starts[self.features + 1] - starts[self.features]).sum())
+
+    def _begin_descent(self) -> None:
+        """Hand over to coordinate descent from here on, on all columns where that costs little."""
+        self._descents = [
+            SparseDescent(
+                self._compressed,
+                np.sqrt(fit.weights / fit.total),
+                fit.basis,
+                fit.y / np.sqrt(fit.total),
+                self._l1[:, f],
+                self.l2_weights[:, f],
+            )
+            for f, fit in enumerate(self._fits)
+        ]
+        everything = all_columns_pay(int(self._compressed[0][-1]) * self.n_fits, self._stored())
+        rest = np.flatnonzero((self._l1 > 0).any(axis=1)) if everything else self.features
+        for descent, stand in zip(self._descents, self._stands, strict=True):
+            descent.grow(self.features)
+            descent.grow(rest)
+            if stand is not None:
+                descent.restart(*stand)
+        for fit in self._fits:
+            fit.forget()
+        self.appetite = 3.0
+
+    def _descend(self, strengths, ridges, steps) -> np.ndarray | None:
+        """Coefficients on the working set, which takes in the features that descent found; None if it gave up."""
+        assert self._descents is not None  # asked by its only caller
+        feasible = 8 * len(self.features) ** 2 * self.n_fits <= LARGEST_GRAM
+        most, found = MOST_SWEEPS if feasible else PATIENT_SWEEPS, []
+        for f, (fit, descent) in enumerate(zip(self._fits, self._descents, strict=True)):
+            descent.grow(self.features)
+            near, coefs, steps[f], met = descent.solve(strengths, ridges, self._gap * fit.null_objective, most)
+            if not met and feasible:
+                self._end_descent()
+                return None
+            found.append((near, coefs))
+        inside = np.isin(np.concatenate([near for near, _ in found]), self.features, invert=True)
+        self.features = np.concatenate([self.features, np.unique(np.concatenate([near for near, _ in found])[inside])])
+        place = np.full(self._design.shape[1], -1)
+        place[self.features] = np.arange(len(self.features))
+        count = len(strengths)
+        result = np.zeros((len(self.features), self.n_fits * count), order="F")
+        for f, (near, coefs) in enumerate(found):
+            result[place[near], f * count : (f + 1) * count] = coefs
+        return result
+
+    def _end_descent(self) -> None:
+        """Back to the active set, for good: columns so alike that sweeps hardly move."""
+        self._descents, self._may_descend = None, False
+        self.appetite = 1.0 if self.n_fits == 1 else 0.5
+        self._grow_gram(self.features)
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
         """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta."""
@@ -128,18 +206,25 @@ class SparseFits:
         for f, fit in enumerate(self._fits):
             coef = np.zeros(len(self.features))
             coef[: batch.coefs.shape[0]] = batch.coefs[:, f * count + t]
-            fit.restart(coef, float(strengths[t]), float(ridges[t]))
+            self._stands[f] = self.features, coef, float(strengths[t])
+            if self._descents is not None:
+                self._descents[f].restart(self.features, coef, float(strengths[t]))
+            else:
+                fit.restart(coef, float(strengths[t]), float(ridges[t]))
 
     def reset(self) -> None:
         """Stand every fit at its null model."""
+        self._stands = [None] * self.n_fits
         for fit in self._fits:
             fit.reset()
+        for descent in self._descents or []:
+            descent.reset()
 
     def tighten(self) -> bool:
         """Solve more exactly from now on; False when there is nothing left to gain."""
-        if self._tol <= 1e-13 and self._gap <= 1e-15:
+        if self._tol <= 1e-13 and self._gap <= 1e-14:
             return False
-        self._tol, self._gap = max(self._tol / 100, 1e-13), max(self._gap / 10, 1e-15)
+        self._tol, self._gap = max(self._tol / 100, 1e-13), max(self._gap / 10, 1e-14)
         return True
 
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
@@ -153,24 +238,19 @@ class SparseFits:
 
 
 class _SparseFit(FitRows):
-    """One fit: its rows, what its intercept and free columns explain, and one of two solvers on the working set.
+    """One fit: its rows, what its intercept and free columns explain, its Gram matrix and its active set."""
 
-    An active set with the Gram matrix, exact, while supports are small; coordinate descent on residuals from then on.
-    """
-
-    def __init__(self, csc, rows, weights, unpenalized, y, start, n_penalized: int, likely: int):
+    def __init__(self, rows, weights, unpenalized, y, start, n_penalized: int, likely: int):
         super().__init__(rows, weights, unpenalized, y, start, n_penalized)
-        self._csc, self.weights = csc, np.where(rows, weights, 0.0)
+        self.weights, self._likely = np.where(rows, weights, 0.0), likely
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the Gram matrix and all that belongs to it."""
+        likely = self._likely
         self._gram, self._explained = Square(likely), Columns(self.basis.shape[1], likely)
         self._linear, self._l1, self._l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self._active: _core.ActiveSet | None = None
-        self._descent: _core.ResidualDescent | None = None
-        self._stand: tuple[np.ndarray, float] | None = None
-
-    @property
-    def descends(self) -> bool:
-        """Whether coordinate descent has taken over."""
-        return self._descent is not None
 
     def weigh(self, l1: np.ndarray, l2: np.ndarray) -> None:
         """Append the penalty's weights of new features."""
@@ -196,45 +276,12 @@ class _SparseFit(FitRows):
         self._active.max_support = self.rank if ridge == 0 else 2**31 - 1
         return self._active
 
-    def solve(self, strengths, ridges, tol, coefs, steps, supports) -> None:
-        """Minimize by the active set."""
+    def solve(self, strengths, ridges, tol, coefs, steps) -> None:
+        supports = np.zeros(len(strengths), np.int32)
         self._started(ridges[0]).solve(*self._quadratic(), strengths, ridges, tol, coefs, steps, supports)
-        self._stand = coefs[:, -1].copy(), float(strengths[-1])
-
-    def take_descent(self) -> None:
-        """Hand over to coordinate descent from here on."""
-        share = np.sqrt(self.weights / self.total)
-        self._descent = _core.ResidualDescent(share, np.ascontiguousarray(self.basis), self.y / np.sqrt(self.total))
-        self._gram, self._active = Square(1), None
-
-    def descend(self, features, strengths, ridges, gap: float, coefs, steps, supports) -> None:
-        """Minimize by coordinate descent until the gap on the working set is at most `gap` of the null objective."""
-        descent = self._attached(features)
-        steps[:] = descent.solve(strengths, ridges, gap * self.null_objective, MOST_SWEEPS, coefs)
-        supports[:] = np.count_nonzero(coefs, axis=0)
-
-    def _attached(self, features) -> _core.ResidualDescent:
-        descent = self._descent
-        assert descent is not None  # take_descent made it
-        size = descent.size
-        if size < len(features):
-            new, n = np.ascontiguousarray(features[size:]), len(self.rows)
-            descent.append(n, *self._csc, new, self._l1[size:].copy(), self._l2[size:].copy())
-        if self._stand is not None:
-            coef = np.zeros(len(features))
-            coef[: len(self._stand[0])] = self._stand[0]
-            descent.restart(coef, self._stand[1])
-            self._stand = None
-        return descent
 
     def restart(self, coef, strength: float, ridge: float) -> None:
-        """Stand at a solution."""
-        self._stand = coef, strength
-        if not self.descends:
-            self._started(ridge).restart(*self._quadratic(), ridge, coef, strength)
+        self._started(ridge).restart(*self._quadratic(), ridge, coef, strength)
 
     def reset(self) -> None:
-        """Stand at the null model."""
-        self._active, self._stand = None, None
-        if self._descent is not None:
-            self._descent.reset()
+        self._active = None

@@ -66,6 +66,7 @@ class SquaredFits:
             for fit in self._fits:
                 fit.y[:], fit.null_objective = 0.0, 0.0
         self.n_fits = len(self._fits)
+        self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         likely = min(p, max(256, 4 * min(n, p)))
         self._columns, self._gram = Columns(n, likely), Square(likely)

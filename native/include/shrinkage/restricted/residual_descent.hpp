@@ -37,6 +37,7 @@ class ResidualDescent {
         offset_(rank * lanes),
         trial_offset_(rank * lanes) {}
 
+  Index rows() const { return rows_; }
   int size() const { return static_cast<int>(square_.size()); }
   Index stored() const { return start_.back(); }
 
@@ -62,17 +63,25 @@ class ResidualDescent {
   }
 
   // Minimize at falling strengths until each gap on the working set is at most `tol`, or `most_sweeps` are spent on eight
-  // of them. coefs (size x count) column-major. Returns the sweeps made.
-  int solve(const double* strengths, const double* ridges, Index count, double tol, int most_sweeps, double* coefs) {
+  // of them. coefs (size x count) column-major; column t is where strength t starts if known[t]. Returns the sweeps made;
+  // `largest_gap` then tells how far that came.
+  int solve(const double* strengths, const double* ridges, Index count, double tol, int most_sweeps, const bool* known, double* coefs) {
     int sweeps = 0;
+    largest_gap_ = 0;
+    near_.assign(square_.size(), false);
     for (Index t = 0; t < count; t += lanes) {
       const int used = static_cast<int>(std::min<Index>(lanes, count - t));
-      stand_at(strengths + t, ridges + t, used);
+      stand_at(strengths + t, ridges + t, known + t, coefs + t * size(), used);
       sweeps += descend(tol, most_sweeps);
       keep(used, coefs + t * size());
     }
     return sweeps;
   }
+
+  double largest_gap() const { return largest_gap_; }
+
+  // Was the coefficient of column j not zero, or its correlation near the threshold, at a strength of the last call?
+  bool is_near(int j) const { return near_[j]; }
 
  private:
   static constexpr double margin = 0.98;  // columns this near to their threshold may move in the next sweeps
@@ -100,25 +109,36 @@ class ResidualDescent {
     square_.push_back(square - explained > 1e-10 * square ? square - explained : 0.0);
   }
 
-  // Fill the lanes: all at the last solution, then further along the line through the last two where that is better.
-  void stand_at(const double* strengths, const double* ridges, int used) {
-    for (int t = 0; t < lanes; t++) {
-      strengths_[t] = strengths[std::min(t, used - 1)];
-      ridges_[t] = ridges[std::min(t, used - 1)];
-    }
+  // Fill the lanes: where a start is known from it, else at the last solution, then further along the line through the
+  // last two where that is better. Lanes beyond those used repeat the last one.
+  void stand_at(const double* strengths, const double* ridges, const bool* known, const double* starts, int used) {
     coef_ = std::make_unique<products::Aligned>(Index(size()) * lanes);
-    for (int j = 0; j < size(); j++) std::fill_n(coef_->data() + j * lanes, lanes, last_[j]);
+    bool given[lanes];
+    for (int t = 0; t < lanes; t++) {
+      const int from = std::min(t, used - 1);
+      strengths_[t] = strengths[from];
+      ridges_[t] = ridges[from];
+      given[t] = known[from];
+      const double* start = given[t] ? starts + from * Index(size()) : last_.data();
+      for (int j = 0; j < size(); j++) coef_->data()[Index(j) * lanes + t] = start[j];
+    }
+    list_.clear();
+    for (int j = 0; j < size(); j++) {
+      const double* b = coef_->data() + Index(j) * lanes;
+      if (before_[j] != 0 || std::any_of(b, b + lanes, [](double x) { return x != 0; })) list_.push_back(j);
+    }
     for (Index i = 0; i < rows_; i++) std::fill_n(residual_.data() + i * lanes, lanes, y_[i]);
     std::fill_n(offset_.data(), rank_ * lanes, 0.0);
-    list_.clear();
-    for (int j = 0; j < size(); j++)
-      if (last_[j] != 0 || before_[j] != 0) list_.push_back(j);
     proposal_.resize(list_.size() * lanes);
-    for (std::size_t a = 0; a < list_.size(); a++) std::fill_n(&proposal_[a * lanes], lanes, last_[list_[a]]);
+    gather_coefs(proposal_.data());
     kernels().descent_move(columns(), list_.data(), count(), proposal_.data(), state());
-    if (!(strength_before_ > strength_)) return;
+    if (strength_before_ > strength_ && !std::all_of(given, given + lanes, [](bool is) { return is; })) propose_line(given);
+  }
+
+  void propose_line(const bool* given) {
     for (std::size_t a = 0; a < list_.size(); a++)
       for (int t = 0; t < lanes; t++) {
+        if (given[t]) continue;
         const double ahead = (strength_ - strengths_[t]) / (strength_before_ - strength_), b = last_[list_[a]];
         const double there = b + ahead * (b - before_[list_[a]]);
         proposal_[a * lanes + t] = there * b > 0 ? there : 0.0;
@@ -131,14 +151,18 @@ class ResidualDescent {
   int descend(double tol, int most_sweeps) {
     int sweeps = 0;
     picked_.reset(new bool[size()]);
-    while (sweeps < most_sweeps && largest_gap() > tol) {
+    for (;;) {
+      const double gap = read_gap();
+      if (gap <= tol || sweeps >= most_sweeps) {
+        largest_gap_ = std::max(largest_gap_, gap);
+        return sweeps;
+      }
       list_.clear();
       for (int j = 0; j < size(); j++)
         if (picked_[j]) list_.push_back(j);
       sweep_and_extrapolate();
       sweeps += descent_memory;
     }
-    return sweeps;
   }
 
   void sweep_and_extrapolate() {
@@ -195,7 +219,7 @@ class ResidualDescent {
   }
 
   // The largest duality gap of the lanes, over the columns of the working set; see squared_dual in problem.
-  double largest_gap() {
+  double read_gap() {
     DescentReading reading;
     double squares[lanes], agreement[lanes], largest = 0;
     kernels().descent_check(columns(), size(), state(), margin, picked_.get(), &reading);
@@ -215,6 +239,7 @@ class ResidualDescent {
   }
 
   void keep(int used, double* coefs) {
+    for (int j = 0; j < size(); j++) near_[j] = near_[j] || picked_[j];
     for (int t = 0; t < used; t++)
       for (int j = 0; j < size(); j++) coefs[t * Index(size()) + j] = coef_->data()[Index(j) * lanes + t];
     if (used > 1 || strength_ > strengths_[0]) {
@@ -238,10 +263,11 @@ class ResidualDescent {
   std::vector<double> value_, explained_, square_, l1_, l2_;
   std::vector<double> last_, before_;          // the last two solutions
   double strength_ = 0, strength_before_ = 0;  // and their strengths; 0: there is none
-  double strengths_[lanes], ridges_[lanes];
+  double strengths_[lanes], ridges_[lanes], largest_gap_ = 0;
   products::Aligned residual_, trial_, offset_, trial_offset_;
   std::unique_ptr<products::Aligned> coef_;  // (size x lanes)
   std::unique_ptr<bool[]> picked_;
+  std::vector<bool> near_;
   std::vector<double> history_, proposal_, old_, change_;
 };
 
