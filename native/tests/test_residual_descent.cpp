@@ -126,17 +126,17 @@ TEST("every strength of more than two panels is minimized, with and without a ri
 TEST("a start that is known is where sweeps begin, and columns may join later") {
   const Data X(50, 30, 2);
   const auto features = all(X.columns);
-  const double strength = 0.1 * X.largest_strength(), ridge = 0;
+  const double top = X.largest_strength(), strengths[] = {0.4 * top, 0.2 * top, 0.05 * top}, ridges[] = {0, 0, 0};
   ResidualDescent descent(X.rows, X.roots.data(), X.Q.data(), 2, X.y.data());
   descent.append(X.view, features.data(), 10, X.l1.data(), X.l2.data());
-  std::vector<double> coefs(X.columns);
-  bool known = false;
-  descent.solve(&strength, &ridge, 1, 1e-14, 5000, &known, coefs.data());
-  known = true;
-  CHECK(descent.solve(&strength, &ridge, 1, 1e-13, 5000, &known, coefs.data()) == 0);
+  std::vector<double> coefs(30), more(X.columns);
+  const bool unknown[] = {false, false, false}, known = true;
+  descent.solve(strengths, ridges, 3, 1e-14, 5000, unknown, coefs.data());
+  CHECK(descent.solve(strengths, ridges, 1, 1e-13, 5000, &known, coefs.data()) == 0);  // not from the last strength
   descent.append(X.view, features.data() + 10, X.columns - 10, X.l1.data() + 10, X.l2.data() + 10);
-  descent.solve(&strength, &ridge, 1, 1e-14, 5000, &known, coefs.data());
-  X.check_minimizes(coefs.data(), strength, ridge, 1e-6);
+  std::copy_n(coefs.data(), 10, more.data());
+  descent.solve(strengths, ridges, 1, 1e-13, 5000, &known, more.data());
+  X.check_minimizes(more.data(), strengths[0], 0, 1e-5);
 }
 
 TEST("sweeps that do not suffice are told by the gap") {
