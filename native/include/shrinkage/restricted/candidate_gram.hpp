@@ -95,25 +95,38 @@ class CandidateGram {
       check_interrupt();
       double* column = at(0, j);
       for (Index z = x.starts[picked[j]]; z < x.starts[picked[j] + 1]; z++) {
-        const Index i = x.row_of[z];
-        const double scaled = weights[i] * x.values[z];
-        for (Index u = row_starts_[i + 1] - 1; u >= row_starts_[i] && column_of_[u] >= j; u--) column[column_of_[u]] += scaled * row_values_[u];
+        const int slot = slot_[x.row_of[z]];
+        if (slot < 0) continue;
+        const double scaled = weights[x.row_of[z]] * x.values[z];
+        for (Index u = row_starts_[slot + 1] - 1; u >= row_starts_[slot] && column_of_[u] >= j; u--) column[column_of_[u]] += scaled * row_values_[u];
       }
     }
+    for (int row : touched_) slot_[row] = -1;
   }
 
-  // The candidates from.. on, by rows; within a row positions ascend.
+  // The candidates from.. on, by those rows that they touch: row i at slot_[i], -1 if none does. Within a row positions
+  // ascend.
   void compress_rows(const Columns& x, const std::vector<int>& picked, int from) {
-    row_starts_.assign(x.rows + 1, 0);
+    slot_.resize(x.rows, -1);
+    touched_.clear();
+    row_starts_.assign(1, 0);
     for (size_t a = from; a < picked.size(); a++)
-      for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) row_starts_[x.row_of[z] + 1]++;
-    for (Index i = 0; i < x.rows; i++) row_starts_[i + 1] += row_starts_[i];
-    column_of_.resize(row_starts_[x.rows]);
-    row_values_.resize(row_starts_[x.rows]);
+      for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) {
+        int& slot = slot_[x.row_of[z]];
+        if (slot < 0) {
+          slot = static_cast<int>(touched_.size());
+          touched_.push_back(x.row_of[z]);
+          row_starts_.push_back(0);
+        }
+        row_starts_[slot + 1]++;
+      }
+    for (size_t s = 0; s < touched_.size(); s++) row_starts_[s + 1] += row_starts_[s];
+    column_of_.resize(row_starts_.back());
+    row_values_.resize(row_starts_.back());
     next_.assign(row_starts_.begin(), row_starts_.end() - 1);
     for (size_t a = from; a < picked.size(); a++)
       for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) {
-        const Index into = next_[x.row_of[z]]++;
+        const Index into = next_[slot_[x.row_of[z]]]++;
         column_of_[into] = static_cast<int>(a);
         row_values_[into] = x.values[z];
       }
@@ -140,7 +153,7 @@ class CandidateGram {
 
   std::vector<double> values_, cross_, scaled_, root_, products_, row_values_;
   std::vector<Index> row_starts_, next_;
-  std::vector<int> column_of_;
+  std::vector<int> column_of_, slot_, touched_;
   Index ld_ = 0;
   int free_count_ = 0;
 };
