@@ -156,8 +156,7 @@ inline Wide log_of(Wide x) {
     return upper ? mantissa * 0.5 : mantissa;
   });
   const Wide s = (m - 1.0) / (m + 1.0);
-  constexpr double shares[] = {1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11,
-                               1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21, 1.0 / 23};
+  constexpr double shares[] = {1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21, 1.0 / 23};
   return 2.0 * s * polynomial(shares, s * s) + 0.6931471805599453 * exponent;
 }
 

@@ -1,15 +1,16 @@
-#include "shrinkage/losses/logistic.hpp"
-
 #include <limits>
 
 #include "check.hpp"
+#include "shrinkage/losses/logistic.hpp"
 
 using shrinkage::Index;
 using shrinkage::Logistic;
 
 namespace {
 
-double log1pexp(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+double log1pexp(double x) {
+  return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+}
 
 // Rows with predictors from nearly nothing to a thousand, both classes, and one weight of zero.
 struct Rows {

@@ -24,6 +24,12 @@ class ActiveSet {
   const std::vector<int>& support() const { return support_.features(); }
   const std::vector<double>& coefficients() const { return support_.coefficients(); }
   const std::vector<double>& gradient() const { return gradient_; }  // c - Hv over the working set, after solve
+  // x = H[A, A]^-1 x on the support
+  void solve_on_support(double* x) { support_.solve(x); }
+  // Stand at b (size), which has this support and these signs.
+  void move_to(const double* b) {
+    for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = b[support()[i]];
+  }
   double last_strength() const { return last_strength_; }
 
   // Point to the quadratic, whose working set may have grown at its end; call before a run of strengths.

@@ -101,13 +101,13 @@ class CandidateGram {
         for (Index u = row_starts_[slot + 1] - 1; u >= row_starts_[slot] && column_of_[u] >= j; u--) column[column_of_[u]] += scaled * row_values_[u];
       }
     }
-    for (int row : touched_) slot_[row] = -1;
   }
 
   // The candidates from.. on, by those rows that they touch: row i at slot_[i], -1 if none does. Within a row positions
   // ascend.
   void compress_rows(const Columns& x, const std::vector<int>& picked, int from) {
     slot_.resize(x.rows, -1);
+    for (int row : touched_) slot_[row] = -1;
     touched_.clear();
     row_starts_.assign(1, 0);
     for (size_t a = from; a < picked.size(); a++)

@@ -51,6 +51,12 @@ class ChordModel {
     product_size_ = in_full ? size : 0;
   }
 
+  // b moved otherwise, with its support and its signs.
+  void moved_on_support() {
+    moved_on_support_ = in_step_;
+    product_size_ = 0;
+  }
+
   struct Point {
     const std::vector<double>& coefs;          // b, by candidate
     const std::vector<double>& gradient;       // -gradient of the loss, by candidate
@@ -64,7 +70,7 @@ class ChordModel {
   void minimize(const Point& at, double strength, double ridge, double tol, int max_support, std::vector<double>& target,
                 std::vector<double>& free_change) {
     const int k = static_cast<int>(at.coefs.size()), q = free_.count();
-    const double scale = ridge > 0 ? 1.0 : total(at.weights) / curvature_;
+    const double scale = scale_now(at, ridge);
     free_change = at.free_gradient;
     free_.forward(free_change.data());
     target.assign(k, 0.0);
@@ -75,22 +81,59 @@ class ChordModel {
     free_.backward(free_change.data());
   }
 
+  // z = H^-1 r on the support, which is that of the last minimization, and on the free block; r and z: candidates, then
+  // free block.
+  void solve_on_support(const Point& at, double ridge, const std::vector<double>& r, std::vector<double>& z) {
+    const int k = static_cast<int>(at.coefs.size()), q = free_.count(), m = active_.support_size();
+    const double scale = scale_now(at, ridge);
+    z.assign(k + q, 0.0);
+    double* free_z = z.data() + k;
+    std::copy_n(r.data() + k, q, free_z);
+    free_.forward(free_z);
+    on_support_.resize(m);
+    for (int i = 0; i < m; i++) on_support_[i] = (r[active_.support()[i]] - explained(active_.support()[i], free_z)) / scale;
+    active_.solve_on_support(on_support_.data());
+    for (int b = 0; b < q; b++) free_z[b] /= scale;
+    for (int i = 0; i < m; i++) {
+      const int a = active_.support()[i];
+      z[a] = on_support_[i];
+      for (int b = 0; b < q; b++) free_z[b] -= gram_.cross(a)[b] * z[a];
+    }
+    free_.backward(free_z);
+  }
+
  private:
-  static double total(const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
+  // four sums side by side: one alone waits for each addition
+  static double total(const std::vector<double>& v) {
+    double sums[4] = {0, 0, 0, 0};
+    size_t i = 0;
+    for (; i + 4 <= v.size(); i += 4)
+      for (size_t lane = 0; lane < 4; lane++) sums[lane] += v[i + lane];
+    return std::accumulate(v.begin() + i, v.end(), (sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+
+  double scale_now(const Point& at, double ridge) const { return ridge > 0 ? 1.0 : total(at.weights) / curvature_; }
+
+  // u_a'x: what the free block takes of the gradient of candidate a
+  double explained(int a, const double* x) const {
+    double sum = 0;
+    for (int b = 0; b < free_.count(); b++) sum += gram_.cross(a)[b] * x[b];
+    return sum;
+  }
 
   void minimize_candidates(const Point& at, double strength, double ridge, double scale, double tol, int max_support,
-                           const std::vector<double>& explained, std::vector<double>& target) {
-    const int k = static_cast<int>(at.coefs.size()), q = free_.count();
+                           const std::vector<double>& taken, std::vector<double>& target) {
+    const int k = static_cast<int>(at.coefs.size());
     update_product(at.coefs);
     linear_.resize(k);
     slope_.resize(k);
     for (int a = 0; a < k; a++) {
-      double g = at.gradient[a];
-      for (int b = 0; b < q; b++) g -= gram_.cross(a)[b] * explained[b];
+      const double g = at.gradient[a] - explained(a, taken.data());
       linear_[a] = g / scale + product_[a];
       slope_[a] = g / scale - ridge * at.l2[a] * at.coefs[a];
     }
     const Quadratic h = quadratic(at, ridge);
+    if (in_step_ && moved_on_support_) active_.move_to(at.coefs.data());
     active_.set_max_support(ridge > 0 ? std::numeric_limits<int>::max() : max_support);
     if (restart_)
       active_.restart(h, at.coefs.data(), strength);
@@ -102,7 +145,7 @@ class ChordModel {
     for (int i = 0; i < active_.support_size(); i++) target[active_.support()[i]] = active_.coefficients()[i];
     for (int a = 0; a < k; a++) product_[a] = linear_[a] - active_.gradient()[a] - ridge * at.l2[a] * target[a];
     product_size_ = 0;  // until the step is taken in full
-    restart_ = in_step_ = false;
+    restart_ = in_step_ = moved_on_support_ = false;
   }
 
   // Rounding of a gradient per unit of l1: below it, identical columns would take turns for ever.
@@ -148,11 +191,11 @@ class ChordModel {
   FreeBlock free_;
   CandidateGram gram_;
   ActiveSet active_;
-  std::vector<double> weights_, linear_, slope_, product_, negated_;
+  std::vector<double> weights_, linear_, slope_, on_support_, product_, negated_;
   std::vector<int> columns_;
   double curvature_ = 1;
   int product_size_ = 0;  // leading entries of product_ that stand
-  bool exists_ = false, restart_ = false, in_step_ = false;
+  bool exists_ = false, restart_ = false, in_step_ = false, moved_on_support_ = false;
 };
 
 }  // namespace shrinkage

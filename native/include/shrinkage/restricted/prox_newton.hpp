@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "shrinkage/interrupt.hpp"
-#include "shrinkage/restricted/chord_model.hpp"
 #include "shrinkage/restricted/dual_point.hpp"
+#include "shrinkage/restricted/newton_step.hpp"
 
 namespace shrinkage {
 
@@ -15,15 +15,16 @@ namespace shrinkage {
 //
 // Each step minimizes a quadratic model exactly by the active set, on the few candidates K of W whose gradient may reach the
 // strength. Its Hessian stays as it is while the residual of the optimality conditions keeps contracting (a chord method),
-// so that a Gram matrix and a factor serve several strengths. The line search looks at the derivative only: the objective is
-// convex, and near the optimum its values drown in rounding long before its derivative does.
+// so that a Gram matrix and a factor serve several strengths; once a step leaves the support as it is, the next ones are
+// conjugate gradients preconditioned by it. A walk to a new strength sets out along the last one. The line search looks at the derivative only: the
+// objective is convex, and near the optimum its values drown in rounding long before its derivative does.
 template <class Loss>
-class ProxNewton {
+class ProxNewton : private NewtonStep {
  public:
-  ProxNewton(const Loss& loss, const FreeBlock& free)
-      : loss_(loss), free_(free), dual_(free), model_(free), free_coefs_(free.count()), free_gradient_(free.count()), free_root_(free.count()) {
-    for (std::vector<double>* rows : {&eta_, &residual_, &curvature_, &eta_trial_, &residual_trial_, &curvature_trial_, &step_})
-      rows->resize(loss.rows);
+  using NewtonStep::scatter;
+
+  ProxNewton(const Loss& loss, const FreeBlock& free) : NewtonStep(loss.rows, free), loss_(loss), dual_(free) {
+    for (std::vector<double>* rows : {&residual_, &eta_trial_, &residual_trial_, &curvature_trial_}) rows->resize(loss.rows);
     reset();
   }
 
@@ -44,7 +45,7 @@ class ProxNewton {
     gradient_is_current_ = true;
     for (int a = 0; a < free_.count(); a++) free_root_[a] = free_.root(a, loss_.weights);
     null_objective_ = 1;
-    last_strength_ = previous_strength_ = 0;
+    last_strength_ = previous_strength_ = trail_.strength = 0;
     minimize(Level{0, 0, 1e-15});
     null_objective_ = loss_.value(eta_.data());
     model_.clear();
@@ -95,6 +96,7 @@ class ProxNewton {
     evaluate();
     update_gradient();
     forget_slopes();
+    trail_.strength = 0;
     last_strength_ = strength;
     model_.moved_elsewhere();
   }
@@ -105,32 +107,19 @@ class ProxNewton {
     return loss_.value(eta_.data()) + penalty;
   }
 
-  // out (size of the working set) = coefficients; returns how many are not zero
-  int scatter(double* out) const {
-    int support = 0;
-    std::fill_n(out, x_.count, 0.0);
-    for (size_t a = 0; a < coefs_.size(); a++) {
-      out[candidates_[a]] = coefs_[a];
-      support += coefs_[a] != 0;
-    }
-    return support;
-  }
-
   // theta = v times a point of the dual domain near the residuals, orthogonal to the free block.
   void dual_point(double* theta, bool intercept_only) { dual_.point(loss_, eta_.data(), residual_.data(), theta, intercept_only); }
 
  private:
-  struct Level {
-    double strength, ridge, tol;
-  };
   static constexpr int max_steps = 100;
   static constexpr int max_backtracks = 20;
   static constexpr double contraction = 0.25;  // of the residual per step; a slower step asks for a new Hessian
-  static constexpr double near = 0.9;          // of the strength: gradients above it stay candidates
 
   // --- one strength ---------------------------------------------------------------------------------------------------
   int walk(const Level& at) {
     choose_candidates(at.strength);
+    smooth_ = set_out(at);
+    if (smooth_) search(at);
     if (at.strength != last_strength_) {
       previous_gradient_ = gradient_;
       previous_strength_ = last_strength_;
@@ -145,6 +134,7 @@ class ProxNewton {
     int steps = 0, stalls = 0;
     double before = std::numeric_limits<double>::infinity();
     bool fresh = false;
+    support_stands_ = false;
     for (; steps < max_steps; steps++) {
       check_interrupt();
       const double residual = candidate_residual(at);
@@ -159,7 +149,8 @@ class ProxNewton {
       const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh);
       if (refresh) renew_model(at);
       fresh = refresh;
-      predict(at);
+      smooth_ = support_stands_ && !fresh && !outside_violates_ && refine(at);
+      if (!smooth_) predict(at, rank());
       before = search(at) ? residual : 0;
       if (before == 0 && fresh) break;
     }
@@ -179,9 +170,11 @@ class ProxNewton {
       x_.dots(candidates_.data(), k, residual_.data(), gradient_k_.data());
     free_.dots(residual_.data(), free_gradient_.data());
     double worst = 0;
+    outside_violates_ = false;
     for (int a = 0; a < k; a++) {
       const double bound = at.strength * l1k_[a], g = gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a];
       const double off = coefs_[a] != 0 ? std::fabs(g - (coefs_[a] > 0 ? bound : -bound)) : std::fabs(g) - bound;
+      outside_violates_ = outside_violates_ || (coefs_[a] == 0 && off > at.tol * bound);
       worst = std::max(worst, (off - rounding * root_[candidates_[a]]) / bound);
     }
     const double scale = at.strength > 0 ? at.strength * unit_ : 1.0;
@@ -189,55 +182,6 @@ class ProxNewton {
       if (free_root_[a] > 0) worst = std::max(worst, (std::fabs(free_gradient_[a]) / free_root_[a] - rounding) / scale);
     return worst;
   }
-  static constexpr double rounding = 1e-16;  // of a gradient, relative to the column's length
-
-  // --- who is a candidate -----------------------------------------------------------------------------------------------
-  // Those whose gradient, continued along its slope, comes near the new strength; without a slope, all that could.
-  void choose_candidates(double strength) {
-    const double fall = std::max(0.0, last_strength_ - strength);
-    const bool slopes = previous_strength_ > last_strength_ && fall > 0;
-    std::vector<int> chosen;
-    for (int j = 0; j < x_.count; j++) {
-      if (place_[j] >= 0) continue;
-      double predicted = std::fabs(gradient_[j]) + fall * l1_[j];
-      if (slopes && previous_gradient_[j] == previous_gradient_[j]) {
-        const double slope = (previous_gradient_[j] - gradient_[j]) / (previous_strength_ - last_strength_);
-        predicted = std::fabs(gradient_[j] - slope * fall) + 0.1 * fall * l1_[j];
-      }
-      if (predicted >= strength * l1_[j]) chosen.push_back(j);
-    }
-    admit(chosen);
-  }
-
-  bool admit_violators(const Level& at) {
-    std::vector<int> violators;
-    for (int j = 0; j < x_.count; j++)
-      if (place_[j] < 0 && std::fabs(gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding * root_[j]) violators.push_back(j);
-    admit(violators);
-    return !violators.empty();
-  }
-
-  void admit(const std::vector<int>& columns) {
-    if (columns.empty()) return;
-    const int known = static_cast<int>(candidates_.size());
-    for (int j : columns) {
-      place_[j] = static_cast<int>(candidates_.size());
-      candidates_.push_back(j);
-      coefs_.push_back(0.0);
-      l1k_.push_back(l1_[j]);
-      l2k_.push_back(l2_ ? l2_[j] : 0.0);
-    }
-    model_.append(x_, candidates_, known);
-  }
-
-  void clear_candidates() {
-    candidates_.clear();
-    coefs_.clear();
-    l1k_.clear();
-    l2k_.clear();
-  }
-
-  void forget_slopes() { std::fill(previous_gradient_.begin(), previous_gradient_.end(), std::numeric_limits<double>::quiet_NaN()); }
 
   void update_gradient() {
     if (!gradient_is_current_) x_.dots(all_.data(), x_.count, residual_.data(), gradient_.data());
@@ -260,27 +204,6 @@ class ProxNewton {
       gradient_k_.push_back(old_gradient[a]);
     }
     model_.renew(x_, candidates_, curvature_);
-  }
-
-  // The minimizer of the model: target_ on the candidates, free_change_, and the step of the linear predictors.
-  void predict(const Level& at) {
-    const double exactness = std::min(1e-10, std::max(1e-14, 0.1 * at.tol));
-    model_.minimize({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_}, at.strength, at.ridge, exactness, rank(), target_, free_change_);
-    moved_.clear();
-    change_.clear();
-    predicted_fall_ = 0;
-    for (size_t a = 0; a < coefs_.size(); a++) {
-      const double d = target_[a] - coefs_[a];
-      if (d == 0) continue;
-      moved_.push_back(candidates_[a]);
-      change_.push_back(-d);
-      predicted_fall_ += (gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a]) * d;
-      predicted_fall_ -= at.strength * l1k_[a] * (std::fabs(target_[a]) - std::fabs(coefs_[a]));
-    }
-    for (int b = 0; b < free_.count(); b++) predicted_fall_ += free_gradient_[b] * free_change_[b];
-    std::fill(step_.begin(), step_.end(), 0.0);
-    free_.add(free_change_.data(), step_.data());
-    x_.subtract(moved_.data(), static_cast<Index>(moved_.size()), change_.data(), step_.data());
   }
 
   int rank() {
@@ -307,20 +230,13 @@ class ProxNewton {
     return false;
   }
 
-  double penalty_slope(const Level& at, double t) const {
-    double slope = 0;
-    for (size_t a = 0; a < coefs_.size(); a++) {
-      const double d = target_[a] - coefs_[a];
-      if (d == 0) continue;
-      const double value = t == 1 ? target_[a] : coefs_[a] + t * d;
-      const double side = value != 0 ? value : coefs_[a];
-      slope += at.strength * l1k_[a] * (side > 0 ? d : -d) + at.ridge * l2k_[a] * value * d;
-    }
-    return slope;
-  }
-
   void accept(double t) {
-    model_.stepped(t == 1, static_cast<int>(coefs_.size()));
+    if (smooth_)
+      model_.moved_on_support();
+    else
+      model_.stepped(t == 1, static_cast<int>(coefs_.size()));
+    support_stands_ = support_stands_ && t == 1;
+    if (!smooth_ && support_stands_) begin_conjugate();
     eta_.swap(eta_trial_);
     residual_.swap(residual_trial_);
     gradient_is_current_ = false;
@@ -338,20 +254,9 @@ class ProxNewton {
   }
 
   Loss loss_;
-  FreeBlock free_;
   DualPoint<Loss> dual_;
-  Columns x_;
-  const double *l1_ = nullptr, *l2_ = nullptr;
-  ChordModel model_;
-
-  std::vector<double> eta_, residual_, curvature_, eta_trial_, residual_trial_, curvature_trial_, step_;  // by row
-  std::vector<int> all_, place_;                                                                          // by column of the working set
-  std::vector<double> gradient_, previous_gradient_, root_;                                               // root: weighted length of the column
-  std::vector<int> candidates_, moved_;                                                                   // columns of the working set
-  std::vector<double> coefs_, l1k_, l2k_, gradient_k_, target_, change_;                                  // by candidate
-  std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
-  double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column
-  double null_objective_ = 1, last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
+  std::vector<double> residual_, eta_trial_, residual_trial_, curvature_trial_;  // by row
+  double null_objective_ = 1;
   Index positive_rows_ = 0;
   bool gradient_is_current_ = true;
 };

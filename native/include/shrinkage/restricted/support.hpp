@@ -36,6 +36,9 @@ class Support {
 
   void resize_working_set(int size) { state_.resize(size, out); }
 
+  // x = H[A, A]^-1 x
+  void solve(double* x) { factor_.solve(x); }
+
   // x = H[A, A]^-1 linear[A], and H[A, A]^-1 (linear[A] - strength l1[A] signs)
   void solve_linear(double* x) { factor_.solve_sides(0.0, x); }
   void solve_stationary(double strength, double* x) { factor_.solve_sides(-strength, x); }
