@@ -35,7 +35,7 @@ auto data_or_null(const std::optional<Array>& array) {
 template <class Scalar>
 void add_moments(const Strided<Scalar>& X, const Vector<Index>& starts, const Matrix& rest, const Matrix& removed, const Stack& out,
                  const std::optional<Vector<Index>>& features, const std::optional<Vector<Index>>& order,
-                 const std::optional<Vector<double>>& weights, int threads) {
+                 const std::optional<Vector<double>>& weights) {
   const Index n = static_cast<Index>(X.shape(0)), p = static_cast<Index>(X.shape(1));
   shrinkage::moments::Rows rows;
   rows.X = {X.data(), sizeof(Scalar) == sizeof(float), n, p, n == 1 ? 1 : X.stride(0), p == 1 ? 1 : X.stride(1)};
@@ -46,21 +46,20 @@ void add_moments(const Strided<Scalar>& X, const Vector<Index>& starts, const Ma
   rows.removed = removed.data();
   rows.weights = data_or_null(weights);
   rows.order = data_or_null(order);
-  without_gil(
-      [&] { shrinkage::moments::add(rows, starts.data(), static_cast<Index>(starts.shape(0)) - 1, out.data(), static_cast<std::size_t>(threads)); });
+  without_gil([&] { shrinkage::moments::add(rows, starts.data(), static_cast<Index>(starts.shape(0)) - 1, out.data()); });
 }
 
 template <class Scalar>
 void bind_add_moments(nb::module_& m) {
   m.def("add_moments", &add_moments<Scalar>, "X"_a.noconvert(), "starts"_a.noconvert(), "rest"_a.noconvert(), "removed"_a.noconvert(),
         "out"_a.noconvert(), "features"_a.noconvert() = nb::none(), "order"_a.noconvert() = nb::none(), "weights"_a.noconvert() = nb::none(),
-        "threads"_a = 1, "out[k] += D' diag(weights) D over the rows of piece k, D = [X - Q removed, rest], rest = [y, Q].");
+        "out[k] += D' diag(weights) D over the rows of piece k, D = [X - Q removed, rest], rest = [y, Q].");
 }
 
 void solve_moments(const Matrix& all, const InStack& left_out, const InStack& test, const InStack& inverse, const Vector<double>& totals,
                    const Vector<double>& test_totals, const Vector<double>& yy, const Vector<double>& null, const Vector<int>& ranks,
                    const Matrix& l1, const std::optional<Matrix>& l2, const Vector<double>& strengths, const Vector<double>& ridges, double tol,
-                   const Stack& coefs, const Out<int>& steps, const OutMatrix& gaps, const Out<double>& kkt, const OutMatrix& scores, int threads) {
+                   const Stack& coefs, const Out<int>& steps, const OutMatrix& gaps, const Out<double>& kkt, const OutMatrix& scores) {
   for (size_t t = 0; t < strengths.shape(0); t++)
     if (!(strengths(t) >= 0)) throw std::invalid_argument("strengths must be >= 0; got " + std::to_string(strengths(t)));
   shrinkage::moments::Fits fits;
@@ -76,7 +75,7 @@ void solve_moments(const Matrix& all, const InStack& left_out, const InStack& te
   fits.l1 = l1.data(), fits.l2 = data_or_null(l2);
   fits.strength = strengths.data(), fits.ridge = ridges.data(), fits.tol = tol;
   fits.coefs = coefs.data(), fits.steps = steps.data(), fits.gaps = gaps.data(), fits.kkt = kkt.data(), fits.scores = scores.data();
-  without_gil([&] { shrinkage::moments::solve(fits, static_cast<std::size_t>(threads)); });
+  without_gil([&] { shrinkage::moments::solve(fits); });
 }
 
 }  // namespace
@@ -87,6 +86,6 @@ void bind_moments(nb::module_& m) {
   m.def("solve_moments", &solve_moments, "all"_a.noconvert(), "left_out"_a.noconvert(), "test"_a.noconvert(), "inverse"_a.noconvert(),
         "totals"_a.noconvert(), "test_totals"_a.noconvert(), "yy"_a.noconvert(), "null"_a.noconvert(), "ranks"_a.noconvert(), "l1"_a.noconvert(),
         "l2"_a.noconvert().none(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "steps"_a.noconvert(),
-        "gaps"_a.noconvert(), "kkt"_a.noconvert(), "scores"_a.noconvert(), "threads"_a = 1,
+        "gaps"_a.noconvert(), "kkt"_a.noconvert(), "scores"_a.noconvert(),
         "Solves, certifies and scores every fit at every strength; fit k + 1 is all rows without left_out[k], scored on test[k].");
 }

@@ -1,8 +1,8 @@
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "shrinkage/linalg.hpp"
@@ -198,18 +198,14 @@ class FitSolver {
   double* coefs_ = nullptr;
 };
 
-inline void solve(const Fits& fits, std::size_t threads) {
-  std::atomic<Index> next{0};
-  std::atomic<bool> stop{false};
-  team::together(std::min(threads, static_cast<std::size_t>(fits.count)), [&](std::size_t) {
-    try {
-      FitSolver solver(fits);
-      for (Index f = next++; f < fits.count && !stop; f = next++) solver.solve(f);
-    } catch (const Interrupted&) {
-      stop = true;
-    }
+inline void solve(const Fits& fits) {
+  const double m = static_cast<double>(fits.m), count = static_cast<double>(fits.count);
+  const std::size_t members = team::members(fits.count, count * (m * m * m / 3 + 2 * m * m * static_cast<double>(fits.strengths)));
+  std::vector<std::unique_ptr<FitSolver>> solvers(members);
+  team::share(members, fits.count, [&](Index f, std::size_t member) {
+    if (!solvers[member]) solvers[member] = std::make_unique<FitSolver>(fits);
+    solvers[member]->solve(f);
   });
-  if (stop) throw Interrupted{};
 }
 
 }  // namespace moments

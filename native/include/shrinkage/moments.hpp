@@ -1,7 +1,7 @@
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "shrinkage/interrupt.hpp"
@@ -116,23 +116,24 @@ struct Lane {
   double* out;
 };
 
-// Adds lane after lane; a Ctrl-C is looked for by the first member and stops the others.
-inline void add_lanes(const Rows& rows, const std::vector<Lane>& lanes, std::size_t threads) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> stop{false};
-  team::together(std::min(threads, lanes.size()), [&](std::size_t member) {
-    Panel panel(rows);
-    for (std::size_t l = next++; l < lanes.size(); l = next++)
-      for (Index i = lanes[l].first; i < lanes[l].end && !stop; i += panel_rows) {
-        panel.add(i, std::min(panel_rows, lanes[l].end - i), lanes[l].out);
-        if (member == 0 && interrupt_requested && interrupt_requested()) stop = true;
-      }
+// Every lane by whichever member of the team is free, each with a panel of its own.
+inline void add_lanes(const Rows& rows, const std::vector<Lane>& lanes) {
+  double places = 0;
+  for (const Lane& lane : lanes) places += static_cast<double>(lane.end - lane.first);
+  const Index count = static_cast<Index>(lanes.size());
+  const std::size_t members = team::members(count, 0.5 * places * static_cast<double>(rows.size() * rows.size()));
+  std::vector<std::unique_ptr<Panel>> panels(members);
+  team::share(members, count, [&](Index l, std::size_t member) {
+    if (!panels[member]) panels[member] = std::make_unique<Panel>(rows);
+    for (Index i = lanes[l].first; i < lanes[l].end; i += panel_rows) {
+      check_interrupt();
+      panels[member]->add(i, std::min(panel_rows, lanes[l].end - i), lanes[l].out);
+    }
   });
-  if (stop) throw Interrupted{};
 }
 
 // out[k] (size x size, both triangles) += the moments of piece k: the rows at starts[k] to starts[k + 1] of the order.
-inline void add(const Rows& rows, const Index* starts, Index pieces, double* out, std::size_t threads) {
+inline void add(const Rows& rows, const Index* starts, Index pieces, double* out) {
   const Index size = rows.size(), square = size * size;
   Index extra = 0;
   for (Index k = 0; k < pieces; k++) extra += lanes_of(starts[k + 1] - starts[k], size) - 1;
@@ -147,7 +148,7 @@ inline void add(const Rows& rows, const Index* starts, Index pieces, double* out
       if (l > 0) spare += square;
     }
   }
-  add_lanes(rows, lanes, threads);
+  add_lanes(rows, lanes);
   spare = scratch.data();
   for (Index k = 0; k < pieces; k++) {
     double* into = out + k * square;

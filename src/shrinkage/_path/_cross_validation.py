@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Integral
 from typing import Any, cast
 
@@ -17,6 +18,10 @@ from shrinkage.problem import Problem
 from shrinkage.solvers import solve_folds
 
 Fold = tuple[np.ndarray, np.ndarray]
+
+
+class Dealt(list[Fold]):
+    """Folds that `fold_rows` has dealt: it takes them as they are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,15 +157,14 @@ def cross_validate(
     result = solve_folds(
         problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), folds, standardize, tol
     )
-    weights = np.ones(len(problem.y)) if problem.sample_weight is None else problem.sample_weight
-    fold_weights = np.array([weights[test].sum() for _, test in folds])
+    weights = problem.sample_weight
+    fold_weights = np.array([len(test) if weights is None else weights[test].sum() for _, test in folds], np.float64)
     fitted = finish(problem, result.path, classes)
     warn_missed(fitted, result.gaps, tol, stacklevel=2)
-    order = np.argsort(-result.path.alphas, kind="stable")
-    return CrossValidation.from_scores(fitted.alphas, result.scores[order], fold_weights, fitted, result.gaps[order])
+    return CrossValidation.from_scores(fitted.alphas, result.scores, fold_weights, fitted, result.gaps)
 
 
-def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata: Any) -> list[Fold]:
+def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata: Any) -> Dealt:
     """The (training rows, held-out rows) of each fold: what `cv` means, for every caller.
 
     None is 10. An int stands for that many unshuffled folds; with `stratify` every fold has its share of each class,
@@ -173,6 +177,8 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
     """
     from sklearn.model_selection import KFold, check_cv
 
+    if isinstance(cv, Dealt):
+        return cv
     cv = 10 if cv is None else cv
     groups = _check_groups(cv, metadata.pop("groups", None), len(y))
     if isinstance(cv, Integral) and not isinstance(cv, bool):
@@ -180,6 +186,8 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
         check_positive_int("cv", cv, 2)
         if cv > len(y):
             raise ArgumentError(f"cv must be from 2 to the number of rows; got cv={cv} with n_samples={len(y)}")
+        if not stratify and not metadata:
+            return _contiguous(len(y), cv)
         counts = np.unique(y, return_counts=True)[1]
         if stratify and counts.min() < 2:
             raise DataError(
@@ -202,7 +210,7 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
             warnings.filterwarnings("ignore", message="The least populated class")
             warnings.filterwarnings("error", message="The groups parameter is ignored")
             pairs = list(splitter.split(np.zeros(len(y)) if X is None else X, y, **metadata))
-        folds = [(_index(train, len(y)), _index(test, len(y))) for train, test in pairs]
+        folds = Dealt((_index(train, len(y)), _index(test, len(y))) for train, test in pairs)
     except UserWarning as warning:
         if "groups parameter" not in str(warning):
             raise
@@ -217,6 +225,13 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
     if not folds:
         raise ArgumentError("cv must yield at least one (train, test) pair; got none")
     return folds
+
+
+def _contiguous(n: int, count: int) -> Dealt:
+    """Folds of rows that follow each other, as scikit-learn's `KFold` without shuffling."""
+    rows = np.arange(n)
+    ends = [k * (n // count) + min(k, n % count) for k in range(count + 1)]
+    return Dealt((np.concatenate([rows[:start], rows[stop:]]), rows[start:stop]) for start, stop in pairwise(ends))
 
 
 def _told(cv: Any) -> str:
@@ -240,11 +255,11 @@ def _check_groups(cv: Any, groups: Any, n: int) -> Any:
 
 def check_folds(folds: list[Fold], problem: Problem) -> list[Fold]:
     """The folds, each of which can be fitted and scored."""
-    y = problem.y
-    weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
+    y, weights = problem.y, problem.sample_weight
     logistic = problem.loss.name == "logistic"
+    seen = np.zeros(len(y), bool)
     for k, (train, test) in enumerate(folds):
-        _check_fold(k, train, test, weights, y if logistic else None)
+        _check_fold(k, train, test, weights, y if logistic else None, seen)
     return folds
 
 
@@ -253,17 +268,31 @@ def _index(rows, n: int) -> np.ndarray:
     if rows.ndim != 1 or (rows.dtype.kind not in "biu" and rows.size):
         raise ArgumentError(f"cv must yield vectors of row numbers; got shape {rows.shape} of {rows.dtype}")
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-    if rows.size and (rows.min() < 0 or rows.max() >= n):
-        raise ArgumentError(f"cv must yield row numbers between 0 and {n - 1}; got {rows.min()} to {rows.max()}")
-    return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
+    rows = rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
+    if rows.size and (rows[0] < 0 or rows[-1] >= n):
+        raise ArgumentError(f"cv must yield row numbers between 0 and {n - 1}; got {rows[0]} to {rows[-1]}")
+    return rows
 
 
-def _check_fold(k: int, train: np.ndarray, test: np.ndarray, weights: np.ndarray, classes: np.ndarray | None) -> None:
-    seen = np.zeros(len(weights), bool)
+def _check_fold(
+    k: int,
+    train: np.ndarray,
+    test: np.ndarray,
+    weights: np.ndarray | None,
+    classes: np.ndarray | None,
+    seen: np.ndarray,
+) -> None:
+    """`seen` is False in every row, before and after."""
     seen[train] = True
-    if seen[test].any():
+    both = seen[test].any()
+    seen[train] = False
+    if both:
         raise ArgumentError(f"cv must hold out rows that the fold does not train on; fold {k} has rows in both")
-    if not weights[train].sum() > 0 or not weights[test].sum() > 0:
+    shares = (len(train), len(test)) if weights is None else (weights[train].sum(), weights[test].sum())
+    if not min(shares) > 0:
         raise DataError(f"fold {k} of cv has no row with a positive weight to train on or to hold out")
-    if classes is not None and len(np.unique(classes[train[weights[train] > 0]])) < 2:
+    if classes is None:
+        return
+    trained = train if weights is None else train[weights[train] > 0]
+    if len(np.unique(classes[trained])) < 2:
         raise DataError(f"y has a single class in the training rows of fold {k}: use fewer folds, or stratified ones")

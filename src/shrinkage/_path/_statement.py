@@ -34,11 +34,15 @@ def alpha_grid(alpha_max: float, n_alphas: int = 100, alpha_min_ratio: float = 1
     >>> alpha_grid(2.0, n_alphas=3, alpha_min_ratio=0.01)
     array([2.  , 0.2 , 0.02])
     """
+    _check_grid(n_alphas, alpha_min_ratio)
+    return alpha_max * np.geomspace(1.0, alpha_min_ratio, n_alphas)
+
+
+def _check_grid(n_alphas: int, alpha_min_ratio: float) -> None:
     check_positive_int("n_alphas", n_alphas)
     check_positive("alpha_min_ratio", alpha_min_ratio)
     if alpha_min_ratio >= 1:
         raise ArgumentError(f"alpha_min_ratio must be below 1; got {alpha_min_ratio}")
-    return alpha_max * np.geomspace(1.0, alpha_min_ratio, n_alphas)
 
 
 def state(
@@ -109,7 +113,7 @@ def _response(y, loss: str, n: int) -> tuple[np.ndarray, tuple | None]:
 
 def grid(alphas, n_alphas: int, alpha_min_ratio: float, l1_ratio: float):
     if alphas is None:
-        alpha_grid(1.0, n_alphas, alpha_min_ratio)
+        _check_grid(n_alphas, alpha_min_ratio)
         # ridge has no alpha_max: its grid starts 1000 times above the strengths that matter, and has to cross them
         ratio = alpha_min_ratio * 1e-3 if l1_ratio == 0 else alpha_min_ratio
         return lambda alpha_max: alpha_grid(alpha_max, n_alphas, ratio)
@@ -152,7 +156,7 @@ def warn_missed(
     category: type[ConvergenceWarning] = ConvergenceWarning,
 ) -> None:
     """Say how many strengths of the path, and how many fits of the folds, missed the tolerance."""
-    missed = sum(status is Status.GAP_ABOVE_TOL for status in path.status)
+    missed = path.status.count(Status.GAP_ABOVE_TOL)
     found, worst = (
         f"{missed} of {len(path.alphas)} strengths of the path",
         float(np.max(path.relative_gaps, initial=0.0)),

@@ -210,12 +210,19 @@ def fit_folds(
     model.alpha_min_, model.alpha_1se_, model.alpha_ = best.alpha_min, best.alpha_1se, float(best.alphas[chosen])
     if hasattr(model, "l1_ratio"):
         model.l1_ratio_ = best.path.l1_ratio
-    model.coef_ = best.path.coefs[:, [chosen]].toarray()[:, 0]
+    model.coef_ = _column(best.path.coefs, chosen)
     model.intercept_ = float(best.path.intercepts[chosen])
     model.dual_gap_, model.n_iter_ = float(best.path.gaps[chosen]), best.path.n_passes
     model.status_ = best.path.status[chosen]
     _equivalents.remember(model, y, loss, model.alpha_, best.path.l1_ratio, sample_weight, offset)
     return model
+
+
+def _column(coefs: Any, t: int) -> np.ndarray:
+    """One column of a CSC array, dense."""
+    column, some = np.zeros(coefs.shape[0]), slice(coefs.indptr[t], coefs.indptr[t + 1])
+    column[coefs.indices[some]] = coefs.data[some]
+    return column
 
 
 def _left_out(design: Any, y: np.ndarray, shared: dict[str, Any], metadata: dict[str, Any]) -> CrossValidation:

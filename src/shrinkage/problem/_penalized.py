@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.penalties import L1, BlockSeparable
+from shrinkage.penalties import L1, L1L2, L2, BlockSeparable
 
 _RIDGE_GRID_RATIO = 1e-3
 
@@ -17,7 +17,8 @@ def unpenalized(penalty: Any, n_features: int) -> np.ndarray:
     ArgumentError
         If groups name columns that there are not.
     """
-    if isinstance(penalty, BlockSeparable):
+    elementwise = isinstance(penalty, (L1, L2, L1L2))  # asked first: of a protocol the question takes long
+    if not elementwise and isinstance(penalty, BlockSeparable):
         return np.flatnonzero(penalty.unpenalized(np.zeros(n_features)))
     if penalty.factors is None:
         return np.zeros(0, dtype=np.int64)

@@ -212,6 +212,8 @@ def sparse_columns(
     shape: tuple[int, int], features: list, blocks: list, free: np.ndarray, free_blocks: list
 ) -> sparse.csc_array:
     """Blocks of coefficients on growing working sets, and of the free columns, as one (p, n_strengths) CSC array."""
+    if len(blocks) == 1 and not free.size:
+        return _one_block(shape, features[0], blocks[0])
     rows, columns, values, at = [], [], [], 0
     for block_features, block, free_block in zip(features, blocks, free_blocks, strict=True):
         i, t = np.nonzero(block)
@@ -224,3 +226,12 @@ def sparse_columns(
     result = sparse.csc_array(sparse.coo_array((data, index), shape=shape))
     result.sort_indices()
     return result
+
+
+def _one_block(shape: tuple[int, int], features: np.ndarray, block: np.ndarray) -> sparse.csc_array:
+    """The same for one block, whose features rise."""
+    by_strength = block.T
+    t, i = np.nonzero(by_strength)
+    starts = np.zeros(len(by_strength) + 1, np.int32)
+    np.cumsum(np.count_nonzero(by_strength, axis=1), out=starts[1:])
+    return sparse.csc_array((by_strength[t, i], features[i].astype(np.int32), starts), shape=shape)

@@ -109,7 +109,7 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     ArgumentError
         If the penalty has no compiled twin.
     """
-    if not isinstance(problem.penalty, HasKernel):
+    if not isinstance(problem.penalty, (L1L2, HasKernel)):
         raise ArgumentError(
             f"a path needs a penalty with a compiled twin, L1, L2 or L1L2; got {type(problem.penalty).__name__}, which "
             "`solve` takes at one strength"
@@ -127,7 +127,8 @@ def solve_stated(
 ) -> FoldColumns:
     """`solve_folds` once columns are centered; `driver` may have walked other grids of the same folds before."""
     l1_ratio = float(problem.penalty.l1_ratio)
-    unit = problem.with_penalty(_with_alpha_one(problem))
+    stated = isinstance(problem.penalty, L1L2) and problem.penalty.alpha == 1.0
+    unit = problem if stated else problem.with_penalty(_with_alpha_one(problem))
     if l1_ratio == 0 or (not callable(alphas) and not np.any(alphas)):
         if not isinstance(problem.design, BlockDesign):
             check_finite(problem.design)
@@ -137,7 +138,9 @@ def solve_stated(
     driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
         return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
-    grid = np.asarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
+    grid = np.ascontiguousarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
+    if grid[-1] > 0 and (grid[1:] < grid[:-1]).all():
+        return _columns(unit, driver.run(grid), grid, driver.null_objectives[0], tol)
     distinct, back = np.unique(-grid, return_inverse=True)
     positive = np.ascontiguousarray(-distinct[distinct < 0])
     result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
@@ -180,35 +183,40 @@ def driver_of(
     `moments` says whether to go by moments, which need a squared loss and a dense X; None leaves it to the shape of X.
     """
     n, p = problem.design.shape
-    training = [np.ones(n, bool)]
-    for rows, _ in folds:
-        mask = np.zeros(n, bool)
-        mask[rows] = True
-        training.append(mask)
-    held_out = [rows for _, rows in folds if len(rows)]
     weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
     factors = np.ones(p) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
     if standardize and folds:
-        fold_weights = np.asfortranarray(np.stack([weights * rows for rows in training[1:]], axis=1))
+        fold_weights = np.asfortranarray(np.stack([weights * rows for rows in _masks(folds, n)[1:]], axis=1))
         scale = np.hstack([scale, column_scale(problem.design, fold_weights, problem.fit_intercept)])
-    scale = np.broadcast_to(scale, (p, len(training)))
+    scale = np.broadcast_to(scale, (p, 1 + len(folds)))
     l1 = np.asfortranarray(factors[:, None] * scale)
     l2 = np.asfortranarray(factors[:, None] * scale**2)
     l1_ratio = float(problem.penalty.l1_ratio)
     if moments if moments is not None else problem.loss.name == "squared" and few_features(problem.design):
-        driver = MomentDriver(problem, training, l1, l2, l1_ratio, tol, held_out)
+        driver = MomentDriver(problem, folds, l1, l2, l1_ratio, tol)
     else:
+        training = _masks(folds, n)
         if problem.loss.name == "squared":
             kind = SparseFits if problem.design.is_sparse else SquaredFits
             fits = kind(problem, training, l1, l2, tol)
         else:
             fit_weights = np.asfortranarray(np.stack([weights * rows / (weights @ rows) for rows in training], axis=1))
             fits = NewtonFits(problem, fit_weights, l1, l2, tol)
-        driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, held_out)
+        driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, [rows for _, rows in folds if len(rows)])
     if not np.isfinite(driver.alpha_max):
         check_finite(problem.design)
     return driver
+
+
+def _masks(folds: Folds, n: int) -> list[np.ndarray]:
+    """The rows of each fit, as booleans: all of them first."""
+    masks = [np.ones(n, bool)]
+    for rows, _ in folds:
+        mask = np.zeros(n, bool)
+        mask[rows] = True
+        masks.append(mask)
+    return masks
 
 
 def few_features(design) -> bool:

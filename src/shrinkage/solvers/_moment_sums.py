@@ -47,7 +47,7 @@ class Moments:
     to_raw: np.ndarray
 
 
-def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: list) -> Moments:
+def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
     """One pass over X: the moments of all rows and of those that each fold leaves out.
 
     Parameters
@@ -55,16 +55,14 @@ def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: li
     problem : Problem with a squared loss and a dense design
     penalized : index array
         The m columns that the penalty acts on.
-    training : list of boolean arrays of shape (n_samples,)
-        The rows of each fit, all of them first.
-    held_out : list of index arrays, one for each fit after the first, or empty
+    folds : list of (training rows, held-out rows), rising and disjoint; the latter may be empty
     """
     weights, n = problem.sample_weight, len(problem.y)
     Q, to_raw = problem.free_block
     rest = np.column_stack([problem.y - problem.null.eta, Q])
-    left_out = [np.flatnonzero(~rows) for rows in training[1:]]
-    seen = np.bincount(np.concatenate([*left_out, np.zeros(0, np.int64)]), minlength=n)
-    parted = bool(left_out) and bool((seen == 1).all())  # the folds' rows are all rows, each once
+    left_out = [_others(train, test, n) for train, test in folds]
+    held_out = [test for _, test in folds if len(test)]
+    parted = sum(map(len, left_out)) == n and bool((np.bincount(np.concatenate(left_out), minlength=n) == 1).all())
     same = all(np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out)))
     groups = [left_out, [] if same else held_out, [] if parted else [np.arange(n)]]
     if isinstance(problem.design, BlockDesign):
@@ -73,17 +71,28 @@ def gather(problem: Problem, penalized: np.ndarray, training: list, held_out: li
         removed = _near_means(problem, penalized, Q)
         out, test, whole = (_sums(problem, penalized, rest, removed, pieces) for pieces in groups)
     start = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
+    training = [train for train, _ in folds]
+    totals = _totals(weights, training, n)
     return Moments(
         all=out.sum(axis=0) if parted else whole[0],
         left_out=out,
         test=out if same else test,
-        totals=_totals(weights, training),
-        test_totals=_totals(weights, held_out),
-        positive=_totals(None if weights is None else (weights > 0).astype(float), training).astype(np.int64),
-        whole=_totals(start if weights is None else weights * start, training) / _totals(weights, training),
+        totals=totals,
+        test_totals=_totals(weights, held_out, n)[1:],
+        positive=totals if weights is None else _totals((weights > 0).astype(float), training, n),
+        whole=_totals(start if weights is None else weights * start, training, n) / totals,
         removed=removed,
         to_raw=to_raw,
     )
+
+
+def _others(train: np.ndarray, test: np.ndarray, n: int) -> np.ndarray:
+    """The rows that are not trained on: those held out, where there are no others."""
+    if len(train) + len(test) == n:
+        return test
+    left = np.ones(n, bool)
+    left[train] = False
+    return np.flatnonzero(left)
 
 
 def _sums(problem: Problem, penalized: np.ndarray, rest: np.ndarray, removed: np.ndarray, pieces: list) -> np.ndarray:
@@ -96,11 +105,11 @@ def _sums(problem: Problem, penalized: np.ndarray, rest: np.ndarray, removed: np
     return out
 
 
-def _totals(values: np.ndarray | None, rows: list) -> np.ndarray:
-    """Sums of the values (None: ones) of each set of rows, given by number or as booleans."""
+def _totals(values: np.ndarray | None, sets: list, n: int) -> np.ndarray:
+    """Sums of the values (None: ones) of all n rows, and of each set of rows."""
     if values is None:
-        return np.array([np.count_nonzero(some) if some.dtype == bool else len(some) for some in rows], np.float64)
-    return np.array([values[some].sum() for some in rows], np.float64)
+        return np.array([n, *(len(rows) for rows in sets)], np.float64)
+    return np.array([values.sum(), *(values[rows].sum() for rows in sets)], np.float64)
 
 
 def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.ndarray:

@@ -22,12 +22,11 @@ class MomentDriver:
     Parameters
     ----------
     problem : Problem with a squared loss
-    training : list of boolean arrays of shape (n_samples,)
-        The rows of each fit; the first is the full data.
+    folds : list of (training rows, held-out rows)
+        One for each fit after the first, which is of all rows; without held-out rows there are no scores.
     l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
     l1_ratio : float in (0, 1]
     tol : float
-    held_out : list of index arrays, one for each fit after the first
     moments : Moments, optional
         Those of these rows, where they are known already.
     """
@@ -35,19 +34,18 @@ class MomentDriver:
     def __init__(
         self,
         problem: Problem,
-        training,
+        folds: list,
         l1_weights,
         l2_weights,
         l1_ratio: float,
         tol: float,
-        held_out: list,
         moments: Moments | None = None,
     ):
         self.problem, self.l1_ratio, self.tol = problem, l1_ratio, tol
         self.penalized = np.flatnonzero(l1_weights[:, 0] > 0)
         self.l1 = np.ascontiguousarray(l1_weights[self.penalized].T)  # (n_fits, m)
         self.l2 = np.ascontiguousarray(l2_weights[self.penalized].T)
-        self.moments = gather(problem, self.penalized, training, held_out) if moments is None else moments
+        self.moments = gather(problem, self.penalized, folds) if moments is None else moments
         self._eliminate()
         with np.errstate(divide="ignore"):
             self.alpha_max = float((np.abs(self.linear) / self.l1[0]).max(initial=0.0)) / l1_ratio

@@ -87,4 +87,6 @@ class FoldColumns:
 
 def statuses(relative_gaps: np.ndarray, tol: float) -> tuple[Status, ...]:
     """One status per strength."""
+    if (relative_gaps <= tol).all():
+        return (Status.CONVERGED,) * len(relative_gaps)
     return tuple(Status.CONVERGED if gap <= tol else Status.GAP_ABOVE_TOL for gap in relative_gaps)
