@@ -23,7 +23,8 @@ Table& table();
 enum class Op : char { none = 'N', transpose = 'T' };
 
 // C (m x n) = alpha op(A) op(B) + beta C, inner dimension k
-inline void gemm(Op ta, Op tb, Int m, Int n, Int k, double alpha, const double* A, Int lda, const double* B, Int ldb, double beta, double* C, Int ldc) {
+inline void gemm(Op ta, Op tb, Int m, Int n, Int k, double alpha, const double* A, Int lda, const double* B, Int ldb, double beta, double* C,
+                 Int ldc) {
   char a = static_cast<char>(ta), b = static_cast<char>(tb);
   if (m > 0 && n > 0) table().dgemm(&a, &b, &m, &n, &k, &alpha, const_cast<double*>(A), &lda, const_cast<double*>(B), &ldb, &beta, C, &ldc);
 }
@@ -48,8 +49,29 @@ inline void solve_lower(Int m, Int n, const double* L, Int ldl, double* B, Int l
   if (m > 0 && n > 0) table().dtrsm(&side, &lower, &op, &diag, &m, &n, &one, const_cast<double*>(L), &ldl, B, &ldb);
 }
 
+// Rows up to which a triangular solve takes less time than the call of BLAS.
+constexpr Int few_rows = 16;
+
+// x = op(L)^-1 x for few rows
+inline void solve_few(Op t, Int m, const double* L, Int ldl, double* x) {
+  if (t == Op::none) {
+    for (Int j = 0; j < m; j++, L += ldl) {
+      x[j] /= L[j];
+      for (Int i = j + 1; i < m; i++) x[i] -= L[i] * x[j];
+    }
+    return;
+  }
+  for (Int j = m; j-- > 0;) {
+    const double* column = L + static_cast<std::int64_t>(j) * ldl;
+    double left = x[j];
+    for (Int i = j + 1; i < m; i++) left -= column[i] * x[i];
+    x[j] = left / column[j];
+  }
+}
+
 // x = op(L)^-1 x
 inline void solve_lower(Op t, Int m, const double* L, Int ldl, double* x) {
+  if (m <= few_rows) return solve_few(t, m, L, ldl, x);
   char lower = 'L', op = static_cast<char>(t), diag = 'N';
   Int one = 1;
   if (m > 0) table().dtrsv(&lower, &op, &diag, &m, const_cast<double*>(L), &ldl, x, &one);

@@ -157,6 +157,8 @@ def warn_missed(
 ) -> None:
     """Say how many strengths of the path, and how many fits of the folds, missed the tolerance."""
     missed = path.status.count(Status.GAP_ABOVE_TOL)
+    if not missed and (fold_gaps is None or not (fold_gaps > tol).any()):
+        return
     found, worst = (
         f"{missed} of {len(path.alphas)} strengths of the path",
         float(np.max(path.relative_gaps, initial=0.0)),
@@ -166,6 +168,5 @@ def warn_missed(
         missed += in_folds
         found += f" and {in_folds} of {fold_gaps.size} fits of the folds"
         worst = max(worst, float(np.max(fold_gaps, initial=0.0)))
-    if missed:
-        message = f"{found} ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
-        warnings.warn(f"{message}; raise tol, or standardize X", category, stacklevel=stacklevel + 1)
+    message = f"{found} ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
+    warnings.warn(f"{message}; raise tol, or standardize X", category, stacklevel=stacklevel + 1)

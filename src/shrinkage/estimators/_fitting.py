@@ -107,7 +107,10 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
     check_boolean("standardize", model.standardize)
     # most of scikit-learn's checks look for what a finite array of floats cannot be, and take longer than a small fit
     if is_finite_floats(X) and is_finite_numbers(y) and len(X) == len(y):
-        return cast(Any, validate_data(model, X, y, skip_check_array=True))
+        if hasattr(model, "feature_names_in_"):  # of an earlier fit: an array has none
+            del model.feature_names_in_
+        model.n_features_in_ = X.shape[1]
+        return X, y
     if not numeric and y is not None:
         y = label_vector("y", y)
     if isinstance(X, BlockDesign):  # the numbers are looked at when they are read

@@ -233,20 +233,24 @@ def few_features(design) -> bool:
 def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, null: float, tol: float) -> FoldColumns:
     p = problem.design.shape[1]
     coefs = sparse_columns((p, len(alphas)), certified.features, certified.coefs, problem.free, certified.free_coefs)
-    gaps = np.concatenate(certified.gaps or [np.zeros(0)])
+    gaps = _joined(certified.gaps, float)
     path = PathColumns(
         alphas,
         coefs,
-        np.concatenate(certified.intercepts or [np.zeros(0)]),
+        _joined(certified.intercepts, float),
         gaps,
-        np.concatenate(certified.kkt or [np.zeros(0)]),
-        np.concatenate(certified.steps or [np.zeros(0, np.int32)]),
+        _joined(certified.kkt, float),
+        _joined(certified.steps, np.int32),
         statuses(gaps / null if null > 0 else gaps, tol),
         certified.n_passes,
     )
-    scores = np.concatenate([s for s, _ in certified.scores]) if certified.scores else np.zeros((0, 0))
-    fold_gaps = np.concatenate([g for _, g in certified.scores]) if certified.scores else np.zeros((0, 0))
+    scores = _joined([s for s, _ in certified.scores], float, (0, 0))
+    fold_gaps = _joined([g for _, g in certified.scores], float, (0, 0))
     return FoldColumns(path, scores, fold_gaps)
+
+
+def _joined(blocks: list[np.ndarray], kind: type, nothing: tuple[int, ...] = (0,)) -> np.ndarray:
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.zeros(nothing, kind)])
 
 
 def _alone(path: PathColumns) -> FoldColumns:

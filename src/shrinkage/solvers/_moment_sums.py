@@ -63,14 +63,18 @@ def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
     left_out = [_others(train, test, n) for train, test in folds]
     held_out = [test for _, test in folds if len(test)]
     parted = sum(map(len, left_out)) == n and bool((np.bincount(np.concatenate(left_out), minlength=n) == 1).all())
-    same = all(np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out)))
+    same = all(
+        rows is left or np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out))
+    )
     groups = [left_out, [] if same else held_out, [] if parted else [np.arange(n)]]
     if isinstance(problem.design, BlockDesign):
         removed, (out, test, whole) = block_moments(problem, penalized, rest, groups, add_moments)
     else:
         removed = _near_means(problem, penalized, Q)
         out, test, whole = (_sums(problem, penalized, rest, removed, pieces) for pieces in groups)
-    start = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
+    squares = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
+    squares = squares if weights is None else weights * squares
+    left = squares.sum() - np.concatenate([[0.0], _sums_over(squares, left_out)])
     training = [train for train, _ in folds]
     totals = _totals(weights, training, n)
     return Moments(
@@ -80,7 +84,7 @@ def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
         totals=totals,
         test_totals=_totals(weights, held_out, n)[1:],
         positive=totals if weights is None else _totals((weights > 0).astype(float), training, n),
-        whole=_totals(start if weights is None else weights * start, training, n) / totals,
+        whole=np.maximum(left, 0.0) / totals,
         removed=removed,
         to_raw=to_raw,
     )
@@ -109,7 +113,15 @@ def _totals(values: np.ndarray | None, sets: list, n: int) -> np.ndarray:
     """Sums of the values (None: ones) of all n rows, and of each set of rows."""
     if values is None:
         return np.array([n, *(len(rows) for rows in sets)], np.float64)
-    return np.array([values.sum(), *(values[rows].sum() for rows in sets)], np.float64)
+    return np.concatenate([[values.sum()], _sums_over(values, sets)])
+
+
+def _sums_over(values: np.ndarray, sets: list) -> np.ndarray:
+    """Sums of the values of each set of rows."""
+    if not sets or not min(map(len, sets)):
+        return np.array([values[rows].sum() for rows in sets], np.float64)
+    starts = np.cumsum([0, *(len(rows) for rows in sets[:-1])])
+    return np.add.reduceat(values[np.concatenate(sets)], starts)
 
 
 def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.ndarray:
@@ -120,7 +132,7 @@ def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.nd
     design: Any = problem.design
     if Q.shape[1] == 1 and problem.fit_intercept:
         rows = np.arange(len(Q)) if problem.sample_weight is None else np.flatnonzero(problem.sample_weight)
-        some = design.values[rows[:: -(-len(rows) // SAMPLED)]][:, penalized].astype(np.float64)
+        some = design.values[rows[:: -(-len(rows) // SAMPLED)]].astype(np.float64)[:, penalized]
         return some[:1] + (some - some[0]).mean(axis=0)
     if Q.shape[1] == 0:
         return np.zeros((0, len(penalized)))

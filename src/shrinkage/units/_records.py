@@ -137,13 +137,14 @@ class DataFacts:
         if values.ndim == 0 or len(values) == 0:
             raise ArgumentError(f"y must hold one value for each row; got shape {values.shape}")
         n = len(values)
-        weights = np.ones(n) if sample_weight is None else weight_vector("sample_weight", sample_weight, n)
-        total = float(weights.sum())
+        weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, n)
+        total = float(n) if weights is None else float(weights.sum())
         sd_y = rms_y = None
         if values.ndim == 1 and values.dtype.kind in "fiub":
             z = finite_vector("y", values, n)
             z = z if offset is None else z - finite_vector("offset", offset, n)
-            sd_y, rms_y = _root_mean_square(z - weights @ z / total, weights), _root_mean_square(z, weights)
+            mean = z.sum() / n if weights is None else weights @ z / total
+            sd_y, rms_y = _root_mean_square(z - mean, weights, total), _root_mean_square(z, weights, total)
         return cls(n, total, sd_y, rms_y, sample_weight is not None, offset is not None)
 
     def rows(self, who: str, why: str) -> int:
@@ -226,10 +227,10 @@ class Conversion:
         return "\n".join([*lines, self.code])
 
 
-def _root_mean_square(z: np.ndarray, weights: np.ndarray) -> float | None:
+def _root_mean_square(z: np.ndarray, weights: np.ndarray | None, total: float) -> float | None:
     """√(Σ sᵢ zᵢ² / S); None where it is 0 or beyond what a float can hold."""
     with np.errstate(over="ignore", invalid="ignore"):
-        root = float(np.sqrt(weights @ z**2 / weights.sum()))
+        root = float(np.sqrt((z @ z if weights is None else weights @ z**2) / total))
     return root if 0 < root < float("inf") else None
 
 
