@@ -9,6 +9,7 @@
   void fill_quadratic(Kernels& table);      \
   void fill_factor(Kernels& table);         \
   void fill_products(Kernels& table);       \
+  void fill_moments(Kernels& table);        \
   void fill_scan(Kernels& table);           \
   void fill_csc(Kernels& table);            \
   void fill_descent(Kernels& table);        \
@@ -22,6 +23,7 @@
     fill_quadratic(table);                  \
     fill_factor(table);                     \
     fill_products(table);                   \
+    fill_moments(table);                    \
     fill_scan(table);                       \
     fill_csc(table);                        \
     fill_descent(table);                    \

@@ -1,5 +1,4 @@
 #include "check.hpp"
-#include "reference_blas.hpp"
 #include "shrinkage/moments.hpp"
 
 using namespace shrinkage;

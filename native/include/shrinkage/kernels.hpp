@@ -47,6 +47,13 @@ struct Kernels {
   void (*deviations)(const double* X, Index ldx, Index rows, Index columns, const double* w, Index ldw, Index k, const double* center, double* first,
                      double* second, Index p);
 
+  // --- k_moments.cpp: a panel of rows D whose columns are packed in groups of `group`, row by row in each, with zeros at the end ---
+  int group;
+  // row i of one group: root[i] (row - sum_k free[i k_all + k] removed[k stride + ...])
+  void (*settle_rows)(double* rows, Index count, const double* free, Index k_all, const double* removed, Index stride, const double* root);
+  // C (lower triangle, size x size) += D'D; what stands above the diagonal afterwards means nothing
+  void (*add_squares)(const double* packed, Index rows, Index size, double* C);
+
   // --- k_scan.cpp: what a certificate reads off a block of correlations ----------------------------------------------
   void (*ratios)(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside);
   double (*conjugate)(const double* c, const double* l1, const double* inv_l2, double strength, Index columns);

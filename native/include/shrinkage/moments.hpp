@@ -1,11 +1,12 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "shrinkage/interrupt.hpp"
-#include "shrinkage/linalg.hpp"
+#include "shrinkage/kernels.hpp"
 #include "shrinkage/products.hpp"
 #include "shrinkage/team.hpp"
 
@@ -28,87 +29,110 @@ struct Rows {
   Index row(Index place) const { return order ? order[place] : place; }
 };
 
-constexpr Index panel_rows = 256;  // of 500 columns: what the second-level cache holds
-constexpr Index most_lanes = 8;
+constexpr Index panel_rows = 128;  // of 500 columns: half of a second-level cache
+constexpr Index lane_rows = 2048, most_lanes = 8;
 
 // Lanes of a piece: their accumulators together take at most a sixteenth of what its rows do.
 inline Index lanes_of(Index rows, Index size) {
-  return std::min(most_lanes, std::max<Index>(1, rows / std::max<Index>(16 * size, 8 * panel_rows)));
+  return std::min(most_lanes, std::max<Index>(1, rows / std::max(16 * size, lane_rows)));
 }
 
-// Some rows of D times the root of their weights, a column after the other, `panel_rows` apart.
+inline void fetch([[maybe_unused]] const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p);
+#endif
+}
+
+// Some rows of D times the root of their weights, packed for `add_squares`: groups of columns, row by row in each.
 class Panel {
  public:
-  explicit Panel(const Rows& of) : rows_(of), data_(static_cast<std::size_t>(panel_rows * of.size())) {}
+  explicit Panel(const Rows& of)
+      : rows_(of),
+        group_(kernels().group),
+        groups_((of.size() + group_ - 1) / group_),
+        memory_(static_cast<std::size_t>(groups_ * group_ * panel_rows + 8)),
+        removed_(static_cast<std::size_t>((of.width - 1) * groups_ * group_)) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+    packed_ = memory_.data() + (64 - address % 64) % 64 / sizeof(double);
+    for (Index k = 0; k + 1 < of.width; k++) std::copy_n(of.removed + k * of.m, of.m, removed_.data() + k * groups_ * group_);
+  }
 
   // out (lower triangle, size x size) += what the rows at `first` to `first + count` of the order give
   void add(Index first, Index count, double* out) {
-    fill(first, count);
-    const linalg::Int size = products::narrow(rows_.size());
-    linalg::syrk(linalg::Op::transpose, size, products::narrow(count), 1, data_.data(), products::narrow(panel_rows), 1, out, size);
+    const DenseView& X = rows_.X;
+    if (X.single)
+      X.column_stride == 1 && X.row_stride != 1 ? copy_rows<float>(first, count) : copy_columns<float>(first, count);
+    else
+      X.column_stride == 1 && X.row_stride != 1 ? copy_rows<double>(first, count) : copy_columns<double>(first, count);
+    copy_rest(first, count);
+    settle(first, count);
+    kernels().add_squares(packed_, count, rows_.size(), out);
   }
 
  private:
-  double* column(Index a) { return data_.data() + a * panel_rows; }
+  Index feature(Index a) const { return rows_.features ? rows_.features[a] : a; }
+  // place of column a in a row of its group
+  double* place(Index a, Index count) { return packed_ + a / group_ * group_ * count + a % group_; }
 
-  void fill(Index first, Index count) {
-    if (rows_.X.single)
-      copy<float>(first, count);
-    else
-      copy<double>(first, count);
-    bool ones = rows_.width == 2;
-    for (Index c = 0; c < rows_.width; c++)
-      for (Index i = 0; i < count; i++) {
-        const double value = rows_.rest[rows_.row(first + i) * rows_.width + c];
-        column(rows_.m + c)[i] = value;
-        ones = ones && (c == 0 || value == 1);
+  template <class Real>
+  void copy_rows(Index first, Index count) {
+    for (Index i = 0; i < count; i++) {
+      const Real* x = rows_.X.at<Real>(rows_.row(first + i), 0);
+      for (Index from = 0; from < rows_.m; from += group_) {
+        double* into = place(from, count) + i * group_;
+        const Index width = std::min(group_, rows_.m - from);
+        if (rows_.features)
+          for (Index a = 0; a < width; a++) into[a] = x[rows_.features[from + a]];
+        else
+          for (Index a = 0; a < width; a++) into[a] = x[from + a];
       }
-    remove(count, ones);
-    if (rows_.weights) weigh(first, count);
+    }
   }
 
   template <class Real>
-  void copy(Index first, Index count) {
-    const DenseView& X = rows_.X;
-    if (!rows_.order) return products::copy_panel<Real>(X, first, count, rows_.features, 0, rows_.m, data_.data(), panel_rows);
-    const auto feature = [this](Index a) { return rows_.features ? rows_.features[a] : a; };
-    if (X.column_stride == 1) {
-      for (Index i = 0; i < count; i++) {
-        const Real* x = X.at<Real>(rows_.order[first + i], 0);
-        for (Index a = 0; a < rows_.m; a++) column(a)[i] = x[feature(a)];
-      }
-      return;
-    }
+  void copy_columns(Index first, Index count) {
+    constexpr Index ahead = 8, line = 64 / sizeof(Real);
+    const Index stride = rows_.X.row_stride;
     for (Index a = 0; a < rows_.m; a++) {
-      const Real* x = X.at<Real>(0, feature(a));
-      for (Index i = 0; i < count; i++) column(a)[i] = x[rows_.order[first + i] * X.row_stride];
-    }
-  }
-
-  // x - q removed; where Q is the intercept's column of ones alone, that is one number for a column
-  void remove(Index count, bool ones) {
-    const Index q = rows_.width - 1;
-    if (ones) {
-      for (Index a = 0; a < rows_.m; a++) {
-        const double shift = rows_.removed[a];
-        for (Index i = 0; i < count; i++) column(a)[i] -= shift;
+      const Real* x = rows_.X.at<Real>(0, feature(a));
+      double* into = place(a, count);
+      if (rows_.order) {
+        for (Index i = 0; i < count; i++) into[i * group_] = x[rows_.order[first + i] * stride];
+        continue;
       }
-    } else if (q > 0) {
-      const linalg::Int m = products::narrow(rows_.m), ld = products::narrow(panel_rows);
-      linalg::gemm(linalg::Op::none, linalg::Op::transpose, products::narrow(count), m, products::narrow(q), -1, column(rows_.m + 1), ld,
-                   rows_.removed, m, 1, data_.data(), ld);
+      if (a + ahead < rows_.m && stride == 1) {
+        const Real* next = rows_.X.at<Real>(first, feature(a + ahead));
+        for (Index i = 0; i < count; i += line) fetch(next + i);
+      }
+      for (Index i = 0; i < count; i++) into[i * group_] = x[(first + i) * stride];
     }
   }
 
-  void weigh(Index first, Index count) {
+  void copy_rest(Index first, Index count) {
+    const Index size = rows_.size();
+    for (Index a = rows_.m; a < groups_ * group_; a++) {
+      double* into = place(a, count);
+      for (Index i = 0; i < count; i++) into[i * group_] = a < size ? rows_.rest[rows_.row(first + i) * rows_.width + a - rows_.m] : 0.0;
+    }
+  }
+
+  // x - q removed, times the root of the weight
+  void settle(Index first, Index count) {
+    const Index q = rows_.width - 1;
+    if (q == 0 && !rows_.weights) return;
     double root[panel_rows];
-    for (Index i = 0; i < count; i++) root[i] = std::sqrt(rows_.weights[rows_.row(first + i)]);
-    for (Index a = 0; a < rows_.size(); a++)
-      for (Index i = 0; i < count; i++) column(a)[i] *= root[i];
+    for (Index i = 0; i < count; i++) root[i] = rows_.weights ? std::sqrt(rows_.weights[rows_.row(first + i)]) : 1.0;
+    free_.resize(static_cast<std::size_t>(q * panel_rows));
+    for (Index i = 0; i < count; i++)
+      for (Index k = 0; k < q; k++) free_[i * q + k] = rows_.rest[rows_.row(first + i) * rows_.width + 1 + k];
+    for (Index g = 0; g < groups_; g++)
+      kernels().settle_rows(packed_ + g * group_ * count, count, free_.data(), q, removed_.data() + g * group_, groups_ * group_, root);
   }
 
   const Rows& rows_;
-  std::vector<double> data_;
+  Index group_, groups_;
+  std::vector<double> memory_, removed_, free_;
+  double* packed_;
 };
 
 struct Lane {
