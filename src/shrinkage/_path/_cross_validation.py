@@ -21,7 +21,9 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 class Dealt(list[Fold]):
-    """Folds that `fold_rows` has dealt: it takes them as they are."""
+    """Folds that `fold_rows` has dealt: it takes them as they are; `parted` if they part the rows, all of them."""
+
+    parted = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -231,7 +233,9 @@ def _contiguous(n: int, count: int) -> Dealt:
     """Folds of rows that follow each other, as scikit-learn's `KFold` without shuffling."""
     rows = np.arange(n)
     ends = [k * (n // count) + min(k, n % count) for k in range(count + 1)]
-    return Dealt((np.concatenate([rows[:start], rows[stop:]]), rows[start:stop]) for start, stop in pairwise(ends))
+    folds = Dealt((np.concatenate([rows[:start], rows[stop:]]), rows[start:stop]) for start, stop in pairwise(ends))
+    folds.parted = True
+    return folds
 
 
 def _told(cv: Any) -> str:
@@ -257,6 +261,8 @@ def check_folds(folds: list[Fold], problem: Problem) -> list[Fold]:
     """The folds, each of which can be fitted and scored."""
     y, weights = problem.y, problem.sample_weight
     logistic = problem.loss.name == "logistic"
+    if isinstance(folds, Dealt) and folds.parted and weights is None and not logistic:
+        return folds
     seen = np.zeros(len(y), bool)
     for k, (train, test) in enumerate(folds):
         _check_fold(k, train, test, weights, y if logistic else None, seen)

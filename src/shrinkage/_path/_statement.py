@@ -1,6 +1,7 @@
 """From what a user gives to the `Problem` it states, its grid of strengths, and the record of its path."""
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,7 +36,12 @@ def alpha_grid(alpha_max: float, n_alphas: int = 100, alpha_min_ratio: float = 1
     array([2.  , 0.2 , 0.02])
     """
     _check_grid(n_alphas, alpha_min_ratio)
-    return alpha_max * np.geomspace(1.0, alpha_min_ratio, n_alphas)
+    return alpha_max * _falling(float(alpha_min_ratio), int(n_alphas))
+
+
+@lru_cache(maxsize=16)
+def _falling(least: float, count: int) -> np.ndarray:
+    return np.geomspace(1.0, least, count)
 
 
 def _check_grid(n_alphas: int, alpha_min_ratio: float) -> None:

@@ -48,7 +48,7 @@ def as_design(X: Any, feature_names: Sequence[str] | None = None) -> Design:
     if isinstance(X, np.ndarray):
         values, converted_here = _numbers(X)
         return DenseDesign(values, _names(feature_names, None, values.shape[1]), converted_here)
-    if isinstance(X, Design):
+    if isinstance(X, (DenseDesign, Design)):  # of a protocol the question takes long
         if feature_names is not None:
             raise ArgumentError("feature_names must be None when X is a Design, which has its own")
         return X

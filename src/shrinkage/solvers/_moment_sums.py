@@ -131,8 +131,12 @@ def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.nd
     """
     design: Any = problem.design
     if Q.shape[1] == 1 and problem.fit_intercept:
-        rows = np.arange(len(Q)) if problem.sample_weight is None else np.flatnonzero(problem.sample_weight)
-        some = design.values[rows[:: -(-len(rows) // SAMPLED)]].astype(np.float64)[:, penalized]
+        rows = len(Q) if problem.sample_weight is None else np.flatnonzero(problem.sample_weight)
+        if isinstance(rows, int):
+            some = design.values[:: -(-rows // SAMPLED)]
+        else:
+            some = design.values[rows[:: -(-len(rows) // SAMPLED)]]
+        some = some.astype(np.float64)[:, penalized]
         return some[:1] + (some - some[0]).mean(axis=0)
     if Q.shape[1] == 0:
         return np.zeros((0, len(penalized)))
