@@ -47,6 +47,22 @@ TEST("moments of pieces are sums over their rows, in any order of rows, one lane
     }
 }
 
+TEST("columns beyond one group of a panel meet every other, at the edges of tiles too") {
+  for (const Index m : {21, 22, 23, 24, 47, 50}) {
+    const Data data(130, m, true);
+    const std::vector<Index> starts{0, data.n};
+    const Index size = m + 2;
+    std::vector<double> out(size * size);
+    moments::add(data.rows(nullptr), starts.data(), 1, out.data());
+    for (Index a = 0; a < size; a++)
+      for (Index b = 0; b < size; b++) {
+        double sum = 0;
+        for (Index i = 0; i < data.n; i++) sum += data.weights[i] * data.entry(i, a) * data.entry(i, b);
+        CHECK_CLOSE(out[a * size + b], sum, 1e-12);
+      }
+  }
+}
+
 TEST("the bits of moments do not depend on the number of threads") {
   const Index n = 300000;  // enough for more than one thread
   const Data data(n, 6, true);
