@@ -6,6 +6,7 @@
 
 #include "interrupts.hpp"
 #include "shrinkage/csc.hpp"
+#include "shrinkage/path/first_pass.hpp"
 #include "shrinkage/products.hpp"
 #include "shrinkage/scan.hpp"
 
@@ -76,6 +77,11 @@ struct Dense : Products<shrinkage::DenseView> {
   explicit Dense(const Strided<double>& X) : Products{view_of(X)}, wide(X) {}
   explicit Dense(const Strided<float>& X) : Products{view_of(X)}, single(X) {}
 
+  void first_pass(const InMatrix& R, const In& shares, bool centered, const OutMatrix& out, const Vector<double>& squares) const {
+    nb::gil_scoped_release unlocked;
+    shrinkage::products::first_pass(view, R.data(), extent(R.shape(1)), shares.data(), centered, out.data(), squares.data());
+  }
+
   template <class Scalar>
   static shrinkage::DenseView view_of(const Strided<Scalar>& X) {
     const Index n = extent(X.shape(0)), p = extent(X.shape(1));
@@ -144,6 +150,7 @@ void bind_design(nb::module_& m) {
   nb::class_<Dense> dense(m, "Dense", "A view of a strided float64 or float32 matrix, with its products.");
   dense.def(nb::init<const Strided<double>&>(), "X"_a.noconvert()).def(nb::init<const Strided<float>&>(), "X"_a.noconvert());
   bind_products<Dense>(dense);
+  dense.def("first_pass", &Dense::first_pass, "R"_a.noconvert(), "shares"_a.noconvert(), "centered"_a, "out"_a.noconvert(), "squares"_a.noconvert());
   nb::class_<Sparse> sparse(m, "Sparse", "A view of a matrix of compressed columns, with its products.");
   sparse
       .def(nb::init<Index, const Vector<const Index>&, const Vector<const int>&, const Vector<const double>&>(), "rows"_a, "indptr"_a.noconvert(),

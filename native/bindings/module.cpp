@@ -10,6 +10,7 @@ void bind_design(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_restricted(nb::module_& m);
 void bind_descent(nb::module_& m);
+void bind_path(nb::module_& m);
 void bind_newton(nb::module_& m);
 void bind_moments(nb::module_& m);
 void bind_steps(nb::module_& m);
@@ -29,6 +30,7 @@ NB_MODULE(_core, m) {
   bind_design(m);
   bind_restricted(m);
   bind_descent(m);
+  bind_path(m);
   bind_newton(m);
   bind_moments(m);
   bind_steps(m);

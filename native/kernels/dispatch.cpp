@@ -11,6 +11,7 @@
   void fill_products(Kernels& table);       \
   void fill_moments(Kernels& table);        \
   void fill_scan(Kernels& table);           \
+  void fill_between(Kernels& table);        \
   void fill_csc(Kernels& table);            \
   void fill_descent(Kernels& table);        \
   void fill_sweeps(Kernels& table);         \
@@ -25,6 +26,7 @@
     fill_products(table);                   \
     fill_moments(table);                    \
     fill_scan(table);                       \
+    fill_between(table);                    \
     fill_csc(table);                        \
     fill_descent(table);                    \
     fill_sweeps(table);                     \

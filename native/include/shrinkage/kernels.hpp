@@ -22,6 +22,14 @@ struct CscColumns {
   Index first, count;
 };
 
+// how dual points between certified ones follow from these: theta_t = sum_k shares[k, t] knot_k + a rest of length rest_t
+struct Between {
+  Index knots, strengths;
+  const double* shares;  // (knots x strengths), column-major
+  const double* rest;    // (strengths)
+  const double* limit;   // (strengths)
+};
+
 struct Kernels {
   const char* isa;
 
@@ -58,6 +66,10 @@ struct Kernels {
   void (*ratios)(const double* c, const double* inv, const double* inv_outside, Index columns, double* ratio, double* outside);
   double (*conjugate)(const double* c, const double* l1, const double* inv_l2, double strength, Index columns);
   void (*violations)(const double* c, const double* inv_outside, Index columns, double limit, double strength, int t, int* first, double* excess);
+
+  // --- k_between.cpp ----------------------------------------------------------------------------------------------
+  // reached[j] = is (|sum_k C[j + k ldc] shares[k, t]| + norm_j rest_t) inv_j >= limit_t at some t, or not a number?
+  void (*reaches)(const double* C, Index ldc, Index columns, const Between& between, const double* norm, const double* inv, bool* reached);
 
   // --- k_csc.cpp: compressed columns and a row-major panel (rows x width; width 1, 2, 4, 8, 16 or 32) -------------------
   // C[a across + t down] = sum_i X[i, a] panel[i width + t] for t < used

@@ -5,15 +5,19 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from shrinkage import _core
+
 _LARGE = 32 << 20  # bytes below which memory is always there
 _RESERVE = 1 << 30  # bytes of address space that one array may reserve at first
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
 
 def reserve(rows: int, columns: int, on_disk: bool = False) -> np.ndarray:
     """Return a Fortran-ordered float64 array whose pages are taken from the system when first written.
 
-    NumPy asks for huge pages, which a matrix filled column by column from the top would touch whole. With `on_disk` the
-    pages of a large array belong to a temporary file without a name, so the system may write them out.
+    They are private and huge where the system has such pages: shared small ones cost more than what is written to them.
+    With `on_disk` the pages of a large array belong to a temporary file without a name, so the system may write them
+    out.
     """
     size = max(rows * columns * 8, 8)
     if on_disk and size >= _LARGE:
@@ -21,7 +25,9 @@ def reserve(rows: int, columns: int, on_disk: bool = False) -> np.ndarray:
             file.truncate(size)
             buffer = mmap.mmap(file.fileno(), size)
     else:
-        buffer = mmap.mmap(-1, size)
+        buffer = mmap.mmap(-1, size, **_PRIVATE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            buffer.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(buffer, dtype=np.float64, count=rows * columns).reshape((rows, columns), order="F")
 
 
@@ -49,12 +55,15 @@ class Columns:
 
 
 class Square:
-    """A symmetric (size, size) matrix that grows at its end; both triangles are kept."""
+    """A symmetric (size, size) matrix that grows at its end; both triangles are kept.
 
-    def __init__(self, likely: int):
-        likely = max(1, min(likely, int((_RESERVE / 8) ** 0.5)))
+    It moves to a larger place when it is full: a place for all that may come would be touched page by page, because
+    every column begins in a page of its own.
+    """
+
+    def __init__(self, capacity: int = 256):
         self.size = 0
-        self._values = reserve(likely, likely)
+        self._values = reserve(capacity, capacity)
 
     @property
     def values(self) -> np.ndarray:
@@ -63,12 +72,21 @@ class Square:
 
     def append(self, columns: np.ndarray) -> None:
         """Append k rows and columns, given as the (size + k, k) block of new columns."""
-        total = len(columns)
-        if total > self._values.shape[0]:
-            capacity = max(2 * self._values.shape[0], total)
+        old, total = self.size, len(columns)
+        self._resize(total)
+        self._values[:total, old:total] = columns
+        self._values[old:total, :old] = columns[:old].T
+
+    def extend(self, columns: np.ndarray) -> None:
+        """Become columns.T @ columns (rows, size + k), whose first `size` columns are in it already."""
+        old = self.size
+        self._resize(columns.shape[1])
+        _core.extend_gram(columns, old, self.values)
+
+    def _resize(self, size: int) -> None:
+        if size > self._values.shape[0]:
+            capacity = max(3 * self._values.shape[0] // 2, size)
             grown = reserve(capacity, capacity)
             grown[: self.size, : self.size] = self.values
             self._values = grown
-        self._values[:total, self.size : total] = columns
-        self._values[self.size : total, : self.size] = columns[: self.size].T
-        self.size = total
+        self.size = size

@@ -33,7 +33,7 @@ class SharedColumns:
     def clear(self) -> None:
         n, p = self._design.shape
         self.place = np.full(p, -1)
-        self.columns, self.gram = Columns(n, self._likely), Square(self._likely)
+        self.columns, self.gram = Columns(n, self._likely), Square()
 
     def keep_within(self, size: int) -> None:
         """Forget everything if the Gram matrix takes more bytes than that."""
@@ -50,7 +50,7 @@ class SharedColumns:
         self.gather(features, new)
         for _ in range(2):  # a large column mean leaves rounding behind: project twice
             new -= self._full.unpenalized @ self._full.explain(new)
-        self.gram.append(self.columns.values.T @ new)
+        self.gram.extend(self.columns.values)
 
     def gather(self, features: np.ndarray, out: np.ndarray) -> None:
         """Root-weighted columns as they are."""

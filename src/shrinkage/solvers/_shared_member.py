@@ -23,7 +23,7 @@ class Member(FitRows):
         self.inside = l1 <= 0
         self.places = np.zeros(0, np.int64)  # in the cache
         self.features = np.zeros(0, np.int64)
-        self.gram = Square(1000)
+        self.gram = Square()
         direct = 2 * len(self.out) > len(mask)  # most rows are left out: no correction of G is cheaper than a Gram
         self.direct = direct
         self.low_rank = Columns(self.basis.shape[1] + (0 if direct else len(self.out)), 1000)

@@ -69,7 +69,7 @@ class SquaredFits:
         self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         likely = min(p, max(256, 4 * min(n, p)))
-        self._columns, self._gram = Columns(n, likely), Square(likely)
+self._columns, self._gram = Columns(n, likely), Square()
         for fit in self._fits[1:]:
             fit.correct_gram(likely)
         self._removed = np.zeros((unpenalized.shape[1], 0))
@@ -92,7 +92,7 @@ class SquaredFits:
         again = full.explain(new)  # a large column mean leaves rounding behind: project twice
         new -= full.unpenalized @ again
         self._removed = np.hstack([self._removed, removed + again])
-        self._gram.append(self._columns.values.T @ new)
+        self._gram.extend(self._columns.values)
         for fit in self._fits:
             fit.grow(new, self._columns.values)
 
@@ -202,8 +202,13 @@ class _Fit(FitRows):
 
     def correct_gram(self, likely: int) -> None:
         """Make room for this fit's correction of the shared Gram matrix, or for its own if it leaves most rows out."""
+<<<<<<< HEAD
         if 2 * len(self.out) > len(self.rows):
             self.own_gram = Square(likely)
+=======
+        if own or 2 * len(self.out) > len(self.rows):
+            self.own_gram = Square()
+>>>>>>> 77cbea8 (Growing arrays take private huge pages, and squares only what they fill)
             self.low_rank = Columns(self.basis.shape[1], likely)
         else:
             self.low_rank = Columns(len(self.out) + self.basis.shape[1], likely)
