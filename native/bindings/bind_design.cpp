@@ -78,8 +78,7 @@ struct Dense : Products<shrinkage::DenseView> {
   explicit Dense(const Strided<float>& X) : Products{view_of(X)}, single(X) {}
 
   void first_pass(const InMatrix& R, const In& shares, bool centered, const OutMatrix& out, const Vector<double>& squares) const {
-    nb::gil_scoped_release unlocked;
-    shrinkage::products::first_pass(view, R.data(), extent(R.shape(1)), shares.data(), centered, out.data(), squares.data());
+    without_gil([&] { shrinkage::products::first_pass(view, R.data(), extent(R.shape(1)), shares.data(), centered, out.data(), squares.data()); });
   }
 
   template <class Scalar>

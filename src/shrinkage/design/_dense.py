@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage import _core
+from shrinkage.design import _arguments
 from shrinkage.design._native import NativeDesign
 
 _BLOCK = 1 << 20  # values looked at together when searching for one that is not finite
@@ -48,6 +49,27 @@ class DenseDesign(NativeDesign):
     def __reduce__(self):
         """Pickle the values; the core's view of them is made anew."""
         return DenseDesign, (self.values, self.feature_names, self.converted_from)
+
+    def first_pass(self, r: NDArray[np.float64], shares: NDArray[np.float64], centered: bool):
+        """Return ``X.T @ r`` and ``sum_i shares_i (x_ij - m_j)**2`` of every column, in one reading of X.
+
+        Parameters
+        ----------
+        r, shares : ndarray of shape (n_samples,)
+            Shares sum to 1; m_j is their mean of column j.
+        centered : bool
+            m_j is 0 if not.
+
+        Returns
+        -------
+        products, squares : ndarray of shape (n_features,)
+        """
+        n, p = self.shape
+        r, shares = _arguments.vector(r, "r", n), _arguments.vector(shares, "shares", n)
+        products, squares, core = np.empty(p), np.empty(p), self._core
+        assert isinstance(core, _core.Dense)
+        core.first_pass(r[:, None], shares, centered, products[:, None], squares)
+        return products, squares
 
     def first_not_finite(self) -> tuple[int, int] | None:
         """Return the first row, and in it the first column, with a NaN or infinity; None if there is none."""

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
-from shrinkage.design import BlockDesign, check_finite
+from shrinkage.design import BlockDesign, DenseDesign, check_finite
 from shrinkage.penalties import L1L2, HasKernel
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Certified, Driver, sparse_columns
@@ -21,11 +21,16 @@ from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statu
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
 from shrinkage.solvers._ridge_moments import ridge_of_moments
 from shrinkage.solvers._scale import column_scale
+from shrinkage.solvers._screened import LEAST_WIDTH, ScreenedDriver
+from shrinkage.solvers._shared_folds import SharedFolds
 from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 MOST_FEATURES = 4000  # of X in blocks, for one matrix of moments of 128 MB for each fold
+LEAST_SHARED = (
+    1_000_000  # entries of X below which the bookkeeping of shared columns costs more than it saves (measured)
+)
 Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
 
 
@@ -135,6 +140,8 @@ def solve_stated(
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return _ridge(unit, np.asarray(grid, dtype=float), folds, standardize, tol, driver)
+    if driver is None and folds and shares_columns(problem) and (callable(alphas) or np.min(alphas) > 0):
+        return _with_shared_folds(unit, alphas, folds, standardize, tol)
     driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
         return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
@@ -166,6 +173,15 @@ def _ridge(
     return ridge_folds(problem, alphas, folds, standardize, tol) if folds else _alone(ridge_path(problem, alphas, tol))
 
 
+def _with_shared_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
+    """The fit on all rows, then the folds at its strengths on columns that they share."""
+    path = solve_stated(problem, alphas, [], standardize, tol).path
+    distinct, back = np.unique(-path.alphas, return_inverse=True)
+    shared = SharedFolds(problem, -distinct, float(problem.penalty.l1_ratio), standardize, tol)
+    scores, gaps = shared.solve(folds)
+    return FoldColumns(replace(path, n_passes=path.n_passes + shared.n_passes), scores[back], gaps[back])
+
+
 def _has_engine(problem: Problem) -> bool:
     kernel = getattr(problem.penalty, "kernel", None)
     return kernel is not None and np.ndim(problem.penalty.alpha) == 0 and problem.loss.name in ("squared", "logistic")
@@ -177,7 +193,7 @@ def _with_alpha_one(problem: Problem) -> L1L2:
 
 def driver_of(
     problem: Problem, folds: Folds, standardize: bool, tol: float, moments: bool | None = None
-) -> Driver | MomentDriver:
+) -> Driver | ScreenedDriver | MomentDriver:
     """What walks the grid for all rows and for the training rows of each fold; without held-out rows, no scores.
 
     `moments` says whether to go by moments, which need a squared loss and a dense X; None leaves it to the shape of X.
@@ -203,7 +219,11 @@ def driver_of(
         else:
             fit_weights = np.asfortranarray(np.stack([weights * rows / (weights @ rows) for rows in training], axis=1))
             fits = NewtonFits(problem, fit_weights, l1, l2, tol)
-        driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, [rows for _, rows in folds if len(rows)])
+        if isinstance(fits, SquaredFits) and isinstance(problem.design, DenseDesign) and p >= LEAST_WIDTH and not folds:
+            driver = ScreenedDriver(problem, fits, l1, l2, l1_ratio, tol)
+        else:
+            held_out = [rows for _, rows in folds if len(rows)]
+            driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, held_out)
     if not np.isfinite(driver.alpha_max):
         check_finite(problem.design)
     return driver
@@ -217,6 +237,14 @@ def _masks(folds: Folds, n: int) -> list[np.ndarray]:
         mask[rows] = True
         masks.append(mask)
     return masks
+
+
+def shares_columns(problem: Problem) -> bool:
+    """Whether folds are solved apart, each on a working set of its own: large, wide, dense data, squared loss."""
+    design = problem.design
+    if problem.loss.name != "squared" or problem.null.objective == 0 or not isinstance(design, DenseDesign):
+        return False
+    return design.shape[0] * design.shape[1] >= LEAST_SHARED and not few_features(design)
 
 
 def few_features(design) -> bool:

@@ -57,8 +57,7 @@ class Columns:
 class Square:
     """A symmetric (size, size) matrix that grows at its end; both triangles are kept.
 
-    It moves to a larger place when it is full: a place for all that may come would be touched page by page, because
-    every column begins in a page of its own.
+    It moves to a larger place when it is full. A place costs memory for the columns present, but for whole ones.
     """
 
     def __init__(self, capacity: int = 256):

@@ -13,6 +13,9 @@ from shrinkage.solvers._engine import Folds, Grid, driver_of, solve_stated
 from shrinkage.solvers._moments import MomentDriver
 from shrinkage.solvers._preparation import center_full_columns
 from shrinkage.solvers._records import FoldColumns
+from shrinkage.solvers._screened import ScreenedDriver
+
+AnyDriver = Driver | ScreenedDriver | MomentDriver
 
 
 @blas_alone
@@ -51,11 +54,14 @@ def solve_ratios(
     return results
 
 
-def _again(driver: Driver | MomentDriver, l1_ratio: float) -> Driver | MomentDriver:
+def _again(driver: AnyDriver, l1_ratio: float) -> AnyDriver:
     """A driver at the start of another grid, with what the last one has gathered of X."""
     if isinstance(driver, MomentDriver):
         driver.alpha_max *= driver.l1_ratio / l1_ratio
         driver.l1_ratio = l1_ratio
+        return driver
+    if isinstance(driver, ScreenedDriver):
+        driver.restart(l1_ratio, driver.fits.l2_weights)
         return driver
     fits: Any = driver.fits
     fits.reset()

@@ -33,7 +33,7 @@ class SharedColumns:
     def clear(self) -> None:
         n, p = self._design.shape
         self.place = np.full(p, -1)
-        self.columns, self.gram = Columns(n, self._likely), Square()
+        self.columns, self.gram = Columns(n, self._likely), Square(self._likely)
 
     def keep_within(self, size: int) -> None:
         """Forget everything if the Gram matrix takes more bytes than that."""

@@ -48,7 +48,8 @@ class SharedFolds:
         self._cache = SharedColumns(problem, self._sides)
         means, variances = problem.design.column_moments(np.asfortranarray(self._weights[:, None]))
         second = variances if problem.fit_intercept else variances + means**2
-        self._norms = np.sqrt(self._weights.sum() * second[:, 0])
+        self._norms = np.sqrt(self._weights.sum() * second[:, 0]) * (1 + 1e-9)
+        self.n_passes = 2  # over X, those for its moments included
 
     def solve(self, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray]:
         """Mean squared errors held out, and relative duality gaps, (n_alphas, n_folds) each."""
@@ -79,9 +80,11 @@ class SharedFolds:
             Member(self._sides, mask, test, self._factors, scale[:, f], len(self.strengths), tol)
             for f, (mask, (_, test)) in enumerate(zip(masks, folds, strict=True))
         ]
-        theta = np.stack([m.theta(m.residual[:, None])[:, 0] for m in members], axis=1)
+        theta = np.stack([m.dual for m in members], axis=1)
+        self.n_passes += 1
         for m, c in zip(members, self._problem.design.correlate(np.asfortranarray(theta)).T, strict=True):
             m.correlations = np.ascontiguousarray(c)
+            m.longest = float((self._norms * m.inverse_l1).max(initial=0.0))
             m.at = max(float((np.abs(c) * m.inverse_l1).max(initial=0.0)), self.strengths[0])
         return members
 
@@ -113,13 +116,14 @@ class SharedFolds:
         left = [(m, start) for m in members]
         while left:
             runs = [m.solve(self._cache, self.strengths[s:stop], self.ridges[s:stop], s) for m, s in left]
-            theta = np.concatenate([r.ends() for r in runs], axis=1)
+            theta = np.concatenate([r.knot_points() for r in runs], axis=1)
             products = self._problem.design.correlate(np.asfortranarray(theta))
+            self.n_passes += 1
             left, wanted, at = [], [], 0
             for run in runs:
-                ends = products[:, at : at + len(run.scanned)]
-                at += len(run.scanned)
-                good = run.certify(ends, self._norms, self._cache, self._tol)
+                own = products[:, at : at + len(run.knots.at)]
+                at += len(run.knots.at)
+                good = run.certify(own, self._norms, self._cache, self._tol)
                 if good < run.count:
                     left.append((run.member, run.start + good))
                     wanted.append((run.member, run.violators, run.excess))

@@ -7,6 +7,8 @@ import numpy as np
 from shrinkage import _core
 from shrinkage.solvers._batches import MARGIN, NEWCOMERS, TIGHTENINGS
 from shrinkage.solvers._growing import Columns, Square
+from shrinkage.solvers._knots import Knots
+from shrinkage.solvers._reading import Reading
 from shrinkage.solvers._shared_columns import SharedColumns, Sides
 from shrinkage.solvers._squared import FitRows
 
@@ -20,17 +22,18 @@ class Member(FitRows):
         self.sides, self.test = sides, test
         self.l1_all, self.l2_all = l1, factors * scale**2
         self.inverse_l1 = np.divide(1.0, l1, out=np.zeros_like(l1), where=l1 > 0)
-        self.inside = l1 <= 0
+        self.outside = self.inverse_l1.copy()  # 0 in the working set and for free columns
         self.places = np.zeros(0, np.int64)  # in the cache
         self.features = np.zeros(0, np.int64)
-        self.gram = Square()
+        self.gram = Square(max(1, min(2 * len(mask), len(l1))))
         direct = 2 * len(self.out) > len(mask)  # most rows are left out: no correction of G is cheaper than a Gram
         self.direct = direct
         self.low_rank = Columns(self.basis.shape[1] + (0 if direct else len(self.out)), 1000)
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.tol, self.tightenings = tol, 0
         self.scores, self.gaps = np.empty(count), np.empty(count)
-        self.residual = self.y  # root-weighted residuals at the last certified strength of a pass
+        self.dual = self.theta(self.y[:, None])[:, 0]  # dual point whose correlations are known
+        self.longest = 0.0  # norm of a column over its l1 weight
         self.correlations, self.slopes = np.zeros(0), None
         self.at, self.support = 0.0, 0
         self.base: tuple[np.ndarray, float, float] | None = None  # coefs, strength and ridge to go back to
@@ -51,15 +54,15 @@ class Member(FitRows):
             moved += self.correlations
             np.abs(moved, out=moved)
             allowance = MARGIN * step
-        moved *= self.inverse_l1
-        found = np.flatnonzero((moved >= target - allowance) & ~self.inside)
+        moved *= self.outside
+        found = np.flatnonzero(moved >= target - allowance) if allowance < target else np.flatnonzero(self.outside)
         return found, moved[found] - target
 
     def grow(self, features: np.ndarray, shared: SharedColumns) -> None:
         """Append features to the working set."""
         places = shared.place[features]
         new, root = shared.pick(places), np.sqrt(self.total)
-        self.inside[features] = True
+        self.outside[features] = 0.0
         self.features, self.places = np.concatenate([self.features, features]), np.concatenate([self.places, places])
         self.linear = np.concatenate([self.linear, self.y @ new / self.total])
         self.l1 = np.concatenate([self.l1, self.l1_all[features]])
@@ -106,14 +109,14 @@ class Member(FitRows):
         self.active.max_support = self.rank if ridge == 0 else 2**31 - 1
         self.active.restart(self.gram.values, 1.0, None, self.linear, self.l1, self.l2, ridge, padded, strength)
 
-    def stand_certified(self, strength: float, residual: np.ndarray, ends: np.ndarray, strengths: np.ndarray) -> None:
-        """Remember the correlations of the last final strength, and their slopes down to it."""
-        latest = np.ascontiguousarray(ends[:, -1])
+    def stand_certified(self, theta: np.ndarray, products: np.ndarray, strengths: np.ndarray) -> None:
+        """Remember the correlations of the last final knot, and their slopes down to it."""
+        latest, strength = np.ascontiguousarray(products[:, -1]), float(strengths[-1])
         if len(strengths) > 1:
-            self.slopes = (ends[:, 0] - latest) / (strengths[0] - strengths[1])
+            self.slopes = (products[:, 0] - latest) / (strengths[0] - strength)
         elif self.at > strength:
             self.slopes = (self.correlations - latest) / (self.at - strength)
-        self.correlations, self.residual, self.at = latest, residual.copy(), float(strength)
+        self.correlations, self.dual, self.at = latest, theta, strength
 
     def tighten(self) -> bool:
         """Solve more exactly from now on; False when there is nothing left to gain."""
@@ -143,64 +146,51 @@ class Run:
     fitted: np.ndarray  # (n_samples, n_strengths)
     residuals: np.ndarray  # (n_samples, n_strengths)
     support: int
-    scanned: list[int] = field(default_factory=list)
     violators: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     excess: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
     good: int = 0
 
     def __post_init__(self) -> None:
-        self.count = len(self.strengths)
-        self.scanned = list(range(max(0, self.count - 2), self.count))
+        m, self.count = self.member, len(self.strengths)
+        self.theta = m.theta(self.residuals)
+        root = None if m.sides.unit else m.sides.root
+        self.knots = Knots(self.theta, m.dual, root, self.strengths, m.longest, min(self.count, 2))
 
-    def ends(self) -> np.ndarray:
-        """Dual points of the strengths that a pass over X reads."""
-        return self.member.theta(self.residuals[:, self.scanned])
+    def knot_points(self) -> np.ndarray:
+        """Dual points that a pass over X reads."""
+        return self.theta[:, self.knots.at]
 
-    def certify(self, ends: np.ndarray, norms: np.ndarray, shared: SharedColumns, tol: float) -> int:
+    def certify(self, products: np.ndarray, norms: np.ndarray, shared: SharedColumns, tol: float) -> int:
         """How many strengths are final; their scores and gaps go to the member, violators of the others stay here."""
-        m = self.member
-        reading = _Reading(m, self.strengths, self.ridges, tol / 4)
-        everything = np.arange(len(norms))
-        for column, t in enumerate(self.scanned):
-            reading.read(t, everything, ends[:, column])
-        between = self.scanned[0]
-        if between:
-            reading.ratios[:between] = self.strengths[:between]
-            inside = m.linear[:, None] - m.gram.values @ self.coefs[:, :between]
-            suspects = self._suspects(ends[:, 0], norms, between)
-            products = shared.columns_of(suspects).T @ (self.residuals[:, :between] / m.total)
-            for t in range(between):
-                reading.read(t, m.features, inside[:, t])
-                reading.read(t, suspects, products[:, t])
+        m, knots = self.member, self.knots
+        reading = Reading(
+            m.l1_all,
+            m.l2_all if self.ridges[0] > 0 else None,
+            m.inverse_l1,
+            m.outside,
+            self.strengths,
+            self.ridges,
+            tol / 4,
+        )
+        reading.read_inside(m.features, m.linear[:, None] - m.gram.values @ self.coefs, self.coefs)
+        for column, t in enumerate(knots.at):
+            reading.read_all(int(t), products[:, column])
+        known = np.column_stack([m.correlations, products])
+        suspects = knots.suspects(np.asfortranarray(known), norms, m.outside)
+        if len(suspects):
+            between = self.residuals[:, knots.between] / m.total
+            reading.read_some(suspects, knots.between, shared.columns_of(suspects).T @ between)
         self.good = int(reading.first.min(initial=self.count))
         relative = self._gaps(reading)
         loose = np.flatnonzero(relative[: self.good] > tol)
         if len(loose) and m.tighten():
             self.good = int(loose[0])
-        self._accept(relative, ends)
+        self._accept(relative, products)
         self.violators = np.flatnonzero(reading.first < self.count)
         self.excess = reading.excess[self.violators]
         return self.good
 
-    def _suspects(self, end: np.ndarray, norms: np.ndarray, between: int) -> np.ndarray:
-        """Features outside whose correlation may reach one of the strengths before the ends."""
-        m, last = self.member, self.residuals[:, between]
-        along = last - m.residual
-        offsets = self.residuals[:, :between] - m.residual[:, None]
-        length = float(along @ along)
-        share = np.clip(along @ offsets / length, 0.0, 1.0) if length > 0 else np.zeros(between)
-        offsets -= along[:, None] * share
-        delta = np.sqrt(np.einsum("it,it->t", offsets, offsets)) / m.total
-        slack = norms * m.inverse_l1
-        limits = self.strengths[:between] * (1 - 1e-9)
-        bound = np.maximum(np.abs(m.correlations), np.abs(end)) * m.inverse_l1 + slack * delta.max()
-        near = np.flatnonzero((bound >= limits[-1]) & ~m.inside)
-        a, b, slack = (v[near, None] * m.inverse_l1[near, None] for v in (m.correlations, end, norms))
-        reach = np.abs(a + (b - a) * share) + slack * delta
-        return near[(reach >= limits).any(axis=1)]
-
-    def _gaps(self, reading: "_Reading") -> np.ndarray:
+    def _gaps(self, reading: Reading) -> np.ndarray:
         """(n_strengths,) duality gaps over the null model's objective; see `SquaredFits.gaps`."""
         m = self.member
         coefs, size = self.coefs[self.used], np.abs(self.coefs[self.used])
@@ -218,7 +208,7 @@ class Run:
             dual = scale * agreement - 0.5 * scale**2 * squares
         return (objectives - dual) / (m.null_objective if m.null_objective > 0 else 1.0)
 
-    def _accept(self, relative: np.ndarray, ends: np.ndarray) -> None:
+    def _accept(self, relative: np.ndarray, products: np.ndarray) -> None:
         m, good = self.member, self.good
         if not good:
             return
@@ -227,42 +217,12 @@ class Run:
         m.scores[final] = m.errors_held_out(self.fitted[:, :good])
         m.base = (self.coefs[:, good - 1].copy(), float(self.strengths[good - 1]), float(self.ridges[good - 1]))
         m.support = self.support
-        if good - 1 in self.scanned:
-            m.stand_certified(
-                self.strengths[good - 1],
-                self.residuals[:, good - 1],
-                ends[:, : good - self.scanned[0]],
-                self.strengths[self.scanned[0] : good],
-            )
+        known = np.flatnonzero(self.knots.at < good)
+        if len(known):
+            at = self.knots.at[known[-2:]]
+            m.stand_certified(self.theta[:, at[-1]], products[:, known[-2:]], self.strengths[at])
 
     def stand(self) -> None:
         """Bring the member back to its last final strength, unless only the last of the run failed."""
         if self.count - self.good > 1:
             self.member.stand()
-
-
-class _Reading:
-    """What correlations say about a run: who violates, and what the duality gap asks for."""
-
-    def __init__(self, member: Member, strengths: np.ndarray, ridges: np.ndarray, tol: float):
-        p, count = len(member.inside), len(strengths)
-        self._member, self._strengths, self._ridges, self._tol = member, strengths, ridges, tol
-        self.ratios, self.conjugates = np.zeros(count), np.zeros(count)
-        self.first, self.excess = np.full(p, count), np.zeros(p)
-
-    def read(self, t: int, features: np.ndarray, correlations: np.ndarray) -> None:
-        """Correlations of the features that may reach strength t."""
-        m, strength = self._member, self._strengths[t]
-        size = np.abs(correlations)
-        ratio = size * m.inverse_l1[features]
-        self.ratios[t] = max(self.ratios[t], ratio.max(initial=0.0))
-        over = ratio > strength * (1 + self._tol)
-        if over.any():
-            over &= ~m.inside[features]
-            who = features[over]
-            self.first[who] = np.minimum(self.first[who], t)
-            self.excess[who] = np.maximum(self.excess[who], ratio[over] / strength)
-        if self._ridges[t] > 0:
-            above = np.flatnonzero(ratio > strength)
-            l1, l2 = m.l1_all[features[above]], m.l2_all[features[above]]
-            self.conjugates[t] += (((size[above] - strength * l1) ** 2) / l2).sum()

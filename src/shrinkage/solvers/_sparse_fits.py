@@ -247,8 +247,7 @@ class _SparseFit(FitRows):
 
     def forget(self) -> None:
         """Let go of the Gram matrix and all that belongs to it."""
-        likely = self._likely
-        self._gram, self._explained = Square(likely), Columns(self.basis.shape[1], likely)
+        self._gram, self._explained = Square(), Columns(self.basis.shape[1], self._likely)
         self._linear, self._l1, self._l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self._active: _core.ActiveSet | None = None
 

@@ -1,6 +1,6 @@
 """The restricted problem of the squared loss: every fit of a path, on one working set, from one Gram matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,28 @@ class Batch:
     fitted: np.ndarray  # root-weighted predictions of the penalized part
     squares: np.ndarray  # (n_fits, n_strengths) weighted mean squared residuals
     agreement: np.ndarray  # (n_fits, n_strengths) weighted mean of y times residual
+
+
+def leading(batch: Batch, count: int) -> Batch:
+    """The first strengths of a batch of one fit."""
+    return (
+        batch if count == batch.coefs.shape[1] else Batch(*(getattr(batch, f.name)[..., :count] for f in fields(Batch)))
+    )
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """Batches of one fit at consecutive strengths, on growing working sets, as one batch on the last of these."""
+    if len(batches) == 1:
+        return batches[0]
+    counts = [batch.coefs.shape[1] for batch in batches]
+    coefs = np.zeros((len(batches[-1].coefs), sum(counts)), order="F")
+    at = 0
+    for batch, count in zip(batches, counts, strict=True):
+        coefs[: len(batch.coefs), at : at + count] = batch.coefs
+        at += count
+    names = [field.name for field in fields(Batch)][1:]
+    rest = [np.concatenate([getattr(batch, name).T for batch in batches]).T for name in names]
+    return Batch(coefs, *rest)
 
 
 class SquaredFits:
@@ -69,11 +91,16 @@ class SquaredFits:
         self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         likely = min(p, max(256, 4 * min(n, p)))
-self._columns, self._gram = Columns(n, likely), Square()
+        self._columns, self._gram = Columns(n, likely), Square(min(p, max(256, 2 * min(n, p))))
         for fit in self._fits[1:]:
             fit.correct_gram(likely)
         self._removed = np.zeros((unpenalized.shape[1], 0))
         self.features = np.zeros(0, np.int64)
+
+    @property
+    def columns(self) -> np.ndarray:
+        """(n_samples, size) columns of the working set, root-weighted and projected."""
+        return self._columns.values
 
     def null_theta(self) -> np.ndarray:
         """(n_samples, n_fits) root-weighted residuals of the null models over S: X.T @ theta are their correlations."""
@@ -202,13 +229,8 @@ class _Fit(FitRows):
 
     def correct_gram(self, likely: int) -> None:
         """Make room for this fit's correction of the shared Gram matrix, or for its own if it leaves most rows out."""
-<<<<<<< HEAD
         if 2 * len(self.out) > len(self.rows):
-            self.own_gram = Square(likely)
-=======
-        if own or 2 * len(self.out) > len(self.rows):
             self.own_gram = Square()
->>>>>>> 77cbea8 (Growing arrays take private huge pages, and squares only what they fill)
             self.low_rank = Columns(self.basis.shape[1], likely)
         else:
             self.low_rank = Columns(len(self.out) + self.basis.shape[1], likely)

@@ -20,6 +20,7 @@ from shrinkage.solvers._engine import driver_of, few_features
 from shrinkage.solvers._moments import MomentDriver
 from shrinkage.solvers._preparation import center_full_columns
 from shrinkage.solvers._scale import column_scale
+from shrinkage.solvers._screened import ScreenedDriver
 
 Watch = Callable[[int, int, np.ndarray, np.ndarray], bool]
 STAGES = (0.2, 0.45, 1.0)  # shares of the grid after which moments ask whether that is enough
@@ -77,7 +78,7 @@ def solve_subsamples(
     for k, rows in enumerate(samples):
         part, _ = center_full_columns(_restricted(problem, rows_of.pick(rows), rows, standardize))
         driver = driver_of(part, [], False, tol, moments=False)
-        assert isinstance(driver, Driver)
+        assert isinstance(driver, Driver | ScreenedDriver)
         driver.watch = lambda start, features, coefs, k=k: watch(k, start, features, coefs[:, 0])
         found = driver.run(alphas)
         null = driver.null_objectives[0]

@@ -1,0 +1,81 @@
+"""Certifying many dual points by a pass over X for a few of them: the knots."""
+
+import numpy as np
+
+from shrinkage import _core
+
+CLOSE = 0.07  # a knot more is taken while a dual point lies farther from the others' span: bound over strength
+
+
+class Knots:
+    """The dual points of a run of strengths, some of which a pass over X multiplies with every column.
+
+    theta_t = sum_k a_tk theta_k + rest_t, with k over the knots and the last point certified before. So for a column
+    |x_j' theta_t| <= |sum_k a_tk c_jk| + |x_j - m_j| |rest_t|, m_j its mean. Residuals follow the strength piecewise
+    linearly, and rests are small: few columns are left that have to be multiplied.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_samples, T)
+        Orthogonal to the intercept and the free columns.
+    before : ndarray of shape (n_samples,)
+        A dual point whose correlations are known.
+    root : ndarray of shape (n_samples,) or None
+        Roots of the sample weights; None for ones.
+    strengths : ndarray of shape (T,)
+    longest : float
+        Largest norm of a column over its l1 weight, measured as the bound does.
+    ends : int
+        How many of the last points are to be knots in any case.
+    """
+
+    def __init__(self, theta, before, root, strengths, longest: float, ends: int):
+        self.theta, self.strengths = theta, strengths
+        count = theta.shape[1]
+        points = np.column_stack([before, theta])
+        if root is not None:
+            points = np.divide(points, root[:, None], out=np.zeros_like(points), where=root[:, None] > 0)
+        limits = (CLOSE / longest) * strengths if longest > 0 else np.full(count, np.inf)
+        gram = points.T @ points
+        at = _spanning(gram, np.concatenate([[np.inf], limits]), [0, *range(count - ends + 1, count + 1)])
+        self.at = np.array(sorted(k - 1 for k in at if k > 0))
+        self.between = np.delete(np.arange(count), self.at)
+        basis, rest = [0, *(self.at + 1)], self.between + 1
+        self.shares = np.linalg.lstsq(gram[np.ix_(basis, basis)], gram[np.ix_(basis, rest)])[0]
+        self.rest = np.linalg.norm(points[:, rest] - points[:, basis] @ self.shares, axis=0)
+
+    def suspects(self, correlations: np.ndarray, norms: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """Features whose |x_j' theta_t| / l1_j may reach a strength between the knots.
+
+        Parameters
+        ----------
+        correlations : ndarray of shape (n_features, 1 + n_knots), column-major
+            Of `before`, then of the knots.
+        norms, inverse : ndarray of shape (n_features,)
+            inverse is 1 / l1_j, and 0 for features that nobody asks about.
+        """
+        reached = np.zeros(len(norms), bool)
+        if len(self.between):
+            limits = self.strengths[self.between] * (1 - 1e-9)
+            _core.reaches(correlations, np.asfortranarray(self.shares), self.rest, limits, norms, inverse, reached)
+        return np.flatnonzero(reached)
+
+
+def _spanning(gram: np.ndarray, limits: np.ndarray, first: list[int]) -> list[int]:
+    """Points, given by their products, that span each other up to a rest within its limit: the farthest join in turn."""
+    chosen: list[int] = []
+    scale = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    left = gram.copy()
+    while True:
+        if len(chosen) < len(first):
+            k = first[len(chosen)]
+        else:
+            excess = np.sqrt(np.maximum(np.diag(left), 0.0)) / np.maximum(limits, 1e-300)
+            excess[chosen] = 0.0
+            k = int(excess.argmax())
+            if not excess[k] > 1:
+                return chosen
+        chosen.append(k)
+        pivot = left[k, k]
+        if pivot > (1e-7 * scale[k]) ** 2:
+            left -= np.outer(left[k], left[k] / pivot)
