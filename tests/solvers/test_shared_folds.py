@@ -9,6 +9,7 @@ from shrinkage.datasets import simulate_linear
 from shrinkage.penalties import L1L2
 from shrinkage.solvers import RepeatedFolds, solve_folds
 from shrinkage.solvers import _shared_columns as shared_columns
+from shrinkage.solvers._engine import driver_of, shares_columns, solve_stated
 from shrinkage.solvers._shared_folds import SharedFolds
 
 CASES = {
@@ -158,3 +159,15 @@ def test_repeated_strengths_have_repeated_scores():
 def test_small_problems_go_the_other_way(monkeypatch):
     monkeypatch.undo()
     assert RepeatedFolds(_problem({}), _grid, False)._shared is None
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_cross_validation_of_large_wide_data_shares_columns(standardize):
+    problem = _problem({"standardize": standardize}, (100, 10_000))
+    grid, folds = problem.alpha_max * np.geomspace(1, 0.1, 12), _folds(0, 100, 4)
+    assert shares_columns(problem)
+    found = solve_folds(problem, grid, folds, standardize)
+    plain = solve_stated(problem, grid, folds, standardize, 1e-6, driver_of(problem, folds, standardize, 1e-6))
+    np.testing.assert_allclose(found.scores, plain.scores, rtol=1e-7)
+    np.testing.assert_allclose(found.path.coefs.toarray(), plain.path.coefs.toarray(), atol=1e-9)
+    assert found.gaps.max() <= 1e-6

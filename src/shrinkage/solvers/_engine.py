@@ -28,9 +28,7 @@ from shrinkage.solvers._squared import SquaredFits
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 MOST_FEATURES = 4000  # of X in blocks, for one matrix of moments of 128 MB for each fold
-LEAST_SHARED = (
-    1_000_000  # entries of X below which the bookkeeping of shared columns costs more than it saves (measured)
-)
+LEAST_SHARED = 1_000_000  # entries of X below which sharing columns costs more than it saves (measured)
 Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes them from alpha_max
 
 
@@ -240,11 +238,14 @@ def _masks(folds: Folds, n: int) -> list[np.ndarray]:
 
 
 def shares_columns(problem: Problem) -> bool:
+
+
+def shares_columns(problem: Problem, least: int = LEAST_SHARED) -> bool:
     """Whether folds are solved apart, each on a working set of its own: large, wide, dense data, squared loss."""
     design = problem.design
     if problem.loss.name != "squared" or problem.null.objective == 0 or not isinstance(design, DenseDesign):
         return False
-    return design.shape[0] * design.shape[1] >= LEAST_SHARED and not few_features(design)
+    return design.shape[0] * design.shape[1] >= least and not few_features(design)
 
 
 def few_features(design) -> bool:

@@ -62,7 +62,7 @@ class Knots:
 
 
 def _spanning(gram: np.ndarray, limits: np.ndarray, first: list[int]) -> list[int]:
-    """Points, given by their products, that span each other up to a rest within its limit: the farthest join in turn."""
+    """Points, given by their products, that span the others up to rests within the limits: the farthest in turn."""
     chosen: list[int] = []
     scale = np.sqrt(np.maximum(np.diag(gram), 0.0))
     left = gram.copy()

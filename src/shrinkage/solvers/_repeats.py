@@ -6,14 +6,12 @@ import numpy as np
 
 from shrinkage._threads import blas_alone
 from shrinkage.problem import Problem
-from shrinkage.solvers._engine import Folds, Grid, few_features, solve_folds
+from shrinkage.solvers._engine import LEAST_SHARED, Folds, Grid, few_features, shares_columns, solve_folds
 from shrinkage.solvers._records import PathColumns
 from shrinkage.solvers._shared_folds import SharedFolds
 
 MOMENT_BYTES = 128 << 20
 FITS_AT_ONCE = 40
-LEAST_SHARED = 1_000_000
-"""Entries of X below which the bookkeeping of shared columns costs more than it saves (measured)."""
 
 
 class RepeatedFolds:
@@ -40,16 +38,9 @@ class RepeatedFolds:
         self.path = _falling(found)
         distinct, self._back = np.unique(-self.path.alphas, return_inverse=True)
         self._shared: SharedFolds | None = None
-        if self._shares() and distinct.max() < 0:
+        if shares_columns(problem, LEAST_SHARED) and problem.penalty.l1_ratio > 0 and distinct.max() < 0:
             l1_ratio = float(problem.penalty.l1_ratio)
             self._shared = SharedFolds(problem, np.ascontiguousarray(-distinct), l1_ratio, standardize, tol)
-
-    def _shares(self) -> bool:
-        problem = self._problem
-        if problem.design.shape[0] * problem.design.shape[1] < LEAST_SHARED:
-            return False
-        squared = problem.loss.name == "squared" and problem.null.objective > 0
-        return squared and problem.penalty.l1_ratio > 0 and not problem.design.is_sparse and not self._few()
 
     def _few(self) -> bool:
         return self._problem.loss.name == "squared" and few_features(self._problem.design)
