@@ -14,8 +14,10 @@ using Flags = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
 using Leading = nb::ndarray<double, nb::ndim<2>, nb::device::cpu>;  // leading columns of a wider column-major array
 
-void reaches(const Matrix& C, const Matrix& shares, const Vector& rest, const Vector& limits, const Vector& norms, const Vector& inverse, const Flags& out) {
-  const shrinkage::Between between{static_cast<Index>(shares.shape(0)), static_cast<Index>(shares.shape(1)), shares.data(), rest.data(), limits.data()};
+void reaches(const Matrix& C, const Matrix& shares, const Vector& rest, const Vector& limits, const Vector& norms, const Vector& inverse,
+             const Flags& out) {
+  const shrinkage::Between between{static_cast<Index>(shares.shape(0)), static_cast<Index>(shares.shape(1)), shares.data(), rest.data(),
+                                   limits.data()};
   const Index columns = static_cast<Index>(C.shape(0));
   nb::gil_scoped_release unlocked;
   shrinkage::kernels().reaches(C.data(), columns, columns, between, norms.data(), inverse.data(), out.data());

@@ -37,7 +37,9 @@ void reaches(const double* C, Index ldc, Index columns, const Between& b, const 
 
 }  // namespace
 
-void fill_between(Kernels& table) { table.reaches = reaches; }
+void fill_between(Kernels& table) {
+  table.reaches = reaches;
+}
 
 }  // namespace SHRINKAGE_ISA
 }  // namespace shrinkage

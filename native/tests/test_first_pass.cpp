@@ -1,9 +1,8 @@
-#include "shrinkage/path/first_pass.hpp"
-
 #include <vector>
 
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/path/first_pass.hpp"
 
 using namespace shrinkage;
 

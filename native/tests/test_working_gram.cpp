@@ -1,9 +1,8 @@
-#include "shrinkage/path/working_gram.hpp"
-
 #include <vector>
 
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/path/working_gram.hpp"
 
 using namespace shrinkage;
 
