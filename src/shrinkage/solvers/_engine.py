@@ -138,7 +138,8 @@ def solve_stated(
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
         return _ridge(unit, np.asarray(grid, dtype=float), folds, standardize, tol, driver)
-    if driver is None and folds and shares_columns(problem) and (callable(alphas) or np.min(alphas) > 0):
+    apart = driver is None and bool(folds) and all(len(rows) for _, rows in folds) and shares_columns(problem)
+    if apart and (callable(alphas) or np.min(alphas) > 0):
         return _with_shared_folds(unit, alphas, folds, standardize, tol)
     driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
@@ -235,9 +236,6 @@ def _masks(folds: Folds, n: int) -> list[np.ndarray]:
         mask[rows] = True
         masks.append(mask)
     return masks
-
-
-def shares_columns(problem: Problem) -> bool:
 
 
 def shares_columns(problem: Problem, least: int = LEAST_SHARED) -> bool:
