@@ -5,6 +5,8 @@ namespace shrinkage {
 namespace SHRINKAGE_ISA {
 namespace {
 
+constexpr int panel = 8;  // columns of L at a time, in registers
+
 // `Vectors` vectors of rows at once, so that the chain of rotations of one hides behind the others
 template <int Vectors>
 inline void rotate_rows(int count, const double* c, const double* s, const double* from, double* into, double* carried, Index ld) {
@@ -37,10 +39,47 @@ void rotate(Index rows, int count, const double* c, const double* s, const doubl
   }
 }
 
+// rows of B below a panel of eight columns of L, of which `x` holds the solved entries of every side: B -= L x
+inline void eliminate(Index rows, const double* L, Index ld, const double* x, int count, double* B, Index ldb) {
+  Index i = 0;
+  for (; i + width<double> <= rows; i += width<double>) {
+    LanesOf<double> l[panel];
+    for (int a = 0; a < panel; a++) l[a] = lanes_at(L + a * ld + i);
+    for (int t = 0; t < count; t++) {
+      LanesOf<double> y = lanes_at(B + t * ldb + i);
+      for (int a = 0; a < panel; a++) y -= x[t * panel + a] * l[a];
+      put(B + t * ldb + i, y);
+    }
+  }
+  for (; i < rows; i++)
+    for (int t = 0; t < count; t++) {
+      double y = B[t * ldb + i];
+      for (int a = 0; a < panel; a++) y -= x[t * panel + a] * L[a * ld + i];
+      B[t * ldb + i] = y;
+    }
+}
+
+void substitute(Index rows, const double* L, Index ld, int count, double* B, Index ldb) {
+  double x[substitute_sides * panel];
+  for (Index j = 0; j < rows; j += panel) {
+    const int size = static_cast<int>(rows - j < panel ? rows - j : panel);
+    for (int t = 0; t < count; t++) {
+      double* b = B + t * ldb + j;
+      for (int a = 0; a < size; a++) {
+        b[a] /= L[(j + a) * ld + j + a];
+        for (int i = a + 1; i < size; i++) b[i] -= L[(j + a) * ld + j + i] * b[a];
+        x[t * panel + a] = b[a];
+      }
+    }
+    if (size == panel) eliminate(rows - j - panel, L + j * ld + j + panel, ld, x, count, B + j + panel, ldb);
+  }
+}
+
 }  // namespace
 
 void fill_factor(Kernels& table) {
   table.rotate = rotate;
+  table.substitute = substitute;
 }
 
 }  // namespace SHRINKAGE_ISA

@@ -1,7 +1,6 @@
-#include "shrinkage/restricted/active_set.hpp"
-
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/restricted/active_set.hpp"
 
 using namespace shrinkage;
 
@@ -161,6 +160,27 @@ TEST("rows left out by a low-rank correction give the minimizer on the other row
   walk(fold, fold.quadratic(0.05), by_gram);
   const auto a = dense(by_correction, 12), b = dense(by_gram, 12);
   for (int j = 0; j < 12; j++) CHECK_CLOSE(a[j], b[j], 1e-8);
+}
+
+TEST("a working set that grows between strengths, and a linear part that changes, are noticed") {
+  for (const double ridge : {0.0, 0.3}) {
+    const Data data(60, 40, 10);
+    Quadratic q = data.quadratic(ridge);
+    ActiveSet set;
+    double strength = data.largest_strength();
+    for (q.size = 10; q.size <= 40; q.size += 6) {
+      set.attach(q);
+      for (int t = 0; t < 3; t++, strength *= 0.8) set.solve_continued(strength, 1e-9);
+      check_minimizes(q, dense(set, q.size), strength / 0.8);
+    }
+    q.size = 40;
+    auto other = data.linear;
+    for (double& c : other) c = 0.3 * c - 0.1;
+    q.linear = other.data();
+    set.attach(q);
+    set.solve_continued(strength, 1e-9);
+    check_minimizes(q, dense(set, q.size), strength);
+  }
 }
 
 TEST("a restart from the answer is already there") {

@@ -68,9 +68,9 @@ TEST("rows appended one by one solve as a factor of the whole") {
 }
 
 TEST("a block appended solves as the same rows one by one, from nothing and onto others") {
-  const int m = 12;
+  const int m = 60;  // present ones beyond a panel of the substitution, and beside it
   const auto A = positive(m, 2);
-  for (const int present : {0, 5}) {
+  for (const int present : {0, 5, 24, 51}) {
     Factor factor;
     std::vector<int> rows;
     for (int j = 0; j < present; j++) {

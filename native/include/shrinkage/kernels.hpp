@@ -12,6 +12,8 @@ namespace shrinkage {
 
 using Index = std::int64_t;
 
+constexpr int substitute_sides = 32;  // that `substitute` takes at once
+
 // some columns of a matrix of compressed columns: those listed in `features`, or `count` from `first` where it is null
 template <class Real>
 struct CscColumns {
@@ -43,6 +45,8 @@ struct Kernels {
   // row by row, x = from[i]; for q < count: (x, carried[i + q ld]) = (c[q] x + s[q] l, c[q] l - s[q] x), l = carried[i + q ld];
   // into[i] = x; `into` may not lie behind `from` by less than the rows
   void (*rotate)(Index rows, int count, const double* c, const double* s, const double* from, double* into, double* carried, Index ld);
+  // B (rows x count, count <= substitute_sides) = L^-1 B, L lower; reads L once and copies nothing
+  void (*substitute)(Index rows, const double* L, Index ld, int count, double* B, Index ldb);
 
   // --- k_products.cpp: X'R for a narrow R (k columns), into C which is added to --------------------------------------
   // C[j + t ldc] += sum_i X[i + j ldx] R[i + t ldr]

@@ -34,20 +34,29 @@ class ActiveSet {
 
   // Point to the quadratic, whose working set may have grown at its end; call before a run of strengths.
   void attach(const Quadratic& q) {
-    const bool new_ridge = q.ridge != quadratic().ridge;
+    const bool new_ridge = q.ridge != quadratic().ridge, grown = only_grown(q);
+    const int known = quadratic().size;
+    if (!grown) before_.clear();
     point_to(q);
     support_.resize_working_set(q.size);
-    new_ridge ? support_.refactor(0) : support_.update_sides(0);
-    update_gradient();
+    if (grown && !new_ridge) {
+      extend_gradient(known);
+    } else {
+      new_ridge ? support_.refactor(0) : support_.update_sides(0);
+      update_gradient();
+    }
+    settle();
   }
 
   // The same, where c - Hb is known already.
   void attach(const Quadratic& q, const double* gradient) {
     if (q.ridge != quadratic().ridge) return attach(q);
     point_to(q);
+    before_.clear();
     support_.resize_working_set(q.size);
     support_.update_sides(0);
     std::copy_n(gradient, q.size, gradient_.begin());
+    settle();
   }
 
   void set_ridge(double ridge) {
@@ -60,13 +69,19 @@ class ActiveSet {
   // Start again from a dense vector (size): the solution at `strength`, or a guess.
   void restart(const Quadratic& q, const double* v, double strength) {
     point_to(q);
+    before_.clear();
     support_.assign(v);
     last_strength_ = strength;
     update_gradient();
+    settle();
   }
 
   // Keep the support and its factor, renumbered: coordinate j of the old working set is place[j] of the new one.
-  void renumber(const std::vector<int>& place, int size) { support_.renumber(place, size); }
+  void renumber(const std::vector<int>& place, int size) {
+    linear_.clear();
+    before_.clear();
+    support_.renumber(place, size);
+  }
 
   // Minimize at one strength >= 0. A jump far down is walked in hidden steps: from a distant start the support would
   // overshoot. A strength of zero, or lost in the rounding of the gradient, ends at one of the unpenalized minimizers.
@@ -82,8 +97,10 @@ class ActiveSet {
   int solve(double strength, double tol) {
     int steps = 0, failures = 0;
     bool single = false;
+    linear_.clear();  // until the end
     double best = std::numeric_limits<double>::infinity();
     pick_candidates(strength);
+    append_expected();
     while (steps < max_steps) {
       steps++;
       check_interrupt();
@@ -105,8 +122,9 @@ class ActiveSet {
       append_violators();
     }
     support_.release();
-    trend_known_ = before_strength_ > strength;
+    if (!(before_strength_ > strength)) before_.clear();
     last_strength_ = strength;
+    settle();
     return steps;
   }
 
@@ -118,9 +136,21 @@ class ActiveSet {
   const Quadratic& quadratic() const { return support_.quadratic; }
   bool is_out(int j) const { return support_.state(j) == Support::out; }
 
+  // The quadratic at hand with more columns at its end, and the gradient at the last solution stands.
+  bool only_grown(const Quadratic& q) const {
+    const size_t known = linear_.size();
+    return known > 0 && gradient_.size() == known && static_cast<size_t>(q.size) >= known && q.scale == quadratic().scale &&
+           q.rank == quadratic().rank && coefficients() == settled_ && std::equal(linear_.begin(), linear_.end(), q.linear);
+  }
+
+  // gradient_ is that of b, everywhere.
+  void settle() {
+    linear_.assign(quadratic().linear, quadratic().linear + quadratic().size);
+    settled_ = coefficients();
+  }
+
   void point_to(const Quadratic& q) {
     support_.quadratic = q;
-    trend_known_ = false;
     gradient_.resize(q.size);
     scattered_.assign(q.size, 0.0);
   }
@@ -134,6 +164,7 @@ class ActiveSet {
   // Without a penalty signs are free and nothing leaves: columns whose gradient exceeds `least` enter until none is left
   // or the rest depend on the support. Each step enters or refuses a column, so the method ends.
   int solve_unpenalized(double strength, double least) {
+    linear_.clear();  // until the end
     for (int steps = 1;; steps++) {
       check_interrupt();
       support_.solve_linear(support_.coefficients().data());
@@ -142,7 +173,9 @@ class ActiveSet {
       if (violators_.empty()) {
         support_.take_signs_of_coefficients();
         support_.release();
+        before_.clear();
         last_strength_ = strength;
+        settle();
         return steps;
       }
       keep_worst(std::max(10, support_size() / 16));
@@ -196,19 +229,20 @@ class ActiveSet {
   }
 
   // --- who may enter ------------------------------------------------------------------------------------------------
-  // Who may enter until `strength`: gradients go on as they went between the last two strengths, or, where these are not
+  // Who may enter until `strength`: gradients go on as they went between the last two strengths, or, where that is not
   // known, may move as fast as those on the support. A guess: all are looked at when nobody of these violates.
+  // Those expected to violate are `violators_`.
   void pick_candidates(double strength) {
-    const double step = std::max(0.0, last_strength_ - strength), threshold = strength - (trend_known_ ? allowance * step : step);
-    const double share = trend_known_ ? step / (before_strength_ - last_strength_) : 0.0;
+    const double step = std::max(0.0, last_strength_ - strength);
+    const double share = before_.empty() ? 0.0 : step / (before_strength_ - last_strength_);
+    const int known = static_cast<int>(before_.size());
     candidates_.clear();
+    violators_.clear();
     for (int j = 0; j < quadratic().size; j++) {
-      if (!is_out(j)) {
-        candidates_.push_back(j);
-        continue;
-      }
-      const double expected = trend_known_ ? std::fabs(gradient_[j] + share * (gradient_[j] - before_[j])) : std::fabs(gradient_[j]);
-      if (expected >= threshold * quadratic().l1[j]) candidates_.push_back(j);
+      const double expected = std::fabs(j < known ? gradient_[j] + share * (gradient_[j] - before_[j]) : gradient_[j]);
+      const double limit = strength * quadratic().l1[j], room = (j < known ? allowance : 1.0) * step * quadratic().l1[j];
+      if (!is_out(j) || expected >= limit - room) candidates_.push_back(j);
+      if (is_out(j) && expected > limit) violators_.push_back(j);
     }
     before_ = gradient_;
     before_strength_ = last_strength_;
@@ -258,11 +292,22 @@ class ActiveSet {
   }
 
   void update_candidate_gradient() {
-    const Quadratic& q = quadratic();
-    const int m = support_size();
     outside_.clear();
     for (int j : candidates_)
       if (is_out(j)) outside_.push_back(j);
+    update_gradient_outside();
+  }
+
+  // The gradient of new columns, those from `known` on.
+  void extend_gradient(int known) {
+    outside_.clear();
+    for (int j = known; j < quadratic().size; j++) outside_.push_back(j);
+    update_gradient_outside();
+  }
+
+  void update_gradient_outside() {
+    const Quadratic& q = quadratic();
+    const int m = support_size();
     for (int i = 0; i < m; i++) scattered_[support()[i]] = q.scale * coefficients()[i];
     scaled_.resize(outside_.size());
     kernels().picked_dots(q.gram, q.ld, q.size, outside_.data(), static_cast<Index>(outside_.size()), scattered_.data(), scaled_.data());
@@ -274,6 +319,13 @@ class ActiveSet {
                             scaled_.data());
       for (size_t k = 0; k < outside_.size(); k++) gradient_[outside_[k]] -= scaled_[k];
     }
+  }
+
+  // A guess as well: who should not have entered leaves at the next step.
+  void append_expected() {
+    keep_worst(std::max(10, support_size() / 16));
+    const int k = static_cast<int>(violators_.size());
+    if (k > 0 && support_size() + k <= max_support()) support_.append_block(violators_, gradient_.data());
   }
 
   void append_violators() {
@@ -294,9 +346,10 @@ class ActiveSet {
   Support support_;
   std::vector<int> candidates_, violators_, outside_, leaving_;
   std::vector<double> gradient_, right_, target_, scattered_, scaled_, low_rank_product_;
-  std::vector<double> before_;  // the gradient at the strength before the last
+  std::vector<double> before_;  // the gradient at the strength before the last, of columns that were there; may be empty
+  // the linear part and the coefficients that gradient_ belongs to; the first is empty while it is not up to date everywhere
+  std::vector<double> linear_, settled_;
   double last_strength_ = 0, before_strength_ = 0;
-  bool trend_known_ = false;
 };
 
 }  // namespace shrinkage

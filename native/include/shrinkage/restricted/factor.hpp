@@ -82,7 +82,10 @@ class Factor {
   // Append a block: cross (size x k, column-major, overwritten), block (k x k, lower, overwritten), least[k] pivots allowed.
   bool append(int k, double* cross, double* block, const double* least, const std::vector<Sides>& right) {
     const int m = size_;
-    linalg::solve_lower(m, k, values_.get(), ld_, cross, m);
+    if (k <= substitute_sides)
+      kernels().substitute(m, values_.get(), ld_, k, cross, m);
+    else
+      linalg::solve_lower(m, k, values_.get(), ld_, cross, m);
     linalg::syrk(linalg::Op::transpose, k, m, -1.0, cross, std::max(m, 1), 1.0, block, k);
     if (linalg::cholesky(k, block, k) != 0) return false;
     for (int a = 0; a < k; a++) {
