@@ -99,7 +99,7 @@ class ActiveSet {
     bool single = false;
     linear_.clear();  // until the end
     double best = std::numeric_limits<double>::infinity();
-    pick_candidates(strength);
+    pick_candidates(strength, tol);
     append_expected();
     while (steps < max_steps) {
       steps++;
@@ -232,7 +232,7 @@ class ActiveSet {
   // Who may enter until `strength`: gradients go on as they went between the last two strengths, or, where that is not
   // known, may move as fast as those on the support. A guess: all are looked at when nobody of these violates.
   // Those expected to violate are `violators_`.
-  void pick_candidates(double strength) {
+  void pick_candidates(double strength, double tol) {
     const double step = std::max(0.0, last_strength_ - strength);
     const double share = before_.empty() ? 0.0 : step / (before_strength_ - last_strength_);
     const int known = static_cast<int>(before_.size());
@@ -242,7 +242,7 @@ class ActiveSet {
       const double expected = std::fabs(j < known ? gradient_[j] + share * (gradient_[j] - before_[j]) : gradient_[j]);
       const double limit = strength * quadratic().l1[j], room = (j < known ? allowance : 1.0) * step * quadratic().l1[j];
       if (!is_out(j) || expected >= limit - room) candidates_.push_back(j);
-      if (is_out(j) && expected > limit) violators_.push_back(j);
+      if (is_out(j) && expected > limit * (1 + tol)) violators_.push_back(j);
     }
     before_ = gradient_;
     before_strength_ = last_strength_;
