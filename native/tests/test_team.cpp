@@ -109,12 +109,14 @@ TEST("a request to stop reaches long items of every member, also while the calle
   };
   asked = false;
   std::atomic<bool> stopped{false}, never{false};
+  std::atomic<int> begun{0};
   bool caught = false;
   try {
-    team::share(team::members(2, 1e9), 2, [&](std::int64_t item, std::size_t) {
-      if (item == 0) return wait_a_little();
+    team::share(team::members(2, 1e9), 2, [&](std::int64_t, std::size_t member) {
+      for (begun++; begun < 2;) wait_a_little();  // one item each
+      if (member == 0) return;
       asked = true;
-      for (int i = 0; i < 10000; i++) {
+      for (int i = 0; i < 1000; i++) {
         try {
           check_interrupt();
         } catch (...) {

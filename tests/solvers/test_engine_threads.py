@@ -10,6 +10,7 @@ from scipy import sparse
 
 import shrinkage
 from shrinkage import cross_validate, path
+from shrinkage.design import as_design
 
 LAYOUTS = {
     "columns": np.asfortranarray,
@@ -64,6 +65,21 @@ def test_folds_have_the_same_bits(data, shape, layout):
         return bits(cv.path) + cv.scores.tobytes()
 
     first, *others = with_threads(fit)
+    assert [other == first for other in others] == [True, True]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_products_of_large_blocks_have_the_same_bits(layout):
+    rng = np.random.default_rng(2)
+    X, R = rng.standard_normal((1500, 900)), np.asfortranarray(rng.standard_normal((1500, 30)))
+    design, some, weights = as_design(LAYOUTS[layout](X)), np.arange(0, 900, 2), rng.uniform(1, 2, 1500)
+
+    def products():
+        grams = design.gram(some, some), design.gram(some, np.arange(600), weights)
+        found = *grams, design.correlate(R), design.correlate(R[:, :3]), design.combine(some, R[: some.size])
+        return b"".join(a.tobytes() for a in (*found, *design.column_moments(np.abs(R))))
+
+    first, *others = with_threads(products)
     assert [other == first for other in others] == [True, True]
 
 
