@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from linear.records import OURS
 from linear.rows import Row
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent / ".envs"
-OURS = "shrinkage"
 PINNED = {
     "scikit-learn": ["scikit-learn==1.9.1"],
     "celer": ["celer==0.7.4", "scikit-learn==1.9.1"],

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from linear import tables
+from linear import records
 from linear.contestants import DEFAULT_TOL, OURS, Contestant
 from linear.rows import QUICK
 from linear.serving import Refused, Server
@@ -21,7 +21,7 @@ def compare(results: Path, clock: str) -> str:
             lines.append(f"{name:10s}no recorded run")
             continue
         print(f"{name} ...", file=sys.stderr, flush=True)
-        lines += _row(name, tables.read(results / f"{name}.json"), clock)
+        lines += _row(name, records.read(results / f"{name}.json"), clock)
     return "\n".join(lines)
 
 
@@ -30,7 +30,7 @@ def _row(name: str, recorded: dict, clock: str) -> list[str]:
     mine = _seconds(Contestant(OURS), stated, DEFAULT_TOL[OURS], True, 5, clock)
     peers = [one for one in recorded["records"] if one["tool"] != "glmnet"]
     for criterion in "gsd":
-        then = tables.fastest({"records": peers}, criterion, clock)
+        then = records.fastest({"records": peers}, criterion, clock)
         if then is None or then[clock] > 10.0:
             continue
         contestant = Contestant(then["tool"], then["mode"])
@@ -40,7 +40,7 @@ def _row(name: str, recorded: dict, clock: str) -> list[str]:
         except Refused as reason:
             lines.append(f"{label}{reason}")
             continue
-        now, before = theirs / mine, then[clock] / tables.own(recorded)[clock]
+        now, before = theirs / mine, then[clock] / records.own(recorded)[clock]
         mark = "  fell" if now < FELL * before else ""
         lines.append(f"{label}{mine:9.4f}{theirs:9.4f}{now:8.2f}{before:10.2f}{mark}")
     return lines

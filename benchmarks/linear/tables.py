@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from linear.contestants import OURS
 from linear.measuring import machine
+from linear.records import OURS, fastest, label, own, ratio, read
 from linear.rows import ROWS
 from linear.scoring import reference
 from linear.store import Task
@@ -50,32 +50,6 @@ class RowFile:
 KEPT = ("absent", "limit", "threads", "memory")
 
 
-def read(where: Path) -> dict:
-    return json.loads(where.read_text())
-
-
-def own(content: dict) -> dict | None:
-    """Our record of a row."""
-    return next((record for record in content["records"] if record["tool"] == OURS and not record["mode"]), None)
-
-
-def fastest(content: dict, criterion: str, clock: str = "cpu_seconds") -> dict | None:
-    """The fastest peer that meets the criterion; where none does, the one that came closest."""
-    score = {"s": "suboptimality", "g": "gap", "d": "gap"}[criterion]
-    found = [one for one in content["records"] if one["criterion"] == criterion and one["tool"] != OURS]
-    found = [one for one in found if "refused" not in one]
-    reached = [one for one in found if one.get("reached", True)]
-    if reached:
-        return min(reached, key=lambda one: one[clock])
-    return min(found, key=lambda one: one[score], default=None)
-
-
-def ratio(content: dict, criterion: str, clock: str = "cpu_seconds") -> float | None:
-    """How many times longer than ours the fastest peer took."""
-    mine, theirs = own(content), fastest(content, criterion, clock)
-    return theirs[clock] / mine[clock] if mine and theirs else None
-
-
 def summary(contents: list[dict], clock: str = "cpu_seconds") -> str:
     """A line per row: our seconds, and by each criterion the fastest peer, its seconds, the ratio and the bar."""
     head = ("row", "ours", "limit ×", "(g) fastest", "×", "bar", "(s) fastest", "×", "bar", "(d) fastest", "×", "bar")
@@ -116,7 +90,10 @@ def _cells(content: dict, criterion: str, clock: str) -> list[str]:
     bar = ROWS[content["row"]["name"]].bars.get(criterion)
     if theirs is None:
         return ["", "", f"{bar:g}" if bar else ""]
-    label = f"{theirs['tool']} ({theirs['mode']})" if theirs["mode"] else theirs["tool"]
     best = "" if theirs.get("reached", True) else " (its best)"
     met = "" if bar is None or times is None or times >= bar else " !"
-    return [f"{label} {theirs[clock]:.3g}{best}", f"{times:.3g}{met}" if times else "", f"{bar:g}" if bar else ""]
+    return [
+        f"{label(theirs)} {theirs[clock]:.3g}{best}",
+        f"{times:.3g}{met}" if times else "",
+        f"{bar:g}" if bar else "",
+    ]

@@ -1,17 +1,24 @@
-"""The part of the page of benchmarks on linear models, from a file per row."""
+"""The part of the page of benchmarks on linear models, from a file per row.
 
-import json
+usage: python tools/docs/linear_page.py (prints the table, as the README shows it)
+"""
+
+import sys
 from pathlib import Path
 from typing import Any
 
 import figures
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.append(str(BENCHMARKS))
+
+from linear.records import fastest, label, own, ratio, read  # noqa: E402
 
 CRITERIA = {
     "g": ("certified gap ≤ 1e-6", "#0072B2", "o"),
     "s": ("true error ≤ 1e-6", "#D55E00", "s"),
     "d": ("peers' defaults", "#009E73", "^"),
 }
-SCORE = {"g": "gap", "s": "suboptimality", "d": "gap"}
 CLOCK = "cpu_seconds"
 WORDS = (
     "## Linear models",
@@ -31,8 +38,7 @@ WORDS = (
 
 def linear_section(results: Path) -> list[str]:
     """The lines of the section; none where nothing is recorded."""
-    rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
-    rows = [row for row in rows if _own(row)]
+    rows = _rows(results)
     if not rows:
         return []
     parts = [*WORDS, *_picture(rows), *_overview(rows), ""]
@@ -41,27 +47,8 @@ def linear_section(results: Path) -> list[str]:
     return [*parts, *_absent(rows), ""]
 
 
-def _own(row: dict[str, Any]) -> dict[str, Any] | None:
-    return next((one for one in row["records"] if one["tool"] == "shrinkage" and not one["mode"]), None)
-
-
-def _fastest(row: dict[str, Any], criterion: str) -> dict[str, Any] | None:
-    """The fastest peer that meets the criterion; where none does, the one that came closest."""
-    found = [one for one in row["records"] if one["criterion"] == criterion and one["tool"] != "shrinkage"]
-    found = [one for one in found if "refused" not in one]
-    reached = [one for one in found if one.get("reached", True)]
-    if reached:
-        return min(reached, key=lambda one: one[CLOCK])
-    return min(found, key=lambda one: one[SCORE[criterion]], default=None)
-
-
-def _ratio(row: dict[str, Any], criterion: str) -> tuple[float, dict[str, Any]] | None:
-    ours, theirs = _own(row), _fastest(row, criterion)
-    return (theirs[CLOCK] / ours[CLOCK], theirs) if ours and theirs else None
-
-
-def _label(record: dict[str, Any]) -> str:
-    return f"{record['tool']} ({record['mode']})" if record["mode"] else record["tool"]
+def _rows(results: Path) -> list[dict[str, Any]]:
+    return [row for row in map(read, sorted(results.glob("*.json"))) if own(row)]
 
 
 def _overview(rows: list[dict[str, Any]]) -> list[str]:
@@ -70,7 +57,7 @@ def _overview(rows: list[dict[str, Any]]) -> list[str]:
         "|---|--:|--:|---|---|---|--:|",
     ]
     for row in rows:
-        ours = _own(row)
+        ours = own(row)
         assert ours is not None
         limit, threads = row.get("limit"), row.get("threads")
         over = f"{ours[CLOCK] / limit['total']:.2g}×" if limit else ""
@@ -80,13 +67,19 @@ def _overview(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _compared(row: dict[str, Any], criterion: str) -> tuple[float, dict[str, Any]] | None:
+    """The ratio to the fastest peer, and its record."""
+    times, theirs = ratio(row, criterion, CLOCK), fastest(row, criterion, CLOCK)
+    return (times, theirs) if times is not None and theirs is not None else None
+
+
 def _cell(row: dict[str, Any], criterion: str) -> str:
-    found = _ratio(row, criterion)
+    found = _compared(row, criterion)
     if found is None:
         return ""
-    ratio, record = found
+    times, record = found
     star = "" if record.get("reached", True) else "\\*"
-    return f"**{ratio:.3g}×**{star} {_label(record)}"
+    return f"**{times:.3g}×**{star} {label(record)}"
 
 
 def _seconds(value: float) -> str:
@@ -95,7 +88,7 @@ def _seconds(value: float) -> str:
 
 def _details(row: dict[str, Any]) -> list[str]:
     """Every record of a row, folded."""
-    ours = _own(row)
+    ours = own(row)
     assert ours is not None
     lines = [
         f'??? note "{row["row"]["title"]}"',
@@ -104,7 +97,7 @@ def _details(row: dict[str, Any]) -> list[str]:
         "    |---|---|--:|--:|--:|--:|--:|---|",
     ]
     for one in sorted(row["records"], key=lambda one: (one["criterion"], one.get(CLOCK, float("inf")))):
-        name = f"{_label(one)} {one.get('version') or ''}".strip()
+        name = f"{label(one)} {one.get('version') or ''}".strip()
         criterion = "default, certified" if one is ours else CRITERIA[one["criterion"]][0]
         if "refused" in one:
             lines.append(f"    | {name} | {criterion} | | {one['refused']} | | | | {one['date'][:10]} |")
@@ -135,11 +128,11 @@ def _picture(rows: list[dict[str, Any]]) -> list[str]:
 
     def draw(_: Any, axes: Any) -> None:
         axes.figure.set_size_inches(7.2, 1.2 + 0.34 * len(rows))
-        for criterion, (label, color, marker) in CRITERIA.items():
-            found = [(place, _ratio(row, criterion)) for place, row in enumerate(rows)]
+        for criterion, (words, color, marker) in CRITERIA.items():
+            found = [(place, _compared(row, criterion)) for place, row in enumerate(rows)]
             points = [(ratio[0], place) for place, ratio in found if ratio]
             axes.plot(
-                *zip(*points, strict=True) if points else ([], []), marker, color=color, label=label, markersize=7
+                *zip(*points, strict=True) if points else ([], []), marker, color=color, label=words, markersize=7
             )
         axes.axvline(1.0, color="#7a7a7a", linewidth=1, linestyle=":")
         axes.set_xscale("log")
@@ -153,3 +146,7 @@ def _picture(rows: list[dict[str, Any]]) -> list[str]:
 
     words = "How many times as long as this library the fastest peer took; beyond the dotted line it is slower."
     return [figures.figure_html(figures.svg(draw, None, "bench-linear"), words), ""]
+
+
+if __name__ == "__main__":
+    print("\n".join(_overview(_rows(BENCHMARKS / "results" / "linear"))))
