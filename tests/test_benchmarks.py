@@ -127,6 +127,19 @@ def test_tolerances_of_other_rows_say_where_to_start(bench, book):
     assert second.asked[0] > 0.5e-6
 
 
+def test_a_search_ends_where_looser_tolerances_fail_with_an_error(bench, book):
+    served = Served(bench)
+    asked = served.ask
+
+    def ask(tol, *rest, **more):
+        if tol > 2e-7:
+            raise bench("serving").Refused("RuntimeError")
+        return asked(tol, *rest, **more)
+
+    served.ask = ask
+    assert bench("tuning").seek(served, "1.0", book, "s", 1.0).tol == pytest.approx(1.78e-7)
+
+
 def test_a_run_that_took_too_long_ends_the_search_until_more_time_is_given(bench, book):
     tuning = bench("tuning")
     book.add(bench("contestants").Contestant("glmnet"), "1.0", "tests", {"tol": 1e-7, "gap": 1.0, "suboptimality": 1.0})

@@ -106,12 +106,18 @@ def seek(server: Server, version: str, book: Book, criterion: str, limit: float)
 
 
 def _bracket(seen: dict, name: str, bound: float) -> tuple[float | None, float | None]:
-    """The loosest tolerance below which every finished one meets the bound, and the next looser one that was tried."""
+    """The loosest tolerance below which every finished one meets the bound, and the next looser one that was tried.
+
+    One that was refused is not met; where nothing tighter was met, it says nothing.
+    """
     good = None
     for tol in sorted(seen):
-        if name in seen[tol] and seen[tol][name] > bound:
+        refused = name not in seen[tol]
+        if refused and good is None:
+            continue
+        if refused or seen[tol][name] > bound:
             return good, tol
-        good = tol if name in seen[tol] else good
+        good = tol
     return good, None
 
 
