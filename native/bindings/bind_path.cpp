@@ -1,6 +1,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include "interrupts.hpp"
 #include "shrinkage/path/working_gram.hpp"
 
 namespace nb = nanobind;
@@ -25,8 +26,7 @@ void reaches(const Matrix& C, const Matrix& shares, const Vector& rest, const Ve
 
 void extend_gram(const Matrix& columns, Index old, const Leading& gram) {
   const Index rows = static_cast<Index>(columns.shape(0)), size = static_cast<Index>(columns.shape(1));
-  nb::gil_scoped_release unlocked;
-  shrinkage::extend_gram(columns.data(), rows, rows, old, size, gram.data(), gram.stride(1));
+  without_gil([&] { shrinkage::extend_gram(columns.data(), rows, rows, old, size, gram.data(), gram.stride(1)); });
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ Quadratic quadratic(const Matrix& gram, double scale, const std::optional<Matrix
 
 void solve_strengths(ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear, const Vector& l1,
                      const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol, const OutMatrix& coefs,
-                     const Counts& steps, const Counts& supports) {
+                     const Counts& steps, const Counts& supports, const std::optional<OutMatrix>& gradients) {
   for (size_t t = 0; t < strengths.shape(0); t++)
     if (!(strengths(t) >= 0)) throw std::invalid_argument("strengths must be >= 0; got " + std::to_string(strengths(t)));
   const Quadratic q = quadratic(gram, scale, low_rank, linear, l1, l2, ridges(0));
@@ -59,6 +59,7 @@ void solve_strengths(ActiveSet& self, const Matrix& gram, double scale, const st
       supports(t) = self.support_size();
       std::fill_n(into + t * ld, q.size, 0.0);
       for (int i = 0; i < self.support_size(); i++) into[t * ld + self.support()[i]] = self.coefficients()[i];
+      if (gradients) std::copy_n(self.gradient().data(), q.size, gradients->data() + t * gradients->stride(1));
     }
   });
 }
@@ -79,7 +80,7 @@ void bind_restricted(nb::module_& m) {
       .def_prop_ro("last_strength", &ActiveSet::last_strength)
       .def("solve", &solve_strengths, "gram"_a.noconvert(), "scale"_a, "low_rank"_a.noconvert().none(), "linear"_a.noconvert(), "l1"_a.noconvert(),
            "l2"_a.noconvert().none(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "steps"_a.noconvert(),
-           "supports"_a.noconvert())
+           "supports"_a.noconvert(), "gradients"_a.noconvert() = nb::none())
       .def(
           "restart",
           [](ActiveSet& self, const Matrix& gram, double scale, const std::optional<Matrix>& low_rank, const Vector& linear, const Vector& l1,

@@ -7,12 +7,12 @@
 using namespace shrinkage;
 
 TEST("a Gram matrix grown in steps holds every product of columns, in both triangles") {
-  const Index n = 13, last = 45, ld = 50;
+  const Index n = 13, last = 450, ld = 460;
   check::Random random(3);
   const std::vector<double> Z = random.vector(n * last);
   std::vector<double> G(ld * ld, 7.0);
   Index old = 0;
-  for (const Index size : {1, 17, 20, 45}) {
+  for (const Index size : {1, 17, 20, 145, 450}) {
     extend_gram(Z.data(), n, n, old, size, G.data(), ld);
     old = size;
   }

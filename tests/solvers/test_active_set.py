@@ -44,3 +44,18 @@ def test_a_path_of_more_columns_than_rows_goes_down_to_strengths_lost_in_roundin
     for faint in (1e-15, 1e-30):
         fitted = path(X, y, alphas=[0.1, faint])
         np.testing.assert_allclose(fitted.intercepts[1] + X @ fitted.coefs[:, [1]].toarray()[:, 0], y, atol=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+def test_gradients_are_those_of_the_solutions_beside_them(ridge):
+    rng = np.random.default_rng(2)
+    X, y, weights = rng.standard_normal((40, 70)), rng.standard_normal(40), rng.uniform(0.5, 2.0, 70)
+    gram, linear, strengths = X.T @ X / 40, X.T @ y / 40, np.array([0.1, 0.01, 1e-4, 0.0])
+    coefs, gradients = np.full((2, 70, 4), np.nan).transpose(0, 2, 1).copy().transpose(0, 2, 1)
+    steps, sizes = np.zeros((2, 4), np.int32)
+    _core.ActiveSet(40 if ridge == 0 else 70).solve(
+        np.asfortranarray(gram), 1.0, None, linear, np.ones(70), weights,
+        strengths, np.full(4, ridge), 1e-10, coefs, steps, sizes, gradients,
+    )  # fmt: skip
+    exact = linear[:, None] - gram @ coefs - ridge * weights[:, None] * coefs
+    np.testing.assert_allclose(gradients, exact, rtol=0, atol=1e-13)

@@ -1,5 +1,7 @@
 """What folds share: the sides of the problem that all see, and the columns of X that one of them has asked for."""
 
+import threading
+
 import numpy as np
 
 from shrinkage.problem import Problem
@@ -27,7 +29,7 @@ class SharedColumns:
         self._design, self._sides = problem.design, sides
         self._full = FitRows(np.ones(n, bool), sides.weights, sides.unpenalized, sides.y, sides.start, p)
         self._likely = min(p, max(256, 4 * min(n, p)))
-        self._rows = np.empty((0, n))
+        self._scratch = threading.local()  # members are solved on several threads
         self.clear()
 
     def clear(self) -> None:
@@ -58,15 +60,17 @@ class SharedColumns:
         self._design.gather(features, np.zeros(len(features)), root, out)
 
     def pick(self, places: np.ndarray) -> np.ndarray:
-        """(n_samples, k) columns, column-major; they stand until the next pick."""
+        """(n_samples, k) columns, column-major; they stand until this thread's next pick."""
         rows = self._room(len(places))
         np.take(self.columns.values.T, places, axis=0, out=rows, mode="clip")
         return rows.T
 
     def _room(self, count: int) -> np.ndarray:
-        if count > len(self._rows):
-            self._rows = np.empty((max(count, 2 * len(self._rows)), self._design.shape[0]))
-        return self._rows[:count]
+        rows = getattr(self._scratch, "rows", None)
+        if rows is None or count > len(rows):
+            size = count if rows is None else max(count, 2 * len(rows))
+            rows = self._scratch.rows = np.empty((size, self._design.shape[0]))
+        return rows[:count]
 
     def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """G[rows, columns], column-major."""

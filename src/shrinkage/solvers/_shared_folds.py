@@ -13,9 +13,10 @@ import numpy as np
 
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import LEAST_BATCH
+from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._scale import column_scale
 from shrinkage.solvers._shared_columns import SharedColumns, Sides
-from shrinkage.solvers._shared_member import Member
+from shrinkage.solvers._shared_member import Member, Run
 
 Fold = tuple[np.ndarray, np.ndarray]
 FIRST_RUN, LONGEST_RUN = 4, 10
@@ -56,10 +57,11 @@ class SharedFolds:
         self._cache.keep_within(max(CACHE_BYTES, self._problem.design.shape[0] * self._problem.design.shape[1] * 8))
         members = self._members(folds)
         done, longest, count = 0, FIRST_RUN, len(self.strengths)
-        while done < count:
-            stop = self._look_ahead(members, done, min(done + longest, count))
-            self._certify(members, done, stop)
-            done, longest = stop, min(2 * longest, LONGEST_RUN)
+        with Crew(len(folds)) as crew:
+            while done < count:
+                stop = self._look_ahead(crew, members, done, min(done + longest, count))
+                self._certify(crew, members, done, stop)
+                done, longest = stop, min(2 * longest, LONGEST_RUN)
         return np.array([m.scores for m in members]).T, np.array([m.gaps for m in members]).T
 
     def _members(self, folds: list[Fold]) -> list[Member]:
@@ -88,18 +90,19 @@ class SharedFolds:
             m.at = max(float((np.abs(c) * m.inverse_l1).max(initial=0.0)), self.strengths[0])
         return members
 
-    def _look_ahead(self, members: list[Member], start: int, stop: int) -> int:
+    def _look_ahead(self, crew: Crew, members: list[Member], start: int, stop: int) -> int:
         """Give each member the features it may need until `stop`; return the stop that bounds the newcomers."""
         while True:
-            found = [m.candidates(self.strengths[stop - 1]) for m in members]
+            target = self.strengths[stop - 1]
+            found = crew.each(lambda m, target=target: m.candidates(target), members)
             crowded = max(len(f) / m.most() for m, (f, _) in zip(members, found, strict=True)) > 1
             if not crowded or stop - start <= LEAST_BATCH:
                 break
             stop = start + max(LEAST_BATCH, (stop - start) * 2 // 3)
-        self._grow([(m, *f) for m, f in zip(members, found, strict=True)])
+        self._grow(crew, [(m, *f) for m, f in zip(members, found, strict=True)])
         return stop
 
-    def _grow(self, wanted: list[tuple[Member, np.ndarray, np.ndarray]]) -> None:
+    def _grow(self, crew: Crew, wanted: list[tuple[Member, np.ndarray, np.ndarray]]) -> None:
         """Let members take features, each the `most` of largest excess; those that nobody had join the cache."""
         taken = []
         for member, features, excess in wanted:
@@ -107,27 +110,23 @@ class SharedFolds:
                 features = np.sort(features[np.argpartition(-excess, member.most())[: member.most()]])
             taken.append((member, features))
         self._cache.grow(np.unique(np.concatenate([f for _, f in taken])))
-        for member, features in taken:
-            if len(features):
-                member.grow(features, self._cache)
+        crew.each(lambda taker: taker[0].grow(taker[1], self._cache), [t for t in taken if len(t[1])])
 
-    def _certify(self, members: list[Member], start: int, stop: int) -> None:
+    def _certify(self, crew: Crew, members: list[Member], start: int, stop: int) -> None:
         """Solve and certify the strengths start..stop for every member; who missed a feature goes on alone."""
         left = [(m, start) for m in members]
+        strengths, ridges = self.strengths[:stop], self.ridges[:stop]
         while left:
-            runs = [m.solve(self._cache, self.strengths[s:stop], self.ridges[s:stop], s) for m, s in left]
+            runs = crew.each(lambda at: at[0].solve(self._cache, strengths, ridges, at[1]), left)
             theta = np.concatenate([r.knot_points() for r in runs], axis=1)
             products = self._problem.design.correlate(np.asfortranarray(theta))
             self.n_passes += 1
-            left, wanted, at = [], [], 0
-            for run in runs:
-                own = products[:, at : at + len(run.knots.at)]
-                at += len(run.knots.at)
-                good = run.certify(own, self._norms, self._cache, self._tol)
-                if good < run.count:
-                    left.append((run.member, run.start + good))
-                    wanted.append((run.member, run.violators, run.excess))
-            if wanted:
-                self._grow(wanted)
-            for run in runs:
-                run.stand()
+            ends = np.cumsum([len(run.knots.at) for run in runs])
+            own = [products[:, end - len(run.knots.at) : end] for run, end in zip(runs, ends, strict=True)]
+            read = list(zip(runs, own, strict=True))
+            crew.each(lambda one: one[0].certify(one[1], self._norms, self._cache, self._tol), read)
+            missed = [run for run in runs if run.good < run.count]
+            left = [(run.member, run.start + run.good) for run in missed]
+            if missed:
+                self._grow(crew, [(run.member, run.violators, run.excess) for run in missed])
+            crew.each(Run.stand, missed)

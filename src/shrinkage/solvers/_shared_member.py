@@ -83,20 +83,24 @@ class Member(FitRows):
         return residuals * (self.sides.root / self.total)[:, None]
 
     def solve(self, shared: SharedColumns, strengths: np.ndarray, ridges: np.ndarray, start: int) -> "Run":
-        """Minimize on the working set at a run of strengths, warm-started."""
+        """Minimize on the working set at strengths from `start` on, warm-started."""
+        strengths, ridges = strengths[start:], ridges[start:]
         count = len(strengths)
         coefs = np.empty((len(self.features), count), order="F")
+        correlations = np.empty_like(coefs)
         steps, supports = np.zeros(count, np.int32), np.zeros(count, np.int32)
         self.active.max_support = self.rank if ridges[0] == 0 else 2**31 - 1
         self.active.solve(
             self.gram.values, 1.0, None, self.linear, self.l1, self.l2, strengths, ridges, self.tol,
-            coefs, steps, supports,
+            coefs, steps, supports, correlations,
         )  # fmt: skip
+        if ridges[0] > 0:
+            correlations += ridges * self.l2[:, None] * coefs
         used = np.flatnonzero(coefs.any(axis=1))
         fitted = np.asfortranarray((coefs[used].T @ shared.pick(self.places[used]).T).T)
         masked = fitted * self.rows[:, None]
         residuals = self.y[:, None] - (masked - self.basis @ (self.basis.T @ masked))
-        return Run(self, start, strengths, ridges, coefs, used, fitted, residuals, int(supports[-1]))
+        return Run(self, start, strengths, ridges, coefs, correlations, used, fitted, residuals, int(supports[-1]))
 
     def stand(self) -> None:
         """Go back to where the next run of strengths starts from."""
@@ -142,6 +146,7 @@ class Run:
     strengths: np.ndarray
     ridges: np.ndarray
     coefs: np.ndarray  # (working set, n_strengths)
+    correlations: np.ndarray  # (working set, n_strengths)
     used: np.ndarray  # rows of coefs that are not all zero
     fitted: np.ndarray  # (n_samples, n_strengths)
     residuals: np.ndarray  # (n_samples, n_strengths)
@@ -172,7 +177,7 @@ class Run:
             self.ridges,
             tol / 4,
         )
-        reading.read_inside(m.features, m.linear[:, None] - m.gram.values @ self.coefs, self.coefs)
+        reading.read_inside(m.features, self.correlations, self.coefs)
         for column, t in enumerate(knots.at):
             reading.read_all(int(t), products[:, column])
         known = np.column_stack([m.correlations, products])

@@ -121,6 +121,7 @@ class ActiveSet {
       keep_worst(single ? 1 : std::max(10, support_size() / 16));
       append_violators();
     }
+    if (steps == max_steps) update_gradient();
     support_.release();
     if (!(before_strength_ > strength)) before_.clear();
     last_strength_ = strength;

@@ -1,0 +1,64 @@
+"""Several Python threads at items that do not touch each other, such as the folds of a cross-validation.
+
+The compiled core shares what is long *within* one call among its own team (native/include/shrinkage/team.hpp). A fold
+is a chain of calls with a little Python between them: there a thread takes a whole item. Calls of the core and of NumPy
+on arrays that are not small leave Python's lock to the others. Each item is computed by one thread, in an order of its
+own, so results have the same bits for any number of threads.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, TypeVar
+
+from shrinkage import _core
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Crew:
+    """The calling thread and its helpers, as many as the setting allows; a context, whose end sends them away.
+
+    Parameters
+    ----------
+    most : int
+        No more threads than that, the calling one included.
+    """
+
+    def __init__(self, most: int):
+        self._helpers = min(_core.threads(), most) - 1
+        self._pool = ThreadPoolExecutor(self._helpers, "shrinkage") if self._helpers > 0 else None
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        if self._pool is not None:  # after Ctrl-C nobody waits: a helper ends its item, which is lost, and goes
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def each(self, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Return work(item) of every item, in their order; what one raises ends all."""
+        if self._pool is None or len(items) < 2:
+            return [work(item) for item in items]
+        found: dict[int, _Result] = {}
+        left = deque(enumerate(items))
+
+        def take() -> None:
+            while left:
+                try:
+                    at, item = left.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                try:
+                    found[at] = work(item)
+                except BaseException:
+                    left.clear()
+                    raise
+
+        helping = [self._pool.submit(take) for _ in range(min(self._helpers, len(items) - 1))]
+        take()
+        for helper in helping:
+            helper.result()
+        return [found[at] for at in range(len(items))]

@@ -1,0 +1,79 @@
+"""Threads that share the folds of a cross-validation: the same bits for any number, and errors that end all."""
+
+import threading
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+
+import shrinkage
+from shrinkage._path import state
+from shrinkage.datasets import simulate_linear
+from shrinkage.solvers._crew import Crew
+from shrinkage.solvers._shared_folds import SharedFolds
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_results_come_in_the_order_of_the_items_whoever_made_them(n):
+    with shrinkage.threads(n), Crew(10) as crew:
+        assert crew.each(lambda item: item**2, range(50)) == [item**2 for item in range(50)]
+        assert crew.each(str, [7]) == ["7"]
+        assert crew.each(str, []) == []
+
+
+def test_two_items_are_done_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=10)
+    with shrinkage.threads(2), Crew(2) as crew:
+        assert sorted(crew.each(lambda _: meeting.wait(), range(2))) == [0, 1]
+
+
+def test_there_are_no_more_threads_than_items_or_the_setting_allow():
+    for n, most in ((1, 4), (4, 1)):
+        with shrinkage.threads(n), Crew(most) as crew:
+            assert set(crew.each(lambda _: threading.get_ident(), range(20))) == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("error", [IndexError, ValueError, KeyboardInterrupt])
+def test_an_error_ends_all_and_comes_out(n, error):
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 3:
+            raise error
+
+    with pytest.raises(error), shrinkage.threads(n), Crew(2) as crew:
+        crew.each(work, range(10_000))
+    assert len(begun) < 10_000
+
+
+def test_an_interrupt_does_not_wait_for_what_other_threads_do():
+    helping, released, caller = threading.Event(), threading.Event(), threading.get_ident()
+
+    def work(_):
+        if threading.get_ident() == caller:
+            assert helping.wait(10)
+            raise KeyboardInterrupt
+        helping.set()
+        assert released.wait(10)
+
+    with pytest.raises(KeyboardInterrupt), shrinkage.threads(2), Crew(2) as crew:
+        crew.each(work, range(4))
+    assert not released.is_set()
+    released.set()
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_folds_on_several_threads_have_the_same_bits(l1_ratio):
+    data = simulate_linear(120, 600, rho=0.5, n_nonzero=10, snr=3.0, seed=3)
+    problem = state(data.X, data.y, "squared", l1_ratio, True, True, None, None, None, None)[0]
+    alphas = problem.alpha_max * np.geomspace(1.0, 1e-2, 30)
+    folds = list(KFold(7).split(data.X))
+    found = []
+    for n in (1, 2, 3):
+        with shrinkage.threads(n):
+            scores, gaps = SharedFolds(problem, alphas, l1_ratio, True, 1e-8).solve(folds)
+        assert gaps.max() <= 1e-8
+        found.append(scores.tobytes() + gaps.tobytes())
+    assert found[1:] == found[:1] * 2
