@@ -33,21 +33,28 @@ def check_nonnegative(name: str, value: Any) -> None:
         raise ArgumentError(f"{name} must be >= 0 and finite; got {met}{where}")
 
 
+def _is_real(value: Any) -> bool:
+    """Whether it is a real number and no bool; of an abstract class the question takes long."""
+    kind = type(value)
+    return kind is float or kind is int or (kind is not bool and isinstance(value, Real))
+
+
 def check_positive(name: str, value: Any) -> None:
     """Refuse what is not a finite number > 0."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+    if not _is_real(value) or not 0 < float(value) < float("inf"):
         raise ArgumentError(f"{name} must be > 0 and finite; got {value!r}")
 
 
 def check_fraction(name: str, value: Any) -> None:
     """Refuse what is not a number in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+    if not _is_real(value) or not 0 <= float(value) <= 1:
         raise ArgumentError(f"{name} must be between 0 and 1; got {value!r}")
 
 
 def check_positive_int(name: str, value: Any, least: int = 1) -> None:
     """Refuse what is not a whole number >= least."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+    whole = type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
+    if not whole or int(value) < least:
         raise ArgumentError(f"{name} must be a whole number >= {least}; got {value!r}")
 
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -168,13 +167,11 @@ def test_ctrl_c_ends_a_reading_and_keeps_what_was_done(tmp_path):
         assert process.stdout is not None
         while int(process.stdout.readline()) < 20 * 4096:
             pass
-        sent = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert "KeyboardInterrupt" in process.communicate(timeout=20)[1]
-        assert time.monotonic() - sent < 5  # generous: other programs run beside the tests
+        assert "KeyboardInterrupt" in process.communicate(timeout=120)[1]  # loose: others run beside
     (file,) = tmp_path.iterdir()
     with np.load(file) as kept:
-        assert len(kept["blocks"]) >= 20
+        assert 20 <= len(kept["blocks"]) < 2000
 
 
 @pytest.mark.parametrize("stated", [name for name in STATED if name != "elastic net"])

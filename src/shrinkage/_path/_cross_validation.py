@@ -177,8 +177,6 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
     ArgumentError
         If cv is no number of folds, splitter or iterable of pairs, or cannot deal these rows, or groups do not fit.
     """
-    from sklearn.model_selection import KFold, check_cv
-
     if isinstance(cv, Dealt):
         return cv
     cv = 10 if cv is None else cv
@@ -196,6 +194,8 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
                 f"y must hold two rows of each class or more to be cross-validated; the rarer has {counts.min()}"
             )
         if stratify and counts.max() < cv:
+            from sklearn.model_selection import KFold
+
             cv = KFold(cv)
     elif isinstance(cv, str) and cv == "loo":
         raise ArgumentError(
@@ -205,6 +205,8 @@ def fold_rows(cv: Any, y: np.ndarray, stratify: bool, X: Any = None, **metadata:
     elif isinstance(cv, (bool, str)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         what = "a whole number >= 2, a splitter, or an iterable of (train, test) row numbers"
         raise ArgumentError(f"cv must be {what}; got {cv!r}")
+    from sklearn.model_selection import check_cv
+
     splitter: Any = check_cv(cast(Any, cv), y, classifier=stratify)
     metadata |= {} if groups is None else {"groups": groups}
     try:

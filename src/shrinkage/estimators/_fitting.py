@@ -194,19 +194,19 @@ def fit_folds(
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
     }
-    in_blocks = isinstance(X, BlockDesign)
+    in_blocks, classifies = isinstance(X, BlockDesign), is_classifier(model)
     design: Any = X if in_blocks else as_design(X, getattr(model, "feature_names_in_", None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
         if isinstance(model.cv, str) and model.cv == "loo" and loss == "squared" and mixings(l1_ratio) == [0.0]:
             runs = [_left_out(design, y, shared, metadata)]
         else:
-            folds = fold_rows(model.cv, y, is_classifier(model), None if in_blocks else X, **metadata)
+            folds = fold_rows(model.cv, y, classifies, None if in_blocks else X, **metadata)
             runs = [cross_validate(design, y, folds, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     for run in runs:
         warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
     best = min(runs, key=lambda run: run.mean[run.index_min])
-    classes = tuple(model.classes_.tolist()) if is_classifier(model) else None
+    classes = tuple(model.classes_.tolist()) if classifies else None
     best = replace(best, path=replace(best.path, classes=classes, problem=None))  # a model does not hold its data
     chosen = best.index_min if model.rule == "min" else best.index_1se
     model.cv_, model.path_, model.cv_scores_, model.alphas_ = best, best.path, best.scores, best.alphas

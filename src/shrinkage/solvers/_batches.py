@@ -230,8 +230,9 @@ def sparse_columns(
 
 def _one_block(shape: tuple[int, int], features: np.ndarray, block: np.ndarray) -> sparse.csc_array:
     """The same for one block, whose features rise."""
-    by_strength = block.T
-    t, i = np.nonzero(by_strength)
-    starts = np.zeros(len(by_strength) + 1, np.int32)
-    np.cumsum(np.count_nonzero(by_strength, axis=1), out=starts[1:])
-    return sparse.csc_array((by_strength[t, i], features[i].astype(np.int32), starts), shape=shape)
+    width, count = block.shape
+    by_strength = np.ascontiguousarray(block.T).ravel()
+    places = np.flatnonzero(by_strength)
+    starts = np.searchsorted(places, np.arange(count + 1) * width).astype(np.int32)
+    rows = features[:width].astype(np.int32)[places % max(width, 1)]
+    return sparse.csc_array((by_strength[places], rows, starts), shape=shape)

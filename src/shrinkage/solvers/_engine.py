@@ -204,9 +204,9 @@ def driver_of(
     if standardize and folds:
         fold_weights = np.asfortranarray(np.stack([weights * rows for rows in _masks(folds, n)[1:]], axis=1))
         scale = np.hstack([scale, column_scale(problem.design, fold_weights, problem.fit_intercept)])
-    scale = np.broadcast_to(scale, (p, 1 + len(folds)))
-    l1 = np.asfortranarray(factors[:, None] * scale)
-    l2 = np.asfortranarray(factors[:, None] * scale**2)
+    l1, l2 = (np.empty((p, 1 + len(folds)), order="F") for _ in range(2))
+    np.multiply(factors[:, None], scale, out=l1)
+    np.multiply(factors[:, None], scale**2, out=l2)
     l1_ratio = float(problem.penalty.l1_ratio)
     if moments if moments is not None else problem.loss.name == "squared" and few_features(problem.design):
         driver = MomentDriver(problem, folds, l1, l2, l1_ratio, tol)

@@ -11,7 +11,7 @@ from shrinkage.design import BlockDesign
 from shrinkage.problem import Problem
 from shrinkage.solvers._block_moments import block_moments
 
-SAMPLED = 512  # rows that say roughly where the columns lie
+SAMPLED = 128  # rows that say roughly where the columns lie
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
     rest = np.column_stack([problem.y - problem.null.eta, Q])
     left_out = [_others(train, test, n) for train, test in folds]
     held_out = [test for _, test in folds if len(test)]
-    parted = sum(map(len, left_out)) == n and bool((np.bincount(np.concatenate(left_out), minlength=n) == 1).all())
+    parted = sum(map(len, left_out)) == n and _parted(np.concatenate(left_out))
     same = all(
         rows is left or np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out))
     )
@@ -88,6 +88,11 @@ def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
         removed=removed,
         to_raw=to_raw,
     )
+
+
+def _parted(rows: np.ndarray) -> bool:
+    """Whether each of len(rows) rows is there once."""
+    return _counts_up(rows) or bool((np.bincount(rows, minlength=len(rows)) == 1).all())
 
 
 def _others(train: np.ndarray, test: np.ndarray, n: int) -> np.ndarray:
@@ -136,8 +141,9 @@ def _near_means(problem: Problem, penalized: np.ndarray, Q: np.ndarray) -> np.nd
             some = design.values[:: -(-rows // SAMPLED)]
         else:
             some = design.values[rows[:: -(-len(rows) // SAMPLED)]]
-        some = some.astype(np.float64)[:, penalized]
-        return some[:1] + (some - some[0]).mean(axis=0)
+        some = some.astype(np.float64)
+        some = some if len(penalized) == some.shape[1] else some[:, penalized]
+        return some[:1] + (some - some[0]).sum(axis=0) / len(some)
     if Q.shape[1] == 0:
         return np.zeros((0, len(penalized)))
     return np.ascontiguousarray(design.correlate(np.asfortranarray(problem.weights[:, None] * Q))[penalized].T)
@@ -196,5 +202,11 @@ def _in_order(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray | None, np.ndarr
     """The rows of all pieces, one after the other; None where that is 0, 1, 2, ..., and where each piece begins."""
     starts = np.zeros(len(pieces) + 1, np.int64)
     np.cumsum([len(rows) for rows in pieces], out=starts[1:])
-    order = np.concatenate([np.asarray(rows, np.int64) for rows in pieces])
-    return (None if np.array_equal(order, np.arange(len(order))) else order), starts
+    order = np.concatenate(pieces, dtype=np.int64, casting="unsafe")
+    return (None if _counts_up(order) else order), starts
+
+
+def _counts_up(order: np.ndarray) -> bool:
+    """Whether these whole numbers are 0, 1, 2, ..."""
+    n = len(order)
+    return n == 0 or bool(order[0] == 0 and order[-1] == n - 1 and (order[1:] > order[:-1]).all())

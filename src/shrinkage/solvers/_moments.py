@@ -56,12 +56,13 @@ class MomentDriver:
         small = np.concatenate([np.zeros((1, *moments.all[m:, m:].shape)), moments.left_out[:, m:, m:]])
         small = moments.all[m:, m:] - small  # of y and Q, on the rows of each fit
         self.inverses, ranks = _pseudo_inverses(small[:, 1:, 1:])
-        explained = np.einsum("fk,fkl,fl->f", small[:, 0, 1:], self.inverses, small[:, 0, 1:])
+        y_by_free = small[:, :1, 1:]
+        explained = (y_by_free @ self.inverses @ y_by_free.transpose(0, 2, 1))[:, 0, 0]
         left = np.maximum(small[:, 0, 0] - explained, 0.0) / moments.totals
         self.yy = left
         self.null_objectives = np.where(left > 1e-20 * moments.whole, 0.5 * left, 0.0)
         self.null_objectives[0] = self.problem.null.objective
-        self.ranks = np.clip(moments.positive - ranks, 1, max(m, 1)).astype(np.int32)
+        self.ranks = np.minimum(np.maximum(moments.positive - ranks, 1), max(m, 1)).astype(np.int32)
         cross = moments.all[m + 1 :, : m + 1]
         self.explained = self.inverses[0] @ cross  # coefficients of Q for each column of X and for y, on all rows
         self.linear = (moments.all[m, :m] - cross[:, m] @ self.explained[:, :m]) / moments.totals[0]
