@@ -3,6 +3,7 @@
 #include <nanobind/stl/optional.h>
 
 #include <optional>
+#include <vector>
 
 #include "interrupts.hpp"
 #include "shrinkage/losses/logistic.hpp"
@@ -23,6 +24,7 @@ using OutVector = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
 using OutMatrix = nb::ndarray<double, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
 using Starts = nb::ndarray<const Index, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Indices = Starts;
 using Rows = nb::ndarray<const int, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Counts = nb::ndarray<int, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -63,7 +65,27 @@ class LogisticFit {
     solver_.dual_point(theta.data(), intercept_only_);
   }
 
-  double dual(const Vector& theta, double scale) const { return loss().dual(theta.data(), scale); }
+  void duals(const Matrix& theta, const Vector& scales, const OutVector& values) const {
+    nb::gil_scoped_release unlocked;
+    for (size_t t = 0; t < theta.shape(1); t++) values(t) = loss().dual(theta.data() + t * theta.shape(0), scales(t));
+  }
+
+  // means(t) = 2 sum_i weights(i) l(y_i, eta_it) over the given rows
+  void deviances(const Matrix& eta, const Indices& rows, const Vector& weights, const OutVector& means) const {
+    nb::gil_scoped_release unlocked;
+    const Index count = rows.shape(0);
+    std::vector<double> answers(count), predictors(count);
+    for (Index i = 0; i < count; i++) answers[i] = y_(rows(i));
+    Logistic seen;
+    seen.rows = count;
+    seen.y = answers.data();
+    seen.weights = weights.data();
+    for (size_t t = 0; t < eta.shape(1); t++) {
+      const double* column = eta.data() + t * eta.shape(0);
+      for (Index i = 0; i < count; i++) predictors[i] = column[rows(i)];
+      means(t) = 2 * seen.value(predictors.data());
+    }
+  }
 
   void solve(const Columns& x, const Vector& l1, const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol,
              const OutMatrix& coefs, const OutMatrix& theta, const OutMatrix& eta, const OutMatrix& free_coefs, const OutVector& objectives,
@@ -120,7 +142,8 @@ void bind_newton(nb::module_& m) {
       .def_prop_ro("null_objective", &LogisticFit::null_objective)
       .def("reset", &LogisticFit::reset)
       .def("dual_point", &LogisticFit::dual_point, "theta"_a.noconvert())
-      .def("dual", &LogisticFit::dual, "theta"_a.noconvert(), "scale"_a)
+      .def("duals", &LogisticFit::duals, "theta"_a.noconvert(), "scales"_a.noconvert(), "values"_a.noconvert())
+      .def("deviances", &LogisticFit::deviances, "eta"_a.noconvert(), "rows"_a.noconvert(), "weights"_a.noconvert(), "means"_a.noconvert())
       .def("solve", &LogisticFit::solve, "columns"_a, "l1"_a.noconvert(), "l2"_a.noconvert().none(), "strengths"_a.noconvert(),
            "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "theta"_a.noconvert(), "eta"_a.noconvert(), "free_coefs"_a.noconvert(),
            "objectives"_a.noconvert(), "supports"_a.noconvert(), "steps"_a.noconvert())

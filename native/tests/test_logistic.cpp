@@ -130,3 +130,24 @@ TEST("balancing sums to zero and stays inside the dual domain") {
   }
   CHECK_CLOSE(sum, 0.0, 1e-13);
 }
+
+TEST("the dual is the weighted entropy of the shares, whatever is left over after whole vectors, and at both ends") {
+  for (const int n : {1, 3, 4, 7, 8, 9, 33, 65})
+    for (const bool shifted : {false, true}) {
+      const Rows rows(n, 1.0, 4);
+      const auto offset = check::Random(5).vector(n);
+      Logistic loss = rows.loss();
+      if (shifted) loss.offset = offset.data();
+      const double ends[] = {0.0, 1e-200, 1e-9, 0.5, 1 - 1e-9, 1.0}, scale = 0.75;
+      std::vector<double> theta(n);
+      long double expected = 0;
+      for (int i = 0; i < n; i++) {
+        const long double q = i < 6 ? ends[i] : 0.5 + 0.49 * offset[i] / (1 + std::fabs(offset[i]));
+        theta[i] = static_cast<double>(rows.v[i] * q / scale * (rows.y[i] > 0.5 ? 1 : -1));
+        for (const long double share : {q, 1 - q})
+          if (share > 0) expected -= rows.v[i] * share * std::log(share);
+        if (shifted) expected -= scale * theta[i] * offset[i];
+      }
+      CHECK_CLOSE(loss.dual(theta.data(), scale), static_cast<double>(expected), 1e-13);
+    }
+}

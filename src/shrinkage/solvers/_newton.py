@@ -1,7 +1,7 @@
 """The restricted problem of a smooth loss: every fit of a path, on one working set, by prox-Newton steps."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -103,8 +103,9 @@ class NewtonFits:
                 coefs[:, own], theta[:, own], eta[:, own], free[:, own], objectives[f], supports[f], steps[f],
             )  # fmt: skip
         raw = self._to_raw @ free[:, :count]
-        first, null = int(self._problem.fit_intercept), self._problem.null
+        first = int(self._problem.fit_intercept)
         if self._from_null:
+            null = self._problem.null
             raw += np.concatenate([[null.intercept] * first, null.coef_free])[:, None]
         intercepts = raw[0] - self._columns.means @ coefs[:, :count] if first else np.zeros(count)
         return Batch(coefs, theta, eta, free, objectives, supports, steps, intercepts, raw[first:])
@@ -115,17 +116,16 @@ class NewtonFits:
         Without a ridge theta is scaled into the dual domain by min(1, strength / max_ratio); with one it is there.
         """
         count = len(strengths)
-        scale = np.ones((self.n_fits, count))
+        scale, duals = np.ones((self.n_fits, count)), np.empty((self.n_fits, count))
         penalty = 0.0
         if conjugate is None:
             scale = np.where(max_ratio > strengths, strengths / np.where(max_ratio > 0, max_ratio, 1.0), 1.0)
         else:
             penalty = conjugate / (2 * ridges)
-        duals = [
-            [fit.dual(batch.theta[:, f * count + t], scale[f, t]) for t in range(count)]
-            for f, fit in enumerate(self._fits)
-        ]
-        return batch.objectives - (np.array(duals).reshape(self.n_fits, count) - penalty)
+        for f, fit in enumerate(self._fits):
+            own = slice(f * count, (f + 1) * count)
+            fit.duals(batch.theta[:, own], np.ascontiguousarray(scale[f]), duals[f])
+        return batch.objectives - (duals - penalty)
 
     def rewind(self, batch: Batch, t: int, strengths, ridges) -> None:
         """Stand every fit at strength t of a batch; the working set may have grown since."""
@@ -152,11 +152,12 @@ class NewtonFits:
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean deviances of fit `fold` on rows that it has not seen."""
         count = batch.objectives.shape[1]
-        eta = batch.eta[rows, fold * count : (fold + 1) * count]
-        loss: Any = self._problem.loss
-        deviances = loss.deviance(self._problem.y[rows, None], eta)
         weights = self._problem.sample_weight
-        return np.average(deviances, axis=0, weights=None if weights is None else weights[rows])
+        shares = np.ones(len(rows)) if weights is None else np.asarray(weights[rows], dtype=np.float64)
+        means = np.empty(count)
+        eta = batch.eta[:, fold * count : (fold + 1) * count]
+        self._fits[fold].deviances(eta, np.ascontiguousarray(rows, dtype=np.int64), shares / shares.sum(), means)
+        return means
 
 
 class _WorkingColumns(Protocol):
