@@ -59,3 +59,22 @@ def test_gradients_are_those_of_the_solutions_beside_them(ridge):
     )  # fmt: skip
     exact = linear[:, None] - gram @ coefs - ridge * weights[:, None] * coefs
     np.testing.assert_allclose(gradients, exact, rtol=0, atol=1e-13)
+
+
+def test_copies_of_a_column_do_not_take_each_others_place_for_ever():
+    """At a tolerance below rounding every copy seems to violate where another is in."""
+    steps = np.zeros(12, np.int32)
+    for seed in (39, 41, 42, 43):
+        rng = np.random.default_rng(seed)
+        X = np.hstack([rng.standard_normal((58, 15)), np.full((58, 54), 3 * rng.standard_normal())])
+        X = X[:, rng.permutation(69)]
+        y = X @ rng.standard_normal(69) * 0.1 + rng.standard_normal(58) + 2
+        gram, linear = np.asfortranarray(X.T @ X / 58), X.T @ y / 58
+        strengths = np.abs(linear).max() * np.geomspace(1, 5e-4, 12)
+        coefs, supports, ones = np.empty((69, 12), order="F"), np.zeros(12, np.int32), np.ones(69)
+        active = _core.ActiveSet(16)
+        active.solve(gram, 1.0, None, linear, ones, ones, strengths, np.zeros(12), 1e-13, coefs, steps, supports)
+        gradient = linear[:, None] - gram @ coefs
+        violation = np.where(coefs != 0, np.abs(gradient - strengths * np.sign(coefs)), np.abs(gradient) - strengths)
+        assert violation.max() <= 1e-12 * np.abs(linear).max()
+        assert steps.max() < 1000

@@ -98,6 +98,8 @@ class ActiveSet {
     int steps = 0, failures = 0;
     bool single = false;
     linear_.clear();  // until the end
+    exchanges_ = 0;
+    tol = std::max(tol, rounding * largest_ratio(quadratic().linear) / strength);
     double best = std::numeric_limits<double>::infinity();
     pick_candidates(strength, tol);
     append_expected();
@@ -132,7 +134,8 @@ class ActiveSet {
  private:
   static constexpr double allowance = 0.1;  // for gradients that turn, as a share of the step in strength
   static constexpr int max_steps = 5000;
-  static constexpr double faint = 1e-13;  // of the strength that zeroes everything
+  static constexpr double faint = 1e-13;     // of the strength that zeroes everything
+  static constexpr double rounding = 1e-15;  // of a gradient, as a share of the same: nobody violates by less
 
   const Quadratic& quadratic() const { return support_.quadratic; }
   bool is_out(int j) const { return support_.state(j) == Support::out; }
@@ -339,12 +342,14 @@ class ActiveSet {
         added = true;
         continue;
       }
-      if (!added && !support_.exchange(j, sign)) support_.refuse(j);
+      // copies of a column could take each other's place for ever, by rounding alone
+      if (!added && (++exchanges_ > quadratic().size || !support_.exchange(j, sign))) support_.refuse(j);
       break;  // a refused candidate is looked at again after the next step
     }
   }
 
   Support support_;
+  int exchanges_ = 0;  // at this strength
   std::vector<int> candidates_, violators_, outside_, leaving_;
   std::vector<double> gradient_, right_, target_, scattered_, scaled_, low_rank_product_;
   std::vector<double> before_;  // the gradient at the strength before the last, of columns that were there; may be empty
