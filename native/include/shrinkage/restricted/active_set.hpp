@@ -119,6 +119,8 @@ class ActiveSet {
         find_violators_everywhere(strength, tol);
         if (violators_.empty()) break;
         candidates_.insert(candidates_.end(), violators_.begin(), violators_.end());
+        std::sort(candidates_.begin(), candidates_.end());  // one may have been there, an ulp below the limit
+        candidates_.erase(std::unique(candidates_.begin(), candidates_.end()), candidates_.end());
       }
       keep_worst(single ? 1 : std::max(10, support_size() / 16));
       append_violators();
