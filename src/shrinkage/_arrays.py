@@ -4,6 +4,7 @@ from typing import Any
 
 import array_api_compat
 import array_api_compat.numpy as numpy_namespace
+import numpy as np
 
 Array = Any
 """An array of any library that `namespace_of` knows, or a Python number."""
@@ -40,7 +41,7 @@ def namespace_of(*arrays: Array) -> Any:
     of_a_library = [x for x in arrays if x is not None and not isinstance(x, _NUMBERS)]
     if not of_a_library:
         return numpy_namespace
-    if all(type(x) is numpy_namespace.ndarray for x in of_a_library):  # the common case, without a long search
+    if all(type(x) is np.ndarray for x in of_a_library):  # the common case, without a long search
         return numpy_namespace
     if _REGISTERED:
         found = [_REGISTERED.get(type(x).__module__.partition(".")[0]) for x in of_a_library]
@@ -51,7 +52,7 @@ def namespace_of(*arrays: Array) -> Any:
 
 def floating(x: Array) -> Array:
     """`x` as an array of a floating type: kept as it is if it has one, else of its library's default type."""
-    if type(x) is numpy_namespace.ndarray and x.dtype.kind == "f":  # the common case, without a long search
+    if type(x) is np.ndarray and x.dtype.kind == "f":  # the common case, without a long search
         return x
     xp = namespace_of(x)
     if isinstance(x, _NUMBERS):

@@ -154,8 +154,10 @@ def test_one_block_far_from_the_others_costs_little():
 @pytest.mark.skipif(os.name == "nt", reason="a signal is sent")
 def test_ctrl_c_ends_a_reading_and_keeps_what_was_done(tmp_path):
     code = f"""
+        import signal
         import numpy as np
         from shrinkage import open_blocks, path
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
         block = np.random.default_rng(0).standard_normal((4096, 300))
         tell = lambda progress: print(progress.done, flush=True)
         blocks = open_blocks(lambda: (block for _ in range(2000)), state={str(tmp_path)!r}, progress=tell)
