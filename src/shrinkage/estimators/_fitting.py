@@ -114,7 +114,8 @@ def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, n
     if not numeric and y is not None:
         y = label_vector("y", y)
     if isinstance(X, BlockDesign):  # the numbers are looked at when they are read
-        validate_data(model, X, skip_check_array=True)
+        blocks: Any = X
+        validate_data(model, blocks, skip_check_array=True)
         if X.feature_names is not None:
             model.feature_names_in_ = np.array(X.feature_names, dtype=object)
         if numeric:
