@@ -14,13 +14,14 @@ single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 pytest := $(single) MPLBACKEND=Agg KERAS_BACKEND=torch $(bin)/python -m pytest -c pyproject.toml -n $(CORES)
 # tests, and the examples in documents and docstrings
 tested := ./tests ./README.md ./docs --doctest-modules --doctest-glob=*.md --pyargs shrinkage
-# Keras has one backend per process: its tests and examples run again under each other backend.
+# Keras has one backend per process: its tests and examples run again under each other backend, each test of many
+# parameters with four of them; test-all takes them all.
 keras_tested := ./tests/keras --doctest-modules --pyargs shrinkage.keras
 core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-core check lint types stub contract format bench bench-quick bench-networks demo docs clean
+.PHONY: help test test-all test-core check lint types stub contract format bench bench-blocks bench-quick bench-networks demo docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -63,6 +64,10 @@ format: $(VENV)/done-tools ## lays out the Python and mends what ruff can mend
 
 bench: $(VENV)/done-test ## linear models beside six other libraries, by three criteria, as ratios (ROWS=a,b: some of them)
 	$(single) $(bin)/python benchmarks/bench_linear.py $(if $(ROWS),--rows $(ROWS)) $(BENCH)
+	$(if $(ROWS),,$(bin)/python benchmarks/run.py blocks)
+
+bench-blocks: $(VENV)/done-test ## a file larger than the memory taken: 1.2 GB, or 8 GB with BENCH_BLOCKS=full
+	$(bin)/python benchmarks/run.py blocks
 
 bench-quick: $(VENV)/done-test ## the same beside the last recorded run, with the fastest peers of pip (3 minutes)
 	$(single) $(bin)/python benchmarks/bench_linear.py --quick $(BENCH)

@@ -1,4 +1,4 @@
-"""Networks, imports, single fits and repeats beside other libraries, in one run, as ratios.
+"""Data larger than memory, networks, imports, single fits and repeats beside other libraries, in one run, as ratios.
 
 usage: python benchmarks/run.py WHAT|all [--runs N] [--out FILE]; WHAT is a key of BENCHMARKS
 """
@@ -11,9 +11,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import bench_blocks
 import bench_compact
+import bench_families
 import bench_frameworks
+import bench_groups
 import bench_networks
+import bench_patch
 import bench_repeated
 import bench_small
 import bench_step
@@ -23,6 +27,7 @@ from linear.measuring import machine
 RESULTS = Path(__file__).resolve().parent / "results"
 
 BENCHMARKS = {
+    "blocks": bench_blocks.compare,
     "small": bench_small.compare,
     "step": bench_step.compare_steps,
     "frameworks": bench_frameworks.compare,
@@ -30,6 +35,9 @@ BENCHMARKS = {
     "sweep": bench_sweep.compare_sweeps,
     "compact": bench_compact.compare,
     "repeated": bench_repeated.compare,
+    "groups": bench_groups.compare,
+    "families": bench_families.compare,
+    "patch": bench_patch.compare,
 }
 TABLES = {
     "frameworks": bench_frameworks.table,
@@ -37,6 +45,7 @@ TABLES = {
     "sweep": bench_sweep.table,
     "compact": bench_compact.table,
     "repeated": bench_repeated.table,
+    "families": bench_families.table,
 }
 PACKAGES = {
     "step": ("torch",),

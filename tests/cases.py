@@ -8,8 +8,8 @@ import pytest
 from scipy import sparse
 
 from shrinkage.design import as_design
-from shrinkage.losses import Logistic, Squared
-from shrinkage.penalties import L1, L1L2, L2, MCP, SCAD, GroupL2
+from shrinkage.losses import Gamma, Huber, Logistic, NegativeBinomial, Poisson, Quantile, Squared, Tweedie
+from shrinkage.penalties import L1, L1L2, L2, MCP, SCAD, Box, GroupL2, SortedL1
 from shrinkage.problem import Problem
 from shrinkage.solvers._fista import solve_fista
 
@@ -37,6 +37,12 @@ PENALTIES = [
     pytest.param(L1L2(0.4, 0.3) + GroupL2(0.5, groups=[[2, 1]], weights="ones"), id="SparseGroup-ridge"),
     pytest.param(L1L2(0.4, 0.3, FACTORS) + GroupL2(0.5, axis=()), id="SparseGroup-ridge-factors"),
     pytest.param(L2(0.4) + GroupL2(0.5, groups=[[0, 1]]), id="SparseGroup-only-ridge"),
+    pytest.param(Box(L1(0.7), lower=0.0), id="Box-positive"),
+    pytest.param(
+        Box(L1L2(0.7, 0.4, FACTORS), np.array([-np.inf, -1.0, 0.0]), np.array([np.inf, 2.0, np.inf])), id="Box-factors"
+    ),
+    pytest.param(SortedL1(0.7, (1.5, 1.0, 0.2)), id="SortedL1"),
+    pytest.param(SortedL1(0.7, (1.5, 1.0), np.array([1.0, 0.0, 1.0])), id="SortedL1-factors"),
     pytest.param(MCP(0.7), id="MCP"),
     pytest.param(MCP(0.7, 1.5, FACTORS), id="MCP-factors"),
     pytest.param(SCAD(0.7), id="SCAD"),
@@ -44,6 +50,19 @@ PENALTIES = [
 ]
 
 LOSSES = [pytest.param(Squared(), id="squared"), pytest.param(Logistic(), id="logistic")]
+MORE_LOSSES = [
+    pytest.param(loss, id=label)
+    for label, loss in {
+        "poisson": Poisson(),
+        "gamma": Gamma(),
+        "tweedie": Tweedie(1.5),
+        "tweedie-near-poisson": Tweedie(1.05),
+        "tweedie-near-gamma": Tweedie(1.95),
+        "negative-binomial": NegativeBinomial(2.0),
+        "huber": Huber(1.0),
+        "quantile": Quantile(0.3, 0.5),
+    }.items()
+]
 
 
 def array_library(name):
@@ -60,10 +79,28 @@ def array_library(name):
 ARRAY_LIBRARIES = ["numpy", "torch", "jax", "array_api_strict"]
 
 
+def rows_of(loss, seed=0, n=90, p=25):
+    """X and a response for a loss of one row, sparse signal, columns that share a part."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) + 0.3 * rng.normal(size=(n, 1))
+    eta = X[:, :4] @ np.array([0.5, -0.4, 0.3, 0.2])
+    if loss.name in ("huber", "quantile"):
+        return X, eta + rng.standard_t(2, n)
+    if loss.name == "gamma":
+        return X, rng.gamma(2.0, np.exp(eta) / 2)
+    counts = rng.poisson(np.exp(eta)).astype(float)
+    return X, counts * rng.gamma(2.0, 0.5, n) if loss.name == "tweedie" else counts
+
+
 def response(loss, eta, rng):
     """A response that the loss can take, around a linear predictor."""
     if loss.name == "logistic":
         return (rng.random(eta.size) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    if loss.name in ("poisson", "negative_binomial", "tweedie"):
+        counts = rng.poisson(np.exp(eta)).astype(float)
+        return counts * rng.gamma(2.0, 0.5, eta.size) if loss.name == "tweedie" else counts
+    if loss.name == "gamma":
+        return rng.gamma(2.0, np.exp(eta) / 2)
     return eta + rng.normal(size=eta.size)
 
 

@@ -1,9 +1,11 @@
 """Fits of every kind, for the instruction set in use: `python instruction_spread.py FILE` saves their answers.
 
 Run once per instruction set, as a process of its own with SHRINKAGE_ISA set: the choice is made when the core loads.
+The same process then runs the tests of products on the ways of storing that have kernels of their own.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -14,26 +16,29 @@ from shrinkage.losses import Logistic, Squared
 from shrinkage.problem import Problem
 from shrinkage.solvers import solve
 
+KERNELS = "asked_for or strides or [column-major or [row-major or [float32 or [compressed"
+"""Those tests of products whose layouts reach different kernels; the others are views of the same ones."""
+
 
 def data(n: int, p: int, seed: int, correlated: float = 0.5):
-    """X with columns that resemble their neighbors, and a response that twelve of them make."""
+    """X with columns that resemble their neighbors, and a response that ten of them make."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, p))
     for j in range(1, p):
         X[:, j] = correlated * X[:, j - 1] + np.sqrt(1 - correlated**2) * X[:, j]
-    y = X[:, : 4 * 12 : 4] @ rng.uniform(-2, 2, 12) + rng.standard_normal(n)
+    y = X[:, : 4 * 10 : 4] @ rng.uniform(-2, 2, 10) + rng.standard_normal(n)
     return X, y
 
 
 def paths() -> dict:
     """Whole paths, by shape, storage, loss and penalty."""
-    X, y = data(150, 700, 0)
-    tall, response = data(800, 60, 1)
-    weights = np.random.default_rng(2).uniform(0.5, 2.0, 150)
-    factors = np.where(np.arange(700) % 7 == 0, 0.5, 1.0)
+    X, y = data(120, 400, 0)
+    tall, response = data(500, 40, 1)
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, 120)
+    factors = np.where(np.arange(400) % 7 == 0, 0.5, 1.0)
     factors[3] = 0.0
     stored = sparse.csc_array(np.where(np.abs(X) > 1.3, X, 0.0))
-    few = {"n_alphas": 25, "alpha_min_ratio": 0.03, "tol": 1e-10}
+    few = {"n_alphas": 15, "alpha_min_ratio": 0.05, "tol": 1e-10}
     return {
         "wide": path(np.asfortranarray(X), y, **few),
         "by rows": path(X, y, **few),
@@ -53,12 +58,12 @@ def paths() -> dict:
 
 def folds() -> dict:
     """Cross-validation by every road: columns of one pass, moments, a sparse X, Newton steps."""
-    X, y = data(150, 700, 3)
+    X, y = data(120, 400, 3)
     stored = sparse.csc_array(np.where(np.abs(X) > 1.3, X, 0.0))
     few = {"n_alphas": 15, "alpha_min_ratio": 0.1, "tol": 1e-10, "cv": 4}
     return {
         "folds": cross_validate(X, y, **few),
-        "folds, tall": cross_validate(*data(800, 60, 4), standardize=True, **few),
+        "folds, tall": cross_validate(*data(500, 40, 4), standardize=True, **few),
         "folds, sparse": cross_validate(stored, y, **few),
         "folds, logistic": cross_validate(X, (y > 0).astype(float), loss="logistic", **few),
     }
@@ -93,4 +98,8 @@ def answers() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
+    import pytest
+
     np.savez(sys.argv[1], isa=_core.isa(), **answers())
+    products, options = Path(__file__).parent / "twins" / "test_products.py", ["-q", "--import-mode=importlib"]
+    sys.exit(pytest.main([*options, "-p", "no:cacheprovider", "-p", "no:randomly", "-k", KERNELS, str(products)]))

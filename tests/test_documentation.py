@@ -61,7 +61,7 @@ def test_every_name_of_the_front_door_is_in_the_reference(tool):
     reference = tool("reference")
     page = reference.front_page()
     explained = {
-        f"shrinkage.{room}.{name}" for room in ("design", "estimators", "penalties") for name in dir(shrinkage)
+        f"shrinkage.{room}.{name}" for room in ("design", "estimators", "patch", "penalties") for name in dir(shrinkage)
     }
     for name in reference.public_names(shrinkage):
         place = re.search(rf"\[`{name}`\]\[([\w.]+)\]", page).group(1)

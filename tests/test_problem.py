@@ -12,6 +12,7 @@ from shrinkage.design import as_design
 from shrinkage.losses import Logistic, Squared
 from shrinkage.penalties import L1, L1L2, L2
 from shrinkage.problem import Problem
+from shrinkage.problem._mean_loss import dual_slopes
 from shrinkage.solvers._fista import solve_fista
 
 rng = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def test_a_wrong_intercept_of_a_logistic_fit_costs_its_excess_and_no_more(wrong)
 def test_the_dual_point_is_orthogonal_to_every_free_column(name):
     ours = stated(name)
     eta = 2 * np.random.default_rng(5).normal(size=(ours.y.size, 3))
-    u = ours._balanced_slope(eta)
+    u, _ = dual_slopes(ours.loss, ours.y, eta, ours.basis, ours.weights, np.zeros(ours.y.size))
     assert np.abs(ours.basis.T @ (ours.weights[:, None] * u)).max() <= 1e-15
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from cases import MORE_LOSSES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage.losses import Logistic, Squared
+from shrinkage.losses import Gamma, Logistic, Squared
 from shrinkage.problem import balance, free_basis, minimize_free, project, scaled_dual, squared_dual
 
 rng = np.random.default_rng(0)
@@ -48,10 +49,24 @@ def test_balanced_slopes_are_orthogonal_to_the_free_columns_and_in_the_domain(ki
     Q = free_basis(free_columns(kind), WEIGHTS)
     y = (rng.random((N, 1)) < 0.5).astype(float)
     eta = distance * rng.normal(size=(N, 4))
-    u = balance(loss.gradient(y, eta), loss.curvature(y, eta), Q, WEIGHTS)
+    u = balance(loss, y, eta, Q, WEIGHTS)
     assert np.abs(Q.T @ (WEIGHTS[:, None] * u)).max(initial=0) <= 1e-14
     assert np.isfinite(loss.conjugate(y, u)).all()
     assert not u[:2].any()
+
+
+@pytest.mark.parametrize("loss", MORE_LOSSES)
+@pytest.mark.parametrize("kind", ["intercept", "three", "dependent"])
+@pytest.mark.parametrize("distance", [1e-8, 0.1, 1.0, 5.0])
+def test_balanced_slopes_of_other_losses_are_in_their_domains_too(loss, kind, distance):
+    Q = free_basis(free_columns(kind), WEIGHTS)
+    y = rng.poisson(2.0, (N, 1)) + (1.0 if isinstance(loss, Gamma) else 0.0)
+    eta = np.log(y + 0.5) + distance * rng.normal(size=(N, 3))
+    u = balance(loss, y, eta, Q, WEIGHTS)
+    # The steps subtract from the slopes at eta, up to e^15 here: what those lose to rounding is all that may stay.
+    summed = np.abs(Q).T @ (WEIGHTS[:, None] * (np.abs(loss.gradient(y, eta)) + np.abs(u)))
+    assert (np.abs(Q.T @ (WEIGHTS[:, None] * u)).max(axis=0) <= 1e-13 * summed.max(axis=0)).all()
+    assert np.isfinite(loss.conjugate(y, u)).all()
 
 
 def test_slopes_are_balanced_to_rounding_where_rows_stop_at_the_edge_of_the_domain():
@@ -60,7 +75,7 @@ def test_slopes_are_balanced_to_rounding_where_rows_stop_at_the_edge_of_the_doma
         draw = np.random.default_rng(seed)
         Q = free_basis(np.c_[ONES, draw.normal(size=(N, 2))], WEIGHTS)
         y = (draw.random((N, 1)) < 0.5).astype(float)
-        u = balance(loss.gradient(y, eta), loss.curvature(y, eta), Q, WEIGHTS)
+        u = balance(loss, y, eta, Q, WEIGHTS)
         assert np.abs(Q.T @ (WEIGHTS[:, None] * u)).max() <= 1e-14
         assert np.isfinite(loss.conjugate(y, u)).all()
         kept += u.any()
@@ -69,7 +84,7 @@ def test_slopes_are_balanced_to_rounding_where_rows_stop_at_the_edge_of_the_doma
 
 def test_slopes_that_balance_already_are_left_alone():
     slope = project(rng.normal(size=(N, 3)), free_basis(ONES, WEIGHTS), WEIGHTS)
-    u = balance(slope, np.ones_like(slope), free_basis(ONES, WEIGHTS), WEIGHTS)
+    u = balance(Squared(), np.zeros((N, 1)), slope, free_basis(ONES, WEIGHTS), WEIGHTS)
     assert u[2:] == pytest.approx(slope[2:], abs=1e-15)
 
 
@@ -81,7 +96,7 @@ def test_near_the_free_blocks_minimizer_balancing_hardly_moves_a_slope(n_free):
     _, eta = minimize_free(loss, y, rng.normal(size=N), Q, WEIGHTS)
     eta = (eta + 1e-6 * Q.sum(axis=1))[:, None]
     slope = loss.gradient(y[:, None], eta)
-    u = balance(slope, loss.curvature(y[:, None], eta), Q, WEIGHTS)
+    u = balance(loss, y[:, None], eta, Q, WEIGHTS)
     assert np.abs(u - slope)[2:].max() <= 1e-5
     assert np.abs(slope).max() > 1e-2
     assert np.abs(Q.T @ (WEIGHTS[:, None] * u)).max() <= 1e-11

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 INSTALLED = ["click", "matplotlib", "pandas", "polars", "pyarrow", "torch"]
-OPTIONAL = [*INSTALLED, "jax", "dask", "keras", "optax"]
+OPTIONAL = [*INSTALLED, "formulaic", "jax", "dask", "keras", "optax"]
 HIDE = """
 import sys
 
@@ -37,7 +37,7 @@ def run(code):
     return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("absent", [*INSTALLED, "all of them"])
+@pytest.mark.parametrize("absent", [*(pytest.param(name, marks=pytest.mark.slow) for name in INSTALLED), "all of them"])
 def test_the_core_imports_and_fits_without(absent):
     hidden = set(OPTIONAL) if absent == "all of them" else {absent}
     done = run(HIDE.format(absent=hidden) + FIT)
@@ -60,6 +60,7 @@ def test_importing_the_library_opens_no_heavy_room():
         ("matplotlib", "import shrinkage.plots as p; p.path(None)", "shrinkage[plots]"),
         ("pyarrow", "import shrinkage.tables as t; t.read('x.parquet')", "shrinkage[cli]"),
         ("pyarrow", "import shrinkage; shrinkage.open_blocks('x.parquet')", "shrinkage[parquet]"),
+        ("formulaic", "import shrinkage.tables as t; t.read_formula('y ~ x', None)", "shrinkage[formula]"),
         ("torch", "import shrinkage.torch", "shrinkage[torch]"),
         (
             "click",

@@ -80,9 +80,17 @@ def _notes(content: dict) -> list[str]:
             found.append(f"{name}: {other['mode']} {other['cpu_seconds']:.4g} s")
     if threads:
         bits = "identical" if threads["identical"] else "DIFFERENT"
-        found.append(f"{name}: two threads {threads['ratio']:.3g} times one, {bits} bits")
+        found.append(f"{name}: two threads {threads['ratio']:.3g} times one, {bits} bits{_taken(threads)}")
     found += [f"{name}: {m['share']:.3g} of X beyond X, {m['dtype']} {m['order']}" for m in content.get("memory", ())]
     return found
+
+
+def _taken(threads: dict) -> str:
+    """Where others had the processors, the ratio is not the library's: say so."""
+    stolen = threads.get("stolen", 0.0)
+    if stolen <= 0.02:
+        return ""
+    return f" (best turn {threads['best']:.3g}; the host took {100 * stolen:.0f} % of both processors)"
 
 
 def _cells(content: dict, criterion: str, clock: str) -> list[str]:

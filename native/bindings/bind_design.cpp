@@ -99,6 +99,11 @@ struct Sparse : Products<shrinkage::CscView> {
   Sparse(Index rows, const Vector<const Index>& starts, const Vector<const int>& places, const Vector<const float>& data)
       : Products{view_of(rows, starts, places, data)}, indptr(starts), indices(places), single(data) {}
 
+  void correlate_some(const Features& features, const InMatrix& R, const OutMatrix& out) const {
+    without_gil(
+        [&] { shrinkage::products::correlate_some(view, features.data(), extent(features.shape(0)), R.data(), extent(R.shape(1)), out.data()); });
+  }
+
   template <class Scalar>
   static shrinkage::CscView view_of(Index rows, const Vector<const Index>& starts, const Vector<const int>& places, const Vector<Scalar>& data) {
     return {starts.data(), places.data(), data.data(), sizeof(Scalar) == sizeof(float), rows, extent(starts.shape(0)) - 1};
@@ -157,4 +162,5 @@ void bind_design(nb::module_& m) {
       .def(nb::init<Index, const Vector<const Index>&, const Vector<const int>&, const Vector<const float>&>(), "rows"_a, "indptr"_a.noconvert(),
            "indices"_a.noconvert(), "data"_a.noconvert());
   bind_products<Sparse>(sparse);
+  sparse.def("correlate_some", &Sparse::correlate_some, "features"_a.noconvert(), "R"_a.noconvert(), "out"_a.noconvert());
 }

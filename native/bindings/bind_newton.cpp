@@ -6,16 +6,25 @@
 #include <vector>
 
 #include "interrupts.hpp"
+#include "shrinkage/losses/cox.hpp"
 #include "shrinkage/losses/logistic.hpp"
+#include "shrinkage/losses/multinomial.hpp"
+#include "shrinkage/losses/row_loss.hpp"
 #include "shrinkage/restricted/prox_newton.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using shrinkage::Columns;
+using shrinkage::Couples;
+using shrinkage::Cox;
 using shrinkage::FreeBlock;
 using shrinkage::Index;
 using shrinkage::Logistic;
+using shrinkage::LossKind;
+using shrinkage::Multinomial;
 using shrinkage::ProxNewton;
+using shrinkage::RiskSets;
+using shrinkage::RowLoss;
 
 namespace {
 
@@ -47,11 +56,26 @@ Columns compressed_columns(Index rows, const Starts& starts, const Rows& row_of,
   return x;
 }
 
-// One fit: a solver and the arrays that it looks at.
-class LogisticFit {
+template <class Loss>
+int classes_of(const Loss&) {
+  return 1;
+}
+int classes_of(const Multinomial& loss) {
+  return loss.classes;
+}
+
+// One fit: a solver and the arrays that it looks at. A loss is given with its parameters, without rows.
+template <class Loss>
+class Fit {
  public:
-  LogisticFit(const Vector& y, const Vector& weights, const std::optional<Vector>& offset, const Matrix& free_columns, bool intercept_only)
-      : y_(y), weights_(weights), offset_(offset), free_columns_(free_columns), intercept_only_(intercept_only), solver_(loss(), free()) {}
+  Fit(const Loss& unset, const Vector& y, const Vector& weights, const std::optional<Vector>& offset, const Matrix& free_columns, bool intercept_only)
+      : loss_(unset),
+        y_(y),
+        weights_(weights),
+        offset_(offset),
+        free_columns_(free_columns),
+        intercept_only_(intercept_only),
+        solver_(loss(), free()) {}
 
   double null_objective() const { return solver_.null_objective(); }
 
@@ -67,7 +91,12 @@ class LogisticFit {
 
   void duals(const Matrix& theta, const Vector& scales, const OutVector& values) const {
     nb::gil_scoped_release unlocked;
-    for (size_t t = 0; t < theta.shape(1); t++) values(t) = loss().dual(theta.data() + t * theta.shape(0), scales(t));
+    for (size_t t = 0; t < theta.shape(1); t++) {
+      if constexpr (Couples<Loss>::value)
+        values(t) = scales(t) * duals_[t];  // of the last solve
+      else
+        values(t) = loss().dual(theta.data() + t * theta.shape(0), scales(t));
+    }
   }
 
   // means(t) = 2 sum_i weights(i) l(y_i, eta_it) over the given rows
@@ -76,7 +105,7 @@ class LogisticFit {
     const Index count = rows.shape(0);
     std::vector<double> answers(count), predictors(count);
     for (Index i = 0; i < count; i++) answers[i] = y_(rows(i));
-    Logistic seen;
+    Loss seen = loss_;
     seen.rows = count;
     seen.y = answers.data();
     seen.weights = weights.data();
@@ -90,18 +119,26 @@ class LogisticFit {
   void solve(const Columns& x, const Vector& l1, const std::optional<Vector>& l2, const Vector& strengths, const Vector& ridges, double tol,
              const OutMatrix& coefs, const OutMatrix& theta, const OutMatrix& eta, const OutMatrix& free_coefs, const OutVector& objectives,
              const Counts& supports, const Counts& steps) {
-    const Index rows = x.rows, q = free_columns_.shape(1);
+    const Index rows = y_.shape(0), q = free_columns_.shape(1);
     without_gil([&] {
       solver_.attach(x, l1.data(), l2 ? l2->data() : nullptr);
+      duals_.resize(strengths.shape(0));
       for (size_t t = 0; t < strengths.shape(0); t++) {
         steps(t) = solver_.solve(strengths(t), ridges(t), tol);
         supports(t) = solver_.scatter(coefs.data() + t * x.count);
         objectives(t) = solver_.objective(strengths(t), ridges(t));
         std::copy_n(solver_.eta().data(), rows, eta.data() + t * rows);
         std::copy_n(solver_.free_coefs().data(), q, free_coefs.data() + t * q);
-        solver_.dual_point(theta.data() + t * rows, intercept_only_);
+        duals_[t] = solver_.dual_point(theta.data() + t * rows, intercept_only_);
       }
     });
+  }
+
+  // One bound of each kind per column of the working set.
+  void bound(const Vector& lower, const Vector& upper) {
+    lower_ = lower;
+    upper_ = upper;
+    solver_.bound(lower.data(), upper.data());
   }
 
   void stand_at(const Columns& x, const Vector& l1, const std::optional<Vector>& l2, const Vector& coefs, const Vector& free_coefs, const Vector& eta,
@@ -113,40 +150,148 @@ class LogisticFit {
   }
 
  private:
-  Logistic loss() const {
-    Logistic loss;
+  Loss loss() const {
+    Loss loss = loss_;
     loss.rows = y_.shape(0);
     loss.y = y_.data();
     loss.weights = weights_.data();
     loss.offset = offset_ ? offset_->data() : nullptr;
+    if constexpr (Couples<Loss>::value) loss.weights = loss.sets->weights.data();
     return loss;
   }
-  FreeBlock free() const { return FreeBlock(y_.shape(0), static_cast<int>(free_columns_.shape(1)), free_columns_.data()); }
+  FreeBlock free() const { return FreeBlock(y_.shape(0), static_cast<int>(free_columns_.shape(1)), free_columns_.data(), classes_of(loss_)); }
 
+  Loss loss_;
   Vector y_, weights_;
-  std::optional<Vector> offset_;
+  std::optional<Vector> offset_, lower_, upper_;
   Matrix free_columns_;
   bool intercept_only_;
-  ProxNewton<Logistic> solver_;
+  std::vector<double> duals_;
+  ProxNewton<Loss> solver_;
 };
+
+RowLoss row_loss(LossKind kind, const Vector& parameters) {
+  RowLoss loss;
+  loss.kind = kind;
+  double* into[] = {&loss.first, &loss.second, &loss.third};
+  for (size_t i = 0; i < parameters.shape(0) && i < 3; i++) *into[i] = parameters(i);
+  return loss;
+}
+
+// A Cox model that looks at these risk sets.
+Cox cox_of(const RiskSets& sets) {
+  Cox loss;
+  loss.rows = static_cast<Index>(sets.weights.size());
+  loss.sets = std::shared_ptr<const RiskSets>(&sets, [](const RiskSets*) {});
+  loss.weights = sets.weights.data();
+  return loss;
+}
+
+double cox_value(const RiskSets& sets, const Vector& eta) {
+  nb::gil_scoped_release unlocked;
+  return cox_of(sets).value(eta.data());
+}
+
+// out = the derivative of the value at eta
+void cox_gradient(const RiskSets& sets, const Vector& eta, const OutVector& out) {
+  nb::gil_scoped_release unlocked;
+  const Index rows = eta.shape(0);
+  std::vector<double> still(rows, 0.0), moved(rows), curvature(rows);
+  cox_of(sets).sweep(eta.data(), still.data(), 0, 0, moved.data(), out.data(), curvature.data());
+  for (Index i = 0; i < rows; i++) out(i) = -out(i);
+}
+
+// out = the rows (by position, zeros to the end) under which the Hessian at eta is diagonal, each by the root of its weight
+void cox_roots(const RiskSets& sets, const Vector& eta, const Matrix& columns, const OutMatrix& out) {
+  nb::gil_scoped_release unlocked;
+  const Index rows = eta.shape(0);
+  const Cox loss = cox_of(sets);
+  std::vector<double> still(rows, 0.0), moved(rows), residual(rows), curvature(rows);
+  loss.sweep(eta.data(), still.data(), 0, 0, moved.data(), residual.data(), curvature.data());
+  shrinkage::RunningMeans means;
+  loss.means(eta.data(), means);
+  for (size_t c = 0; c < columns.shape(1); c++) {
+    const double* from = columns.data() + c * rows;
+    double* into = out.data() + c * rows;
+    means.apply(&from, &into, 1);
+    for (Index i = 0; i < rows; i++) into[i] *= std::sqrt(curvature[i]);
+  }
+}
+
+template <class Loss>
+nb::class_<Fit<Loss>> bind_fit(nb::module_& m, const char* name, const char* doc) {
+  auto fit = nb::class_<Fit<Loss>>(m, name, doc);
+  if constexpr (!Couples<Loss>::value)
+    fit.def("deviances", &Fit<Loss>::deviances, "eta"_a.noconvert(), "rows"_a.noconvert(), "weights"_a.noconvert(), "means"_a.noconvert());
+  return fit.def_prop_ro("null_objective", &Fit<Loss>::null_objective)
+      .def("reset", &Fit<Loss>::reset)
+      .def("dual_point", &Fit<Loss>::dual_point, "theta"_a.noconvert())
+      .def("duals", &Fit<Loss>::duals, "theta"_a.noconvert(), "scales"_a.noconvert(), "values"_a.noconvert())
+      .def("solve", &Fit<Loss>::solve, "columns"_a, "l1"_a.noconvert(), "l2"_a.noconvert().none(), "strengths"_a.noconvert(), "ridges"_a.noconvert(),
+           "tol"_a, "coefs"_a.noconvert(), "theta"_a.noconvert(), "eta"_a.noconvert(), "free_coefs"_a.noconvert(), "objectives"_a.noconvert(),
+           "supports"_a.noconvert(), "steps"_a.noconvert())
+      .def("bound", &Fit<Loss>::bound, "lower"_a.noconvert(), "upper"_a.noconvert())
+      .def("stand_at", &Fit<Loss>::stand_at, "columns"_a, "l1"_a.noconvert(), "l2"_a.noconvert().none(), "coefs"_a.noconvert(),
+           "free_coefs"_a.noconvert(), "eta"_a.noconvert(), "strength"_a);
+}
 
 }  // namespace
 
 void bind_newton(nb::module_& m) {
   nb::class_<Columns>(m, "Columns", "A view of a working set's columns, dense or compressed; the caller keeps the arrays alive.")
       .def_static("dense", &dense_columns, "values"_a.noconvert())
-      .def_static("compressed", &compressed_columns, "rows"_a, "starts"_a.noconvert(), "row_of"_a.noconvert(), "values"_a.noconvert());
-  nb::class_<LogisticFit>(m, "LogisticFit", "Prox-Newton for weighted rows of a logistic model, kept warm between strengths.")
-      .def(nb::init<const Vector&, const Vector&, const std::optional<Vector>&, const Matrix&, bool>(), "y"_a.noconvert(), "weights"_a.noconvert(),
-           "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a)
-      .def_prop_ro("null_objective", &LogisticFit::null_objective)
-      .def("reset", &LogisticFit::reset)
-      .def("dual_point", &LogisticFit::dual_point, "theta"_a.noconvert())
-      .def("duals", &LogisticFit::duals, "theta"_a.noconvert(), "scales"_a.noconvert(), "values"_a.noconvert())
-      .def("deviances", &LogisticFit::deviances, "eta"_a.noconvert(), "rows"_a.noconvert(), "weights"_a.noconvert(), "means"_a.noconvert())
-      .def("solve", &LogisticFit::solve, "columns"_a, "l1"_a.noconvert(), "l2"_a.noconvert().none(), "strengths"_a.noconvert(),
-           "ridges"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "theta"_a.noconvert(), "eta"_a.noconvert(), "free_coefs"_a.noconvert(),
-           "objectives"_a.noconvert(), "supports"_a.noconvert(), "steps"_a.noconvert())
-      .def("stand_at", &LogisticFit::stand_at, "columns"_a, "l1"_a.noconvert(), "l2"_a.noconvert().none(), "coefs"_a.noconvert(),
-           "free_coefs"_a.noconvert(), "eta"_a.noconvert(), "strength"_a);
+      .def_static("compressed", &compressed_columns, "rows"_a, "starts"_a.noconvert(), "row_of"_a.noconvert(), "values"_a.noconvert())
+      .def("for_classes", &Columns::for_classes, "classes"_a, "Each column once for every class, in the rows of that class.");
+  bind_fit<Logistic>(m, "LogisticFit", "Prox-Newton for weighted rows of a logistic model, kept warm between strengths.")
+      .def(
+          "__init__",
+          [](Fit<Logistic>* self, const Vector& y, const Vector& weights, const std::optional<Vector>& offset, const Matrix& free_columns,
+             bool intercept_only) { new (self) Fit<Logistic>(Logistic{}, y, weights, offset, free_columns, intercept_only); },
+          "y"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a);
+  nb::enum_<LossKind>(m, "LossKind")
+      .value("poisson", LossKind::poisson)
+      .value("gamma", LossKind::gamma)
+      .value("tweedie", LossKind::tweedie)
+      .value("negative_binomial", LossKind::negative_binomial)
+      .value("clipped", LossKind::clipped)
+      .value("squared", LossKind::squared);
+  bind_fit<RowLoss>(m, "RowLossFit", "Prox-Newton for weighted rows of a loss with one linear predictor, kept warm between strengths.")
+      .def(
+          "__init__",
+          [](Fit<RowLoss>* self, LossKind kind, const Vector& parameters, const Vector& y, const Vector& weights, const std::optional<Vector>& offset,
+             const Matrix& free_columns,
+             bool intercept_only) { new (self) Fit<RowLoss>(row_loss(kind, parameters), y, weights, offset, free_columns, intercept_only); },
+          "kind"_a, "parameters"_a.noconvert(), "y"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert().none(),
+          "free_columns"_a.noconvert(), "intercept_only"_a);
+  nb::class_<RiskSets>(m, "RiskSets", "Who is at risk at each death: rows with weight, by stratum and time.")
+      .def(
+          "__init__",
+          [](RiskSets* self, const Vector& time, const Vector& event, const Vector& stratum, const Vector& weights, bool efron) {
+            new (self) RiskSets(time.shape(0), time.data(), event.data(), stratum.data(), weights.data(), efron);
+          },
+          "time"_a.noconvert(), "event"_a.noconvert(), "stratum"_a.noconvert(), "weights"_a.noconvert(), "efron"_a)
+      .def("value", &cox_value, "eta"_a.noconvert())
+      .def("gradient", &cox_gradient, "eta"_a.noconvert(), "out"_a.noconvert())
+      .def("roots", &cox_roots, "eta"_a.noconvert(), "columns"_a.noconvert(), "out"_a.noconvert());
+  bind_fit<Cox>(m, "CoxFit", "Prox-Newton for a Cox model with given risk sets, kept warm between strengths.")
+      .def(
+          "__init__",
+          [](Fit<Cox>* self, const RiskSets& sets, const Vector& event, const Vector& weights, const std::optional<Vector>& offset,
+             const Matrix& free_columns, bool intercept_only) {
+            Cox loss;
+            loss.sets = std::make_shared<const RiskSets>(sets);
+            new (self) Fit<Cox>(loss, event, weights, offset, free_columns, intercept_only);
+          },
+          "sets"_a, "event"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a);
+  bind_fit<Multinomial>(m, "MultinomialFit",
+                        "Prox-Newton for a multinomial model, kept warm between strengths; vectors over rows hold class after class.")
+      .def(
+          "__init__",
+          [](Fit<Multinomial>* self, int classes, const Vector& y, const Vector& weights, const std::optional<Vector>& offset,
+             const Matrix& free_columns, bool intercept_only) {
+            Multinomial loss;
+            loss.classes = classes;
+            new (self) Fit<Multinomial>(loss, y, weights, offset, free_columns, intercept_only);
+          },
+          "classes"_a, "y"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert().none(), "free_columns"_a.noconvert(), "intercept_only"_a);
 }

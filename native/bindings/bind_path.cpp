@@ -1,7 +1,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <cstdint>
+
 #include "interrupts.hpp"
+#include "shrinkage/path/listed_columns.hpp"
 #include "shrinkage/path/working_gram.hpp"
 
 namespace nb = nanobind;
@@ -13,6 +16,10 @@ namespace {
 using Vector = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Flags = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
+template <class Real>
+using Columns = nb::ndarray<const Real, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
+using Features = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Filled = nb::ndarray<double, nb::ndim<2>, nb::f_contig, nb::device::cpu>;
 using Leading = nb::ndarray<double, nb::ndim<2>, nb::device::cpu>;  // leading columns of a wider column-major array
 
 void reaches(const Matrix& C, const Matrix& shares, const Vector& rest, const Vector& limits, const Vector& norms, const Vector& inverse,
@@ -29,6 +36,17 @@ void extend_gram(const Matrix& columns, Index old, const Leading& gram) {
   without_gil([&] { shrinkage::extend_gram(columns.data(), rows, rows, old, size, gram.data(), gram.stride(1)); });
 }
 
+template <class Real>
+void listed_products(const Columns<Real>& X, const Features& features, const Matrix& R, const Filled& out) {
+  const Index rows = static_cast<Index>(X.shape(0)), count = static_cast<Index>(features.shape(0)), k = static_cast<Index>(R.shape(1));
+  without_gil([&] { shrinkage::listed_products(X.data(), rows, rows, features.data(), count, R.data(), k, out.data()); });
+}
+
+void project(const Filled& columns, const Matrix& basis, const Matrix& explain, const Filled& removed) {
+  const Index rows = static_cast<Index>(columns.shape(0)), count = static_cast<Index>(columns.shape(1)), q = static_cast<Index>(basis.shape(1));
+  without_gil([&] { shrinkage::project(columns.data(), rows, rows, count, basis.data(), explain.data(), q, removed.data()); });
+}
+
 }  // namespace
 
 void bind_path(nb::module_& m) {
@@ -36,4 +54,9 @@ void bind_path(nb::module_& m) {
         "inverse"_a.noconvert(), "out"_a.noconvert(), "Which columns may reach a limit at strengths between certified ones.");
   m.def("extend_gram", &extend_gram, "columns"_a.noconvert(), "old"_a, "gram"_a.noconvert(),
         "Add to a Gram matrix the products of new columns with all.");
+  const char* listed = "Products of listed columns of a column-major matrix with a few vectors, where it lies.";
+  m.def("listed_products", &listed_products<double>, "X"_a.noconvert(), "features"_a.noconvert(), "R"_a.noconvert(), "out"_a.noconvert(), listed);
+  m.def("listed_products", &listed_products<float>, "X"_a.noconvert(), "features"_a.noconvert(), "R"_a.noconvert(), "out"_a.noconvert(), listed);
+  m.def("project", &project, "columns"_a.noconvert(), "basis"_a.noconvert(), "explain"_a.noconvert(), "removed"_a.noconvert(),
+        "Take off columns, twice, what a basis explains; coefficients are added to `removed`.");
 }

@@ -15,6 +15,8 @@ void bind_newton(nb::module_& m);
 void bind_moments(nb::module_& m);
 void bind_steps(nb::module_& m);
 void bind_groups(nb::module_& m);
+void bind_penalized(nb::module_& m);
+void bind_group_fits(nb::module_& m);
 void bind_threads(nb::module_& m);
 
 static bool control_c() {
@@ -35,5 +37,7 @@ NB_MODULE(_core, m) {
   bind_moments(m);
   bind_steps(m);
   bind_groups(m);
+  bind_penalized(m);
+  bind_group_fits(m);
   bind_threads(m);
 }

@@ -57,6 +57,20 @@ TEST("X'R is that of the dense twin, for every width of panel, across blocks") {
     }
 }
 
+TEST("products with some columns are those of all") {
+  for (const Index k : {1, 3, 9, 40}) {
+    const Matrix X(60, 23, k == 3, 0.1, 1);
+    const auto R = check::Random(2).vector(X.rows * k);
+    const auto features = every_other(X.columns);
+    const Index count = static_cast<Index>(features.size());
+    std::vector<double> all(X.columns * k), some(count * k, 1e9);
+    products::correlate(X.view, R.data(), k, all.data());
+    products::correlate_some(X.view, features.data(), count, R.data(), k, some.data());
+    for (Index t = 0; t < k; t++)
+      for (Index a = 0; a < count; a++) CHECK_CLOSE(some[t * count + a], all[t * X.columns + features[a]], 1e-15);
+  }
+}
+
 TEST("combine is X on the picked features times B") {
   for (const bool narrow : {false, true})
     for (const Index k : {1, 3, 9, 40}) {

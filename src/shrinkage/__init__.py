@@ -17,20 +17,41 @@ from shrinkage._path import cross_validate as cross_validate
 from shrinkage._path import path as path
 from shrinkage._threads import threads as threads
 from shrinkage.design import open_blocks as open_blocks
+from shrinkage.estimators import CoxRegressor as CoxRegressor
+from shrinkage.estimators import CoxRegressorCV as CoxRegressorCV
 from shrinkage.estimators import ElasticNet as ElasticNet
 from shrinkage.estimators import ElasticNetCV as ElasticNetCV
+from shrinkage.estimators import GammaRegressor as GammaRegressor
+from shrinkage.estimators import GammaRegressorCV as GammaRegressorCV
+from shrinkage.estimators import GroupLasso as GroupLasso
+from shrinkage.estimators import GroupLassoCV as GroupLassoCV
+from shrinkage.estimators import HuberRegressor as HuberRegressor
+from shrinkage.estimators import HuberRegressorCV as HuberRegressorCV
 from shrinkage.estimators import Lasso as Lasso
 from shrinkage.estimators import LassoCV as LassoCV
 from shrinkage.estimators import LogisticRegression as LogisticRegression
 from shrinkage.estimators import LogisticRegressionCV as LogisticRegressionCV
+from shrinkage.estimators import MultiTaskElasticNet as MultiTaskElasticNet
+from shrinkage.estimators import MultiTaskElasticNetCV as MultiTaskElasticNetCV
+from shrinkage.estimators import NegativeBinomialRegressor as NegativeBinomialRegressor
+from shrinkage.estimators import NegativeBinomialRegressorCV as NegativeBinomialRegressorCV
+from shrinkage.estimators import PoissonRegressor as PoissonRegressor
+from shrinkage.estimators import PoissonRegressorCV as PoissonRegressorCV
+from shrinkage.estimators import QuantileRegressor as QuantileRegressor
+from shrinkage.estimators import QuantileRegressorCV as QuantileRegressorCV
 from shrinkage.estimators import Ridge as Ridge
 from shrinkage.estimators import RidgeCV as RidgeCV
+from shrinkage.estimators import TweedieRegressor as TweedieRegressor
+from shrinkage.estimators import TweedieRegressorCV as TweedieRegressorCV
+from shrinkage.patch import patch_sklearn as patch_sklearn
+from shrinkage.patch import unpatch_sklearn as unpatch_sklearn
 from shrinkage.penalties import L1 as L1
 from shrinkage.penalties import L1L2 as L1L2
 from shrinkage.penalties import L2 as L2
 from shrinkage.penalties import MCP as MCP
 from shrinkage.penalties import SCAD as SCAD
 from shrinkage.penalties import GroupL2 as GroupL2
+from shrinkage.penalties import SortedL1 as SortedL1
 
 __version__ = "0.1.0"
 
@@ -40,6 +61,7 @@ if not _TYPE_CHECKING:  # or type checkers would take every name for a room
         "datasets",
         "design",
         "losses",
+        "patch",
         "plots",
         "priors",
         "problem",

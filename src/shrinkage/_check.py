@@ -95,6 +95,17 @@ def check_factors(factors: Any) -> None:
         raise ArgumentError("factors must hold at least one number > 0; all are 0, which leaves nothing to penalize")
 
 
+def check_bounds(lower: Any, upper: Any) -> None:
+    """Refuse bounds of coefficients, numbers or arrays, that leave out 0."""
+    for name, value, side in (("lower", lower, -1), ("upper", upper, 1)):
+        if isinstance(value, bool) or value is None:
+            raise ArgumentError(f"{name} must be a number or an array; got {value!r}")
+        good = side * value >= 0
+        if not (bool(good) if isinstance(value, Real) else bool(namespace_of(value).all(good))):
+            what = "<= 0" if side < 0 else ">= 0"
+            raise ArgumentError(f"{name} must be {what}, for 0 lies within the bounds; got {value}")
+
+
 def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
     """`value` as a float64 NumPy vector; refuses another length and numbers that are not finite.
 
@@ -103,6 +114,16 @@ def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
     ndarray of shape (size,), float64
         The same memory as `value` where that has this type already.
     """
+    vector = real_vector(name, value, size)
+    finite = np.isfinite(vector)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ArgumentError(f"{name} must be finite; position {row} is {vector[row]}")
+    return vector
+
+
+def real_vector(name: str, value: Any, size: int) -> np.ndarray:
+    """The same for numbers that may be infinite; refuses those that are none."""
     try:
         raw = np.asarray(value)
         if raw.dtype.kind not in "fiubO" or (raw.dtype.kind == "O" and any(isinstance(v, str) for v in raw.flat)):
@@ -114,10 +135,8 @@ def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
         raise ArgumentError(f"{name} must hold real numbers; got {type(value).__name__}") from None
     if vector.shape != (size,):
         raise ArgumentError(f"{name} must have shape ({size},); got {vector.shape}")
-    finite = np.isfinite(vector)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise ArgumentError(f"{name} must be finite; position {row} is {vector[row]}")
+    if np.isnan(vector).any():
+        raise ArgumentError(f"{name} must be finite; position {int(np.isnan(vector).argmax())} is nan")
     return vector
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 import shrinkage
 from shrinkage import LassoCV, LogisticRegressionCV, cross_validate, path
+from shrinkage._path import fold_rows
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(24, 3))
@@ -151,3 +152,18 @@ def test_the_errors_at_the_front_door_are_those_that_are_raised():
         assert issubclass(error, shrinkage.ShrinkageError)
     with pytest.raises(shrinkage.ShrinkageError, match="tol must"):
         path(X, Y, tol=0)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 10])
+@pytest.mark.parametrize("rare", [2, 5, 23])
+def test_an_int_deals_two_classes_as_scikit_learn(count, rare):
+    for seed in range(4):
+        y = np.random.default_rng(seed).permutation(np.arange(57) < rare).astype(float)
+        dealt = fold_rows(count, y, stratify=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            theirs = list(StratifiedKFold(count).split(y, y))
+        assert len(dealt) == len(theirs)
+        for ours, twin in zip(dealt, theirs, strict=True):
+            assert_array_equal(ours[0], twin[0])
+            assert_array_equal(ours[1], twin[1])

@@ -207,7 +207,7 @@ def test_the_call_that_is_told_gives_the_same_again(diabetes):
         ("x,y\n1,2\n", [], 2, "--target"),
         ("x,y\n1,2\n", ["--target", "y", "--penalty", "l3"], 2, "choose from l1, l2, elastic"),
         ("x,y\n1,2\n", ["--target", "y", "--l1-ratio", "2"], 2, "--l1-ratio"),
-        ("x,y\n1,2\n", ["--target", "y", "--loss", "poisson"], 2, "logistic"),
+        ("x,y\n1,2\n", ["--target", "y", "--loss", "poison"], 2, "logistic"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_a_code(tmp_path, content, arguments, code, said):

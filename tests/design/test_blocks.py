@@ -176,6 +176,15 @@ def test_what_cannot_be_opened_is_refused(source, keywords, error, said):
         open_blocks(source, **keywords)
 
 
+def test_a_state_that_is_no_folder_is_refused(tmp_path):
+    file = tmp_path / "sums"
+    file.write_text("")
+    for state in (file, file / "inside"):
+        with pytest.raises(ArgumentError, match=r"state must name a folder, there or to be made; got .*sums is a file"):
+            open_blocks(np.ones((3, 1)), state=state)
+    assert open_blocks(np.ones((3, 1)), state=tmp_path / "not yet" / "there").state is not None
+
+
 def test_a_function_that_makes_other_blocks_is_refused():
     rows = iter([3, 2, 3, 3])
     blocks = open_blocks(lambda: [np.ones((next(rows), 1)), np.ones((next(rows), 1))])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression as Theirs
 
 from shrinkage.estimators import LogisticRegression, LogisticRegressionCV
 
@@ -91,12 +92,11 @@ def test_balanced_classes_weigh_the_same(model, data):
     ("y", "message"),
     [
         (np.zeros(45), "one class, "),
-        (np.arange(45) % 3, "Only binary classification is supported. The type of the target is multiclass"),
         (np.linspace(0, 1, 45), "continuous"),
         (np.r_[np.nan, np.ones(44)], "NaN"),
     ],
 )
-def test_targets_that_are_not_two_classes_are_refused(model, y, message, data):
+def test_targets_that_are_no_classes_are_refused(model, y, message, data):
     with pytest.raises(ValueError, match=message):
         model.fit(data[0], y)
 
@@ -123,3 +123,45 @@ def test_a_class_without_weight_is_refused_by_name(model, data):
 def test_class_weights_that_cannot_be_used_are_refused(model, class_weight, message, data):
     with pytest.raises(ValueError, match=message):
         type(model)(**(model.get_params() | {"class_weight": class_weight})).fit(*data)
+
+
+@pytest.fixture(name="trees")
+def make_trees():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(90, 5))
+    codes = (X[:, :3] + rng.gumbel(size=(90, 3))).argmax(axis=1)
+    return X, np.array(["ash", "birch", "cedar"])[codes]
+
+
+@both
+def test_several_classes_have_a_row_of_coefficients_each(model, trees):
+    X, y = trees
+    model = type(model)(**(model.get_params() | {"class_weight": {"ash": 2.0}})).fit(X, y)
+    assert_array_equal(model.classes_, ["ash", "birch", "cedar"])
+    assert model.coef_.shape == (3, 5)
+    assert model.intercept_.shape == (3,)
+    assert model.intercept_.sum() == pytest.approx(0, abs=1e-12)
+    eta, chance = model.decision_function(X), model.predict_proba(X)
+    assert_allclose(eta, X @ model.coef_.T + model.intercept_)
+    assert_allclose(chance, np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True))
+    assert_allclose(np.exp(model.predict_log_proba(X)), chance)
+    assert_array_equal(model.predict(X), model.classes_[eta.argmax(axis=1)])
+    assert model.score(X, y) > 0.5
+    shifted = model.predict_proba(X, offset=np.tile([50.0, 0.0, 0.0], (90, 1)))
+    assert shifted[:, 0].min() > 0.999
+
+
+def test_several_classes_without_an_l1_part_are_scikit_learns(trees):
+    X, y = trees
+    ours = LogisticRegression(alpha=0.05, tol=1e-12).fit(X, y)
+    theirs = Theirs(C=1 / (0.05 * 90), tol=1e-10, max_iter=10_000).fit(X, y)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_allclose(ours.intercept_, theirs.intercept_ - theirs.intercept_.mean(), atol=1e-6)
+    assert ours.dual_gap_ <= 1e-12
+
+
+def test_several_classes_need_a_penalty_and_say_what_they_have_no_words_for(trees):
+    with pytest.raises(ValueError, match="alpha must be > 0 for more than two classes"):
+        LogisticRegression(alpha=0.0).fit(*trees)
+    with pytest.raises(ValueError, match="this one has 3"):
+        LogisticRegression(alpha=0.1).fit(*trees).equivalent_calls()

@@ -6,17 +6,36 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from shrinkage.estimators import (
     ElasticNet,
     ElasticNetCV,
+    GammaRegressor,
+    GammaRegressorCV,
+    GroupLasso,
+    GroupLassoCV,
+    HuberRegressor,
+    HuberRegressorCV,
     Lasso,
     LassoCV,
     LogisticRegression,
     LogisticRegressionCV,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    NegativeBinomialRegressor,
+    NegativeBinomialRegressorCV,
+    PoissonRegressor,
+    PoissonRegressorCV,
+    QuantileRegressor,
+    QuantileRegressorCV,
     Ridge,
     RidgeCV,
+    TweedieRegressor,
+    TweedieRegressorCV,
 )
 
-PLAIN = [Ridge(), Lasso(), ElasticNet(), LogisticRegression()]
-SHORT = [twin(n_alphas=10) for twin in (RidgeCV, LassoCV, ElasticNetCV, LogisticRegressionCV)]
-DEFAULT = [RidgeCV(), LassoCV(), ElasticNetCV(), LogisticRegressionCV()]
+PLAIN = [Ridge(), Lasso(), ElasticNet(), LogisticRegression(), PoissonRegressor(), GammaRegressor(), TweedieRegressor()]
+PLAIN += [NegativeBinomialRegressor(), HuberRegressor(), QuantileRegressor(), GroupLasso(), MultiTaskElasticNet()]
+TWINS = [RidgeCV, LassoCV, ElasticNetCV, LogisticRegressionCV, PoissonRegressorCV, GammaRegressorCV, TweedieRegressorCV]
+TWINS += [NegativeBinomialRegressorCV, HuberRegressorCV, QuantileRegressorCV, GroupLassoCV, MultiTaskElasticNetCV]
+SHORT = [twin(n_alphas=10, **({"cv": 3} if twin is LogisticRegressionCV else {})) for twin in TWINS]
+DEFAULT = [twin() for twin in TWINS]
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks make degenerate data on purpose

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from shrinkage.penalties import MCP, SCAD, BlockSeparable, Convex, SparseGroup
+from shrinkage.penalties import MCP, SCAD, BlockSeparable, Box, Convex, SortedL1, SparseGroup
 
 number = st.floats(-10, 10, allow_subnormal=False).map(lambda x: round(x, 6))
 vector = arrays(np.float64, SIZE, elements=number)
@@ -29,7 +29,8 @@ def those(kind, besides=()):
 
 every_penalty = pytest.mark.parametrize("g", PENALTIES)
 every_convex_penalty = pytest.mark.parametrize("g", those(Convex))
-every_elementwise_penalty = pytest.mark.parametrize("g", those(object, BlockSeparable))
+every_elementwise_penalty = pytest.mark.parametrize("g", those(object, (BlockSeparable, SortedL1)))
+every_penalty_of_arrays = pytest.mark.parametrize("g", those(object, SortedL1))
 every_penalty_on_groups = pytest.mark.parametrize("g", those(BlockSeparable))
 
 
@@ -136,7 +137,7 @@ def test_an_array_of_steps_is_one_prox_per_coordinate(g, v, step):
         assert together[j] == g.prox(v, float(step[j]))[j]
 
 
-@every_penalty
+@every_penalty_of_arrays
 @for_some(v=vector)
 def test_an_array_of_strengths_is_a_whole_sweep(g, v):
     alphas = np.array([0.0, 0.1, 1.0, 5.0])
@@ -171,7 +172,7 @@ def test_a_free_coordinate_costs_nothing_and_does_not_move(g):
         assert float(g.dual_scale(np.where(free, 1e9, 0.0))) == 1
 
 
-@every_elementwise_penalty
+@pytest.mark.parametrize("g", those(object, (BlockSeparable, SortedL1, Box)))  # outside a box there is no derivative
 @for_some(w=vector, z=vector)
 def test_the_violation_is_the_distance_to_the_one_sided_derivatives(g, w, z):
     w = np.where(np.abs(w) < 1e-3, 0.0, w)
@@ -192,11 +193,14 @@ def in_library(g, xp):
     """The same penalty, its arrays those of another library."""
     if isinstance(g, SparseGroup):
         return SparseGroup(in_library(g.elementwise, xp), in_library(g.group, xp))
+    if isinstance(g, Box):
+        bounds = (convert(b, xp) if isinstance(b, np.ndarray) else b for b in (g.lower, g.upper))
+        return Box(in_library(g.penalty, xp), *bounds)
     arrays = {f.name: getattr(g, f.name) for f in fields(g) if isinstance(getattr(g, f.name), np.ndarray)}
     return replace(g, **{name: convert(x, xp) for name, x in arrays.items()})
 
 
-@every_penalty
+@every_penalty_of_arrays
 @pytest.mark.parametrize("library", ARRAY_LIBRARIES)
 def test_every_array_library_agrees(g, library):
     xp = array_library(library)
@@ -234,7 +238,7 @@ def test_equal_steps_are_one_step(g, v, step):
     assert np.allclose(g.prox(v, np.full(SIZE, step)), g.prox(v, step), rtol=1e-12, atol=1e-12)
 
 
-@every_penalty
+@pytest.mark.parametrize("g", those(object, (SortedL1, Box)))  # what is outside a box moves in
 @for_some(v=vector, step=steps, still=arrays(np.bool_, SIZE))
 def test_a_coordinate_with_a_step_of_zero_stays(g, v, step, still):
     assert np.array_equal(g.prox(v, np.where(still, 0.0, step))[still], v[still])

@@ -11,6 +11,7 @@ from shrinkage._errors import ArgumentError
 from shrinkage.datasets import load_diabetes, simulate_linear
 from shrinkage.design._native import NativeDesign
 from shrinkage.selection import cross_validate_l1_ratio
+from shrinkage.solvers._shared_folds import SharedFolds
 
 DIABETES = load_diabetes()
 WIDE = simulate_linear(60, 150, rho=0.5, n_nonzero=8, snr=3.0, seed=1)
@@ -63,6 +64,23 @@ def test_the_gram_matrix_is_made_once_for_all_ratios(monkeypatch):
     )
     cross_validate_l1_ratio(WIDE.X, WIDE.y, [1.0, 0.9, 0.5, 0.2], **FEW)
     assert len(gathered) == len(set(gathered))  # no column is gathered, or multiplied with the others, twice
+
+
+@pytest.mark.parametrize("options", [{}, {"standardize": True, "sample_weight": WEIGHTS}], ids=["plain", "stated"])
+def test_folds_of_large_wide_data_share_their_columns_for_all_ratios(options, monkeypatch):
+    few, ratios, made = {**FEW, "alpha_min_ratio": 0.2}, [1.0, 0.0, 0.5], []
+    data = simulate_linear(60, 20_000, rho=0.5, n_nonzero=8, snr=3.0, seed=1)
+    make = SharedFolds.__init__
+    monkeypatch.setattr(SharedFolds, "__init__", lambda self, *rest: made.append(self) or make(self, *rest))
+    plane = cross_validate_l1_ratio(data.X, data.y, ratios, **few, **options)
+    assert len(made) == 1
+    for ratio, found in zip(ratios, plane.by_ratio, strict=True):
+        alone = cross_validate(data.X, data.y, l1_ratio=ratio, **few, **options)
+        np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-7)
+        np.testing.assert_allclose(found.path.coefs.toarray(), alone.path.coefs.toarray(), atol=1e-8)
+        assert found.fold_gaps.max() <= 1e-6
+    zero = cross_validate_l1_ratio(data.X, data.y, [1.0], alphas=[0.5, 0.0], cv=4).by_ratio[0]
+    assert zero.scores.shape == (2, 4)
 
 
 def test_the_choices_are_made_over_the_plane():

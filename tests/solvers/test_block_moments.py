@@ -142,6 +142,22 @@ def test_a_damaged_file_is_named(tmp_path):
         path(open_blocks(X, state=tmp_path), y, n_alphas=5)
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize("row", [0, 1203])
+def test_a_value_that_is_not_finite_ends_the_reading_in_its_block_and_spoils_no_kept_sums(tmp_path, row, value):
+    X, y = data()
+    bad = X.copy()
+    bad[row, 3] = value
+    told = []
+    blocks = open_blocks(bad, rows=500, state=tmp_path, progress=told.append)
+    with pytest.raises(DataError, match=f"X must be finite; row {row}, column 3 is NaN or infinite"):
+        cross_validate(blocks, y, cv=4, n_alphas=5)
+    assert len(told) == row // 500  # one reading, and no block after that one
+    found = cross_validate(open_blocks(X, rows=500, state=tmp_path), y, cv=4, n_alphas=5)
+    expected = cross_validate(open_blocks(X, rows=500), y, cv=4, n_alphas=5)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
 def test_one_block_far_from_the_others_costs_little():
     X, y = data()
     X[:500] += 1e3 * X.std(axis=0)

@@ -1,6 +1,7 @@
 """Threads that share the folds of a cross-validation: the same bits for any number, and errors that end all."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from sklearn.model_selection import KFold
 import shrinkage
 from shrinkage._path import state
 from shrinkage.datasets import simulate_linear
+from shrinkage.solvers import _engine as engine
 from shrinkage.solvers._crew import Crew
+from shrinkage.solvers._engine import _with_shared_folds, driver_of
 from shrinkage.solvers._shared_folds import SharedFolds
 
 
@@ -63,6 +66,77 @@ def test_an_interrupt_does_not_wait_for_what_other_threads_do():
         crew.each(work, range(4))
     assert not ended
     released.set()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_work_beside_the_items_is_done_once_and_its_error_comes_out(n):
+    def fail():
+        raise ValueError
+
+    with shrinkage.threads(n), Crew(3) as crew:
+        begun = []
+        beside = crew.beside(lambda: begun.append(threading.get_ident()) or "done")
+        assert crew.each(str, range(20)) == [str(item) for item in range(20)]
+        assert beside() == beside() == "done"
+        assert len(begun) == 1
+        assert (begun[0] == threading.get_ident()) == (n == 1)
+        with pytest.raises(ValueError):
+            crew.beside(fail)()
+
+
+def test_items_do_not_wait_for_a_helper_that_is_busy_beside():
+    held = threading.Event()
+    with shrinkage.threads(2), Crew(2) as crew:
+        beside = crew.beside(lambda: held.wait(10))
+        assert crew.each(str, range(5)) == [str(item) for item in range(5)]
+        held.set()
+        assert beside()
+
+
+def test_an_interrupt_of_the_folds_ends_the_path_beside_them(monkeypatch):
+    data = simulate_linear(120, 2500, rho=0.5, n_nonzero=10, snr=3.0, seed=3)
+    problem = state(data.X, data.y, "squared", 1.0, True, False, None, None, None, None)[0]
+    folds, walking, ended = list(KFold(2).split(data.X)), threading.Event(), []
+
+    def interrupted(*_):
+        assert walking.wait(10)
+        raise KeyboardInterrupt
+
+    def watched(*given):
+        driver = driver_of(*given)
+        run = driver.run
+
+        def slow(alphas):
+            walking.set()
+            while not driver.watch(0, None, None):
+                time.sleep(0.01)
+            ended.append(run)
+            return run(alphas)
+
+        driver.run = slow
+        return driver
+
+    monkeypatch.setattr(engine, "driver_of", watched)
+    monkeypatch.setattr(SharedFolds, "solve_with", interrupted)
+    with pytest.raises(KeyboardInterrupt), shrinkage.threads(2):
+        _with_shared_folds(problem, problem.alpha_max * np.array([0.5, 0.4]), folds, False, 1e-6)
+    for _ in range(1000):
+        if ended:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the path goes on")
+
+
+def test_logistic_folds_on_several_threads_have_the_same_bits(monkeypatch):
+    monkeypatch.setattr("shrinkage.solvers._newton.WORTH_A_CREW", 0)
+    data = simulate_linear(90, 130, rho=0.5, n_nonzero=5, snr=3.0, seed=4)
+    target = (data.y > np.median(data.y)).astype(float)
+    found = []
+    for n in (1, 3):
+        with shrinkage.threads(n):
+            cv = shrinkage.cross_validate(data.X, target, cv=5, loss="logistic", n_alphas=20)
+        found.append(cv.scores.tobytes() + cv.path.coefs.data.tobytes() + cv.fold_gaps.tobytes())
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])

@@ -5,10 +5,11 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
+from shrinkage import cross_validate
 from shrinkage.design import as_design
 from shrinkage.losses import Logistic
 from shrinkage.penalties import L1L2
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, minimize_free
 from shrinkage.solvers._newton import NewtonFits
 
 
@@ -234,3 +235,25 @@ def test_tightening_lowers_the_gap():
         pass
     tight = certified(problem, restricted, restricted.solve(*split(problem, alphas)), alphas)
     assert tight.max() <= 1e-12 < loose.max()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_null_model_of_two_classes_is_the_fit_of_an_intercept(weighted):
+    X, y = data(5)
+    weights = np.random.default_rng(5).uniform(0, 2, len(y)) if weighted else None
+    problem = stated(X, y, sample_weight=weights)
+    Q, _ = problem.free_block
+    _, eta = minimize_free(problem.loss, y, np.zeros(len(y)), Q, problem.weights)
+    np.testing.assert_allclose(problem.null.eta, eta, atol=1e-13)
+    assert problem.null.intercept == pytest.approx(eta[0], abs=1e-13)
+
+
+@pytest.mark.parametrize("more", [{}, {"standardize": True}, {"l1_ratio": 0.5}, {"penalty_factor": np.arange(30) % 3}])
+def test_small_data_are_solved_in_one_batch_for_all_folds(more):
+    X, y = data(6)
+    run = cross_validate(X, y, cv=4, loss="logistic", n_alphas=30, alpha_min_ratio=0.02, **more)
+    assert run.path.n_passes == 2  # alpha_max, and the certificates of all strengths and folds
+    judge = run.path.problem
+    gaps = judge.gaps(run.path.coefs, run.path.intercepts, run.path.alphas) / judge.null.objective
+    assert gaps.max() <= 1e-6
+    assert run.fold_gaps.max() <= 1e-6

@@ -81,7 +81,7 @@ def test_every_layout_of_memory_gives_the_same_path(monkeypatch, screened, layou
     assert_same(path(clothes[layout], y, n_alphas=30), plainly(monkeypatch, X, y, n_alphas=30))
 
 
-@pytest.mark.parametrize("which", ["margins", "knots", "panel"])
+@pytest.mark.parametrize("which", ["margins", "knots", "panel", "listed"])
 def test_what_a_look_ahead_misses_is_found(monkeypatch, screened, which):
     X, y = data(2)
     if which == "margins":  # slopes are trusted to promise far too little
@@ -93,6 +93,7 @@ def test_what_a_look_ahead_misses_is_found(monkeypatch, screened, which):
     else:
         monkeypatch.setattr(_screened, "LEAST_PANEL", 8)
         monkeypatch.setattr(_screened, "SHARE", 0.0)
+        X = np.asfortranarray(X) if which == "listed" else X
     assert_same(path(X, y, n_alphas=40), plainly(monkeypatch, X, y, n_alphas=40))
 
 

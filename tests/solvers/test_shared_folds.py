@@ -69,12 +69,53 @@ def test_each_set_of_folds_has_the_scores_that_it_has_alone(case):
         np.testing.assert_allclose(solver.path.coefs.toarray(), one.path.coefs.toarray(), atol=1e-8)
 
 
-def test_tolerances_are_kept_and_no_gap_is_negative():
-    problem = _problem({})
+@pytest.mark.parametrize("case", ["plain", "elastic net", "everything"])
+def test_tolerances_are_kept_and_no_gap_is_negative(case):
+    problem = _problem(CASES[case])
     for tol in (1e-3, 1e-10):
-        _, found, _ = _both(problem, {}, [_folds(0)], tol)
+        _, found, _ = _both(problem, CASES[case], [_folds(0)], tol)
         assert found[0][1].max() <= tol
         assert found[0][1].min() >= -1e-12
+
+
+def _with_the_free_part(problem, coef):
+    """The penalized coefficients, and what intercept and free columns are worth beside them: least squares."""
+    ones = np.ones((len(problem.y), int(problem.fit_intercept)))
+    Z, root = np.hstack([ones, problem.design.values[:, problem.free]]), np.sqrt(problem.weights)
+    left = problem.y - problem.linear_predictor(coef, 0.0)
+    free = np.linalg.lstsq(root[:, None] * Z, root * left)[0]
+    coef[problem.free] = free[ones.shape[1] :]
+    return coef, float(free[0]) if problem.fit_intercept else 0.0
+
+
+@pytest.mark.parametrize("loose", [1e-1, 1e-13])
+@pytest.mark.parametrize("case", ["plain", "elastic net", "factors", "everything"])
+def test_the_gap_of_a_fold_is_that_of_the_problem_of_its_rows(case, loose, monkeypatch):
+    """At the last strength of every fold, solved exactly and badly: what is reported bounds what `Problem` measures."""
+    problem, members = _problem(CASES[case]), []
+    make = SharedFolds._members
+
+    def make_loose(self, folds):
+        members.extend(make(self, folds))
+        for member in members:
+            member.tol = loose
+        return members
+
+    monkeypatch.setattr(SharedFolds, "_members", make_loose)
+    l1_ratio, standardize = CASES[case].get("l1_ratio", 1.0), CASES[case].get("standardize", False)
+    alphas, folds = _grid(problem.alpha_max / l1_ratio)[:15], _folds(0)
+    _, gaps = SharedFolds(problem, alphas, l1_ratio, standardize, 1.0).solve(folds)
+    for member, (train, _), reported in zip(members, folds, gaps.T, strict=True):
+        rows = [None if values is None else values[train] for values in (problem.sample_weight, problem.offset)]
+        own = state(
+            problem.design.values[train], problem.y[train], "squared", l1_ratio, problem.fit_intercept, standardize,
+            *rows, problem.penalty.factors, None,
+        )[0]  # fmt: skip
+        coef = np.zeros(problem.design.shape[1])
+        coef[member.features[: len(member.base[0])]] = member.base[0]
+        own = own.with_penalty(own.penalty.with_alpha(alphas[-1]))
+        measured = own.relative_gap(*_with_the_free_part(own, coef))
+        assert measured - 1e-12 <= reported[-1] <= 2 * measured + 1e-12
 
 
 def test_folds_that_leave_most_rows_out_and_folds_that_overlap_are_solved_alike():

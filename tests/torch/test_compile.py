@@ -47,7 +47,11 @@ def assert_right(difference, graphs, settled=2):
     assert graphs[settled] == graphs[-1]
 
 
-@pytest.mark.parametrize("name", FIVE)
+QUICK = {"ProxAdam", "DualSGD"}  # a prox and an average, with Adam's steps and with plain ones; compilers take seconds
+TWO = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FIVE]
+
+
+@pytest.mark.parametrize("name", TWO)
 def test_the_compiled_step_is_the_plain_one_and_is_compiled_at_most_twice(name):
     assert_right(*compiled_and_plain(name, L1(0.1), "eager"))
 
@@ -58,7 +62,7 @@ def test_penalties_on_groups_are_compiled_too(name):
     assert_right(*compiled_and_plain(name, GroupL2(0.1, axis=0), "eager"))
 
 
-@pytest.mark.parametrize("name", ["ProxSGD", "ProxAdam"])
+@pytest.mark.parametrize("name", [pytest.param("ProxSGD", marks=pytest.mark.slow), "ProxAdam"])
 def test_a_learning_rate_in_a_tensor_changes_without_compilation(name):
     assert_right(*compiled_and_plain(name, L1(0.1), "eager", lr_of=lambda t: 0.01 / (1 + t)), settled=3)
 

@@ -18,10 +18,9 @@ import sharded_training  # noqa: E402
 OPTIMIZERS = ["ProxSGD", "ProxAdam", "DualAdam", "DualSGD"]
 QUICK = [
     *(f"ddp:{name}/l1/float32" for name in ("ProxAdam", "DualSGD")),
-    *(f"fsdp:{name}/l1" for name in OPTIMIZERS),
-    "fsdp:ProxAdam/l1/float32",
+    *(f"fsdp:{name}/l1" for name in ("ProxAdam", "DualSGD")),
     "fsdp:AdamW/none",
-    *(f"fsdp:{name}/columns" for name in ("ProxAdam", "DualAdam")),
+    "fsdp:DualAdam/columns",
     "fsdp:ProxAdam/rows",
     "fsdp:ProxAdam/lists",
     "fsdp:ProxSGD/sparse columns",
@@ -32,6 +31,9 @@ QUICK = [
 SLOW = [
     *(f"ddp:{name}/{penalty}" for name in OPTIMIZERS for penalty in ("elastic", "rows")),
     "ddp:AdamW/none",
+    *(f"fsdp:{name}/l1" for name in ("ProxSGD", "DualAdam")),
+    "fsdp:ProxAdam/l1/float32",
+    "fsdp:ProxAdam/columns",
     "fsdp:AdamW/none/float32",
     "fsdp:ProxAdam amsgrad loop/l1/float32",
     "fsdp:ProxAdam amsgrad loop/sparse columns",

@@ -10,6 +10,7 @@ import figures
 from linear_page import linear_section
 
 TITLES = {
+    "blocks": "Data larger than memory",
     "small": "Small things",
     "repeated": "Repeated cross-validation",
     "step": "A step of an optimizer in PyTorch",

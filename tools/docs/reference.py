@@ -10,6 +10,7 @@ ROOMS = (
     "losses",
     "problem",
     "estimators",
+    "patch",
     "selection",
     "units",
     "priors",

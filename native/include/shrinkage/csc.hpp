@@ -106,6 +106,19 @@ inline void correlate(const CscView& X, const double* R, Index k, double* C) {
   correlate_blocks(X, R, k, C, [](Index, Index, Index, std::vector<double>&) {});
 }
 
+// C[a + t count] = (X'R)[features[a], t]; for few values a panel is not worth packing
+inline void correlate_some(const CscView& X, const Index* features, Index count, const double* R, Index k, double* C) {
+  Index stored = 0;
+  for (Index a = 0; a < count; a++) stored += X.stored(features[a]);
+  if (stored < 4 * X.rows) {
+    for (Index t = 0; t < k; t++) csc_dots(X, features, 0, count, R + t * X.rows, 1, 1, C + t * count, 1, count);
+    return;
+  }
+  const Panels panels(R, X.rows, k);
+  for (Index t = 0; t < k; t += panels.width)
+    csc_dots(X, features, 0, count, panels.values.data() + t * X.rows, panels.width, panels.used(t), C + t * count, 1, count);
+}
+
 inline void scan(const CscView& X, const double* theta, const Scan& scan) {
   Reading reading(scan, (X.columns + csc_block_columns - 1) / csc_block_columns);
   correlate_blocks(X, theta, scan.fits * scan.strengths, scan.C,

@@ -5,15 +5,17 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from shrinkage._check import check_positive
+from shrinkage._path._classes import finish_classes, is_multinomial, state_classes
 from shrinkage._path._record import Path
-from shrinkage._path._statement import finish, grid, state, warn_missed
-from shrinkage.solvers import solve_path
+from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
+from shrinkage.losses import Loss
+from shrinkage.solvers import Stop, solve_classes, solve_path
 
 
 def path(
     X: ArrayLike,
     y: ArrayLike,
-    loss: str = "squared",
+    loss: str | Loss = "squared",
     l1_ratio: float = 1.0,
     alphas: ArrayLike | None = None,
     n_alphas: int = 100,
@@ -25,11 +27,15 @@ def path(
     penalty_factor: ArrayLike | None = None,
     penalty: Any = None,
     tol: float = 1e-6,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    positive: bool = False,
+    stop: str | None = None,
 ) -> Path:
-    """Fit a linear or logistic model at many strengths, each certified.
+    """Fit a generalized linear or robust model at many strengths, each certified.
 
     Minimizes (1/S) Σ sᵢ ℓ(yᵢ, ηᵢ) + α Σ_j f_j (ρ|w_j| + ½(1-ρ) w_j²) with η = offset + Xw + b and S = Σ sᵢ; ℓ is
-    ½(y-η)² or the negative log-likelihood of a class. The intercept b is never penalized.
+    ½(y-η)², or another of `shrinkage.losses`. The intercept b is never penalized.
 
     Parameters
     ----------
@@ -37,8 +43,12 @@ def path(
         NumPy array, SciPy sparse matrix, or a pandas, polars or Arrow table. Not copied when float64 or float32; other
         numbers are converted to float64 once. Coefficients and predictions are float64 either way.
     y : array-like of shape (n_samples,)
-        Numbers; for logistic 0 and 1, booleans, or two string classes (the second in sorted order counts as 1).
-    loss : "squared" or "logistic"
+        Numbers; for logistic 0 and 1, booleans, or two string classes (the second in sorted order counts as 1); >= 0
+        for Poisson, Tweedie and negative binomial, > 0 for gamma; for multinomial labels of two classes or more.
+    loss : "squared", "logistic", "poisson", "gamma", "multinomial" or "multinomial_grouped", or a loss
+        Those with a parameter are values: `losses.Tweedie(1.5)`, `NegativeBinomial(2.0)`, `Huber(1.345)`,
+        `Quantile(0.9, smoothing=0.01)`. Multinomial has coefficients and an intercept for each class, and no reference
+        class; grouped, the penalty takes ‖w_j‖₂ over the classes for Σ_k |w_jk|, so that a feature enters all of them.
     l1_ratio : float in [0, 1]
         ρ: 1 is the lasso, 0 is ridge.
     alphas : array-like, optional
@@ -54,13 +64,26 @@ def path(
         raw units.
     sample_weight : array-like of shape (n_samples,), optional
         sᵢ >= 0; 2 means the row twice.
-    offset : array-like of shape (n_samples,), optional
+    offset : array-like of shape (n_samples,), for multinomial (n_samples, K), optional
     penalty_factor : array-like of shape (n_features,), optional
-        f_j >= 0; 0 leaves a column free.
-    penalty : L1, L2 or L1L2, optional
-        Instead of `l1_ratio` and `penalty_factor`; its alpha is replaced by the grid.
+        f_j >= 0; 0 leaves a column free, inf excludes it.
+    penalty : L1, L2, L1L2, MCP, SCAD, SortedL1, GroupL2, or a Box around or a GroupL2 added to one of the first three
+        Instead of `l1_ratio` and `penalty_factor`; its alpha is replaced by the grid. Groups hold columns of X. MCP and
+        SCAD are not convex: each strength starts from the one before, and ends at a stationary point with status
+        STATIONARY.
     tol : float > 0
-        Largest relative duality gap (gap over the objective of the null model) of any strength.
+        Largest relative duality gap (gap over the objective of the null model) of any strength; for MCP and SCAD the
+        largest violation of the optimality conditions, over the largest gradient of the null model.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of coefficients, in raw units; -inf and inf are none. The path starts at the strength
+        at which nothing moves to a side that its bounds leave open.
+    positive : bool
+        Stands for lower=0.
+    stop : "auto", optional
+        End the path, after five strengths or more, with the first at which the model explains more than 0.999 of the
+        null model's loss, or at which the share explained has risen by less than 1e-5 of itself since the strength
+        before: glmnet's rules (`devmax`, `fdev`), here for a given grid as well, whose ties become one. Smaller
+        strengths are not returned, and `ending` of the path says why. None fits every strength.
 
     Returns
     -------
@@ -91,11 +114,37 @@ def path(
     >>> bool(p.relative_gaps.max() < 1e-6)
     True
     """
+    if is_multinomial(loss):
+        check_stop(stop, classes=True)
+        several, labels = state_classes(
+            X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty,
+            lower, upper, positive,
+        )  # fmt: skip
+        check_positive("tol", tol)
+        strengths = grid(alphas, n_alphas, alpha_min_ratio, several.penalty.l1_ratio)
+        fitted = finish_classes(several, solve_classes(several, strengths, [], False, tol).path, labels)
+        warn_missed(fitted, None, tol, stacklevel=2)
+        return fitted
     problem, classes = state(
-        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+        X,
+        y,
+        loss,
+        l1_ratio,
+        fit_intercept,
+        standardize,
+        sample_weight,
+        offset,
+        penalty_factor,
+        penalty,
+        lower,
+        upper,
+        positive,
+        groups_too=True,
     )
     check_positive("tol", tol)
-    columns = solve_path(problem, grid(alphas, n_alphas, alpha_min_ratio, problem.penalty.l1_ratio), tol)
+    ratio = getattr(problem.penalty, "l1_ratio", 1.0)
+    rule = Stop() if check_stop(stop) else None
+    columns = solve_path(problem, grid(alphas, n_alphas, alpha_min_ratio, ratio), tol, rule)
     fitted = finish(problem, columns, classes)
     warn_missed(fitted, None, tol, stacklevel=2)
     return fitted

@@ -11,9 +11,9 @@ from scipy import sparse
 from shrinkage._check import finite_vector
 from shrinkage._errors import ArgumentError, MissingExtraError
 from shrinkage.design import Design, as_design, check_finite
-from shrinkage.losses import Loss
-from shrinkage.problem import Problem
-from shrinkage.solvers import Status
+from shrinkage.losses import JointLoss, Loss, Multinomial
+from shrinkage.problem import Problem, class_offset
+from shrinkage.solvers import Ending, Status
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,11 +24,13 @@ class Path:
     ----------
     alphas : ndarray of shape (n_alphas,)
         Strengths, largest first.
-    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas), float64
-        In the raw units of X, also where columns were standardized; float64 also where X is float32.
-    intercepts : ndarray of shape (n_alphas,)
+    coefs : scipy.sparse.csc_array of shape (n_features, n_alphas), or (n_outputs n_features, n_alphas), float64
+        In the raw units of X, also where columns were standardized; float64 also where X is float32. Of several classes
+        those of the first come first.
+    intercepts : ndarray of shape (n_alphas,), or (n_outputs, n_alphas)
     gaps : ndarray of shape (n_alphas,)
-        Duality gaps, in the objective's unit: the objective is at most this far from its minimum.
+        Duality gaps, in the objective's unit: the objective is at most this far from its minimum. nan for MCP and SCAD,
+        which are not convex: `kkt` certifies that no small step leads down.
     kkt : ndarray of shape (n_alphas,)
         Largest violations of the optimality conditions, in the gradient's unit.
     status : tuple of Status
@@ -36,14 +38,17 @@ class Path:
         Products of all of X with a block of vectors that the path took.
     null_objective : float
         Objective of the model with intercept and free columns only; gaps are judged relative to it.
-    loss : Loss
+    loss : Loss, JointLoss or Multinomial
     l1_ratio : float
+        nan for a penalty that is no elastic net.
     classes : tuple or None
-        The two values of y, the second of which counts as 1; None for a regression.
+        The values of y, sorted: of two, for logistic, the second counts as 1; None for a regression.
     feature_names : tuple of str or None
     problem : Problem or None
         What was minimized, with its data, which criteria and leave-one-out read. It refers to X and y without copying
         them, and is left out of pickles and copies: they, and the paths of estimators, have None.
+    ending : Ending
+        Why the path ends where it does: `Ending.GRID`, or what `stop="auto"` met; its value is a sentence.
     """
 
     alphas: np.ndarray
@@ -54,23 +59,33 @@ class Path:
     status: tuple[Status, ...]
     n_passes: int
     null_objective: float
-    loss: Loss
+    loss: Loss | JointLoss | Multinomial
     l1_ratio: float
     classes: tuple | None = None
     feature_names: tuple[str, ...] | None = None
     problem: Problem | None = None
+    ending: Ending = Ending.GRID
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the data: a stored path is as large as its coefficients."""
         return {name: value for name, value in self.__dict__.items() if name != "problem"}
 
     def __repr__(self) -> str:
-        missed = sum(status is Status.GAP_ABOVE_TOL for status in self.status)
+        missed = sum(status in (Status.GAP_ABOVE_TOL, Status.KKT_ABOVE_TOL) for status in self.status)
+        mixing = "" if np.isnan(self.l1_ratio) else f"l1_ratio {self.l1_ratio:g}, "
+        certified = f"relative gap {self.relative_gaps.max():.1e}"
+        if np.isnan(self.gaps).any():
+            certified = f"violation {self.kkt.max():.1e}"
         return (
             f"<Path: {len(self.alphas)} strengths from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "
-            f"{cast(Any, self.coefs).shape[0]} features, l1_ratio {self.l1_ratio:g}, {self.loss.name} loss, "
-            f"largest relative gap {self.relative_gaps.max():.1e}{f', {missed} above tol' if missed else ''}>"
+            f"{self._n_features} features, {mixing}{self.loss.name} loss, "
+            f"largest {certified}{f', {missed} above tol' if missed else ''}>"
         )
+
+    @property
+    def n_outputs(self) -> int:
+        """Linear predictors of a row: the number of classes of a multinomial path, else 1."""
+        return len(self.intercepts) if self.intercepts.ndim == 2 else 1
 
     @property
     def n_nonzero(self) -> np.ndarray:
@@ -85,33 +100,37 @@ class Path:
     def coef(self, alpha: float) -> np.ndarray:
         """Coefficients (n_features,) at one strength, linear in alpha between strengths of the grid.
 
+        Of several classes (n_outputs, n_features).
+
         Raises
         ------
         ArgumentError
             If alpha lies outside the grid.
         """
         low, high, share = self._place(alpha)
-        return (1 - share) * self.coefs[:, [low]].toarray()[:, 0] + share * self.coefs[:, [high]].toarray()[:, 0]
+        coef = (1 - share) * self.coefs[:, [low]].toarray()[:, 0] + share * self.coefs[:, [high]].toarray()[:, 0]
+        return coef if self.n_outputs == 1 else coef.reshape((self.n_outputs, -1))
 
-    def intercept(self, alpha: float) -> float:
-        """Intercept at one strength, linear in alpha between strengths of the grid."""
+    def intercept(self, alpha: float) -> Any:
+        """Intercept at one strength, linear in alpha between strengths of the grid; of several classes (n_outputs,)."""
         low, high, share = self._place(alpha)
-        return float((1 - share) * self.intercepts[low] + share * self.intercepts[high])
+        level = (1 - share) * self.intercepts[..., low] + share * self.intercepts[..., high]
+        return float(level) if self.n_outputs == 1 else level
 
     def predict(self, X: ArrayLike, alpha: float, offset: ArrayLike | None = None) -> np.ndarray:
-        """Mean response (n_samples,) at one strength: the value; for logistic the probability of the second class.
+        """Mean response (n_samples,) at one strength; for logistic the probability of the second class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), dense, sparse or a table
         alpha : float within the grid
-        offset : array-like of shape (n_samples,), optional
+        offset : array-like of shape (n_samples,), or (n_samples, n_outputs), optional
             Added to the linear predictor.
 
         Returns
         -------
         ndarray of shape (n_samples,), float64
-            Also where X is float32.
+            Also where X is float32. Of a multinomial path (n_samples, n_outputs), the probabilities of the classes.
 
         Raises
         ------
@@ -123,24 +142,33 @@ class Path:
         design = as_design(X)
         self._check_columns(design)
         check_finite(design)
-        coef = self.coef(alpha)
-        support = np.flatnonzero(coef)
-        eta = design.combine(support, coef[support, None])[:, 0] + self.intercept(alpha)
-        if offset is not None:
-            eta = eta + finite_vector("offset", offset, design.shape[0])
-        return self.loss.inverse_link(eta)
+        coef = self.coef(alpha).reshape((self.n_outputs, -1)).T
+        support = np.flatnonzero(coef.any(axis=1))
+        eta = design.combine(support, np.asfortranarray(coef[support])) + self.intercept(alpha)
+        if self.n_outputs > 1:
+            return self.loss.inverse_link(eta if offset is None else eta + class_offset(offset, eta.shape))
+        eta = eta[:, 0]
+        return self.loss.inverse_link(eta if offset is None else eta + finite_vector("offset", offset, len(eta)))
 
     def to_frame(self) -> Any:
-        """One row per strength, in pandas: alpha, intercept, n_nonzero, gap, kkt, status, and a column per feature."""
+        """One row per strength, in pandas: alpha, intercept, n_nonzero, gap, kkt, status, and a column per feature.
+
+        Of several classes an intercept and the features for each, their names after the class and a colon.
+        """
         try:
             import pandas as pd
         except ImportError as error:
             raise MissingExtraError("Path.to_frame needs pandas: pip install pandas") from error
         names = self.feature_names or tuple(f"x{j}" for j in range(self._n_features))
+        intercepts = {"intercept": self.intercepts}
+        if self.n_outputs > 1:
+            labels = self.classes or tuple(range(self.n_outputs))
+            intercepts = {f"{k}:intercept": row for k, row in zip(labels, self.intercepts, strict=True)}
+            names = tuple(f"{k}:{name}" for k in labels for name in names)
         summary = pd.DataFrame(
             {
                 "alpha": self.alphas,
-                "intercept": self.intercepts,
+                **intercepts,
                 "n_nonzero": self.n_nonzero,
                 "gap": self.gaps,
                 "kkt": self.kkt,
@@ -151,7 +179,7 @@ class Path:
 
     @property
     def _n_features(self) -> int:
-        return cast(tuple[int, int], self.coefs.shape)[0]
+        return cast(tuple[int, int], self.coefs.shape)[0] // self.n_outputs
 
     def _check_columns(self, design: Design) -> None:
         """Refuse another number of columns; where both have names, other names or another order."""

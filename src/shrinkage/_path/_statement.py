@@ -1,7 +1,9 @@
 """From what a user gives to the `Problem` it states, its grid of strengths, and the record of its path."""
 
 import warnings
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,17 +18,33 @@ from shrinkage._check import (
     weight_vector,
 )
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
+from shrinkage._path._bounds import bounded, factors_and_excluded
 from shrinkage._path._record import Path
+from shrinkage._path._survival import survival_response
 from shrinkage.design import as_design
-from shrinkage.losses import Logistic, Loss, Squared
-from shrinkage.penalties import L1L2
+from shrinkage.losses import Cox, Gamma, JointLoss, Logistic, Loss, Poisson, Squared
+from shrinkage.penalties import L1L2, MCP, SCAD, Box, GroupL2, SortedL1, SparseGroup
 from shrinkage.problem import Problem
-from shrinkage.solvers import PathColumns, Status, column_scale
+from shrinkage.solvers import PathColumns, Status, column_scale, has_native
 
 LARGEST_RESPONSE = 1e70
 """Standard errors of squared errors hold fourth powers of y, which are below the largest number here."""
 
-LOSSES: dict[str, Loss] = {"squared": Squared(), "logistic": Logistic()}
+LOSSES: dict[str, Loss | JointLoss] = {
+    "squared": Squared(),
+    "logistic": Logistic(),
+    "poisson": Poisson(),
+    "gamma": Gamma(),
+    "cox": Cox(),
+}
+"""Losses without a parameter, by name; the others are given as `shrinkage.losses.Tweedie(1.5)`."""
+
+_WITH_PARAMETERS = {
+    "tweedie": "Tweedie(power)",
+    "negative_binomial": "NegativeBinomial(theta)",
+    "huber": "Huber(delta)",
+    "quantile": "Quantile(quantile, smoothing)",
+}
 
 
 def alpha_grid(alpha_max: float, n_alphas: int = 100, alpha_min_ratio: float = 1e-3) -> np.ndarray:
@@ -52,28 +70,68 @@ def _check_grid(n_alphas: int, alpha_min_ratio: float) -> None:
 
 
 def state(
-    X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty
+    X,
+    y,
+    loss,
+    l1_ratio,
+    fit_intercept,
+    standardize,
+    sample_weight,
+    offset,
+    penalty_factor,
+    penalty,
+    lower=None,
+    upper=None,
+    positive=False,
+    groups_too=False,
 ) -> tuple[Problem, tuple | None]:
-    """The Problem that the arguments state, with alpha 1, and the two classes of y."""
-    check_choice("loss", loss, tuple(LOSSES))
+    """The Problem that the arguments state, with alpha 1, and the two classes of y; `groups_too`: they may enter."""
+    measure = loss_of(loss)
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("standardize", standardize)
     design = as_design(X)
     n, p = design.shape
-    target, classes = _response(y, loss, n)
+    joint = isinstance(measure, JointLoss)
+    target, classes = (survival_response(y, n), None) if joint else _response(y, measure, n)
     if sample_weight is not None:
         sample_weight = weight_vector("sample_weight", sample_weight, n)
     if offset is not None:
         offset = finite_vector("offset", offset, n)
-    if loss == "squared":
+    if measure.name == "squared":
         _check_size("y", target)
         _check_size("offset", offset)
-    terms = _penalty(l1_ratio, penalty_factor, penalty, p)
+    penalty_factor, excluded = factors_and_excluded(penalty_factor, p)
+    terms = stated_penalty(l1_ratio, penalty_factor, penalty, p, groups_too)
+    if isinstance(penalty, Box):
+        if lower is not None or upper is not None or positive:
+            raise ArgumentError("penalty already has bounds: give them once")
+        lower, upper = penalty.lower, penalty.upper
+    if not isinstance(terms, GroupL2 | SparseGroup):
+        terms = bounded(terms, p, lower, upper, positive, excluded)
+    elif isinstance(measure, JointLoss):
+        raise ArgumentError(f"penalties on groups take losses of one row; got loss={measure.name!r}")
+    elif lower is not None or upper is not None or positive:
+        raise ArgumentError("penalties on groups take no bounds: give lower, upper or positive with L1, L2 or L1L2")
     scale = None
     if standardize:
         weights = None if sample_weight is None else np.asfortranarray(sample_weight[:, None])
-        scale = column_scale(design, weights, fit_intercept)[:, 0]
-    return Problem(design, target, LOSSES[loss], terms, sample_weight, offset, fit_intercept, scale), classes
+        scale = column_scale(design, weights, fit_intercept or joint)[:, 0]
+    intercept = fit_intercept and not joint
+    return Problem(design, target, measure, terms, sample_weight, offset, intercept, scale), classes
+
+
+def loss_of(loss: Any) -> Loss | JointLoss:
+    """The loss that a name or a loss stands for."""
+    if isinstance(loss, str):
+        if loss in _WITH_PARAMETERS:
+            raise ArgumentError(f"loss={loss!r} has a parameter: give shrinkage.losses.{_WITH_PARAMETERS[loss]}")
+        check_choice("loss", loss, tuple(LOSSES))
+        return LOSSES[loss]
+    if not has_native(loss):
+        raise ArgumentError(
+            f"loss must be one of {', '.join(map(repr, LOSSES))} or a loss of shrinkage.losses; got {loss!r}"
+        )
+    return loss
 
 
 def _check_size(name: str, values: np.ndarray | None) -> None:
@@ -85,30 +143,41 @@ def _check_size(name: str, values: np.ndarray | None) -> None:
         )
 
 
-def _penalty(l1_ratio, penalty_factor, penalty, p: int) -> L1L2:
+def stated_penalty(l1_ratio, penalty_factor, penalty, p: int, groups_too: bool = False) -> Any:
+    """The penalty with alpha 1 that the arguments state, in one way or the other."""
     if penalty is None:
         check_fraction("l1_ratio", l1_ratio)
-        factors = None if penalty_factor is None else np.array(weight_vector("penalty_factor", penalty_factor, p))
-        return L1L2(1.0, float(l1_ratio), factors)
+        return L1L2(1.0, float(l1_ratio), penalty_factor)
     if l1_ratio != 1.0 or penalty_factor is not None:
         raise ArgumentError("penalty already says l1_ratio and penalty_factor: give one or the other")
-    if not all(hasattr(penalty, name) for name in ("l1_ratio", "factors", "prox")):
-        raise ArgumentError(f"penalty must be an L1, L2 or L1L2 of shrinkage.penalties; got {type(penalty).__name__}")
+    if isinstance(penalty, GroupL2 | SparseGroup) and groups_too:
+        return penalty.with_alpha(1.0)
+    own = isinstance(penalty, MCP | SCAD | SortedL1)
+    if not own and not all(hasattr(penalty, name) for name in ("l1_ratio", "factors", "prox")):
+        raise ArgumentError(
+            f"penalty must be an L1, L2, L1L2, {'GroupL2, ' if groups_too else ''}MCP, SCAD or SortedL1 of "
+            f"shrinkage.penalties, or a Box around one of the first three; got {type(penalty).__name__}"
+        )
     factors = None if penalty.factors is None else finite_vector("penalty.factors", penalty.factors, p)
-    return L1L2(1.0, float(penalty.l1_ratio), factors)
+    if own:
+        return replace(penalty, alpha=1.0, factors=factors)
+    return L1L2(1.0, float(cast(Any, penalty).l1_ratio), factors)
 
 
-def _response(y, loss: str, n: int) -> tuple[np.ndarray, tuple | None]:
-    values = np.asarray(y) if loss == "squared" else label_vector("y", y)
+def _response(y, loss: Loss, n: int) -> tuple[np.ndarray, tuple | None]:
+    classifies = loss.name == "logistic"
+    values = label_vector("y", y) if classifies else np.asarray(y)
     if values.ndim != 1 or len(values) != n:
         hint = ": y.ravel() makes a vector of it" if values.shape == (n, 1) else ""
+        if values.ndim == 2 and len(values) == n and values.shape[1] > 1:
+            hint = ": MultiTaskElasticNet takes several responses"
         raise ArgumentError(f"y must have shape ({n},), one value for each row of X; got {values.shape}{hint}")
-    if loss == "squared":
+    if not classifies:
         return finite_vector("y", values, n), None
     if values.dtype.kind not in "OSUTb":
         values = finite_vector("y", values, n)
         try:
-            LOSSES[loss].check(values)
+            loss.check(values)
         except DataError as error:
             raise DataError(f"{error}; code the classes as 0 and 1 (LogisticRegression takes any two labels)") from None
     classes = np.unique(values)
@@ -147,11 +216,21 @@ def finish(problem: Problem, columns: PathColumns, classes) -> Path:
         columns.n_passes,
         problem.null.objective,
         problem.loss,
-        float(problem.penalty.l1_ratio),
+        float(getattr(problem.penalty, "l1_ratio", np.nan)),
         classes,
         problem.design.feature_names,
         problem,
+        columns.ending,
     )
+
+
+def check_stop(stop: Any, classes: bool = False) -> bool:
+    """Whether a path may end before its grid does; one of several `classes` may not."""
+    if stop is not None and stop != "auto":
+        raise ArgumentError(f"stop must be None or 'auto'; got {stop!r}")
+    if classes and stop is not None:
+        raise ArgumentError("stop must be None for loss='multinomial', which fits every strength that it is given")
+    return stop is not None
 
 
 def warn_missed(
@@ -162,6 +241,11 @@ def warn_missed(
     category: type[ConvergenceWarning] = ConvergenceWarning,
 ) -> None:
     """Say how many strengths of the path, and how many fits of the folds, missed the tolerance."""
+    short = path.status.count(Status.KKT_ABOVE_TOL)
+    if short:
+        found = f"{short} of {len(path.alphas)} strengths of the path"
+        message = f"{found} ended with a violation above tol: {path.kkt.max():.1e}"
+        warnings.warn(f"{message}; raise tol, gamma or the least alpha", category, stacklevel=stacklevel + 1)
     missed = path.status.count(Status.GAP_ABOVE_TOL)
     if not missed and (fold_gaps is None or not (fold_gaps > tol).any()):
         return

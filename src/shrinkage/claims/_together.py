@@ -234,13 +234,14 @@ def measure_bounds(name: str, X: np.ndarray, y: np.ndarray, loss: str, n_alphas:
     X = standardized(X)
     fitted = path(X, y, loss=loss, l1_ratio=RATIO, n_alphas=n_alphas, tol=TOL)
     target = np.asarray(y, dtype=float)
+    of_rows: Any = fitted.loss
     null_size = float(target.std()) if loss == "squared" else float("nan")
     sample: list[np.ndarray] = []
     closest, zou_hastie, n_pairs = 0.0, 0.0, 0
     for k, alpha in enumerate(fitted.alphas):
         w = fitted.coefs[:, [k]].toarray()[:, 0]
         support = np.flatnonzero(w)
-        slope = fitted.loss.gradient(target, X[:, support] @ w[support] + fitted.intercepts[k])
+        slope = of_rows.gradient(target, X[:, support] @ w[support] + fitted.intercepts[k])
         pairs = np.array([(i, j) for i in support for j in support if i < j]).reshape(-1, 2)
         if not len(pairs):
             continue

@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError, MissingExtraError
 from shrinkage.cli import _print
+from shrinkage.cli._config import read_config
 from shrinkage.cli._convert import convert_command
 from shrinkage.cli._demo import SHOWS, write_data
 from shrinkage.cli._explain import explain
@@ -35,6 +36,7 @@ from shrinkage.report import html
 from shrinkage.tables import read
 
 PENALTIES = ("l1", "l2", "elastic")
+LOSSES = ("auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile")
 
 
 class Commands(click.Group):
@@ -85,6 +87,8 @@ Examples:
   shrinkage fit houses.csv --target price
   shrinkage fit tumors.parquet --target diagnosis --out report
   shrinkage fit cells.csv --target type --positive MELANOMA --penalty l1 --cv 8
+  shrinkage fit claims.csv --target claims --loss poisson --exposure years --group-folds policy --free age
+  shrinkage fit --config study.toml
   cat houses.csv | shrinkage fit - --target price --json > result.json
 
 {CODES}"""
@@ -106,9 +110,14 @@ Examples:
     "--loss",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "squared", "logistic"]),
+    type=click.Choice(LOSSES),
     help="auto: logistic for two distinct values, squared for other numbers.",
 )
+@click.option("--power", type=float, help="Of tweedie, from 1 to 2.  [default: 1.5]")
+@click.option("--theta", type=float, help="Of negative-binomial: variance mu + mu^2 / theta.  [default: 1]")
+@click.option("--delta", type=float, help="Of huber, in the unit of the target.  [default: from the data]")
+@click.option("--quantile", type=float, help="Of quantile.  [default: 0.5]")
+@click.option("--smoothing", type=float, help="Of quantile, in the unit of the target.  [default: from the data]")
 @click.option("--positive", metavar="CLASS", help="Model this class of the target against all others.")
 @click.option(
     "--cv",
@@ -132,6 +141,13 @@ Examples:
     help="Penalize effects per standard deviation; coefficients stay in raw units.",
 )
 @click.option("--weights", metavar="COL", help="Column of row weights; it is not a feature.")
+@click.option("--offset", metavar="COL", help="Column added to the linear predictor; predictions need it too.")
+@click.option("--exposure", metavar="COL", help="Column that counts are in proportion to: log(COL) is an offset.")
+@click.option("--group-folds", metavar="COL", help="Rows with one value of COL stay in one fold.")
+@click.option("--time-folds", metavar="COL", help="Each fold is predicted from rows of earlier COL only.")
+@click.option("--free", metavar="COL", multiple=True, help="Column that is not penalized; may be repeated.")
+@click.option("--lower", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N <= 0.")
+@click.option("--upper", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N >= 0.")
 @click.option("--drop", metavar="COL", multiple=True, help="Column to leave out; may be repeated.")
 @click.option(
     "--tol",
@@ -148,6 +164,14 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="TOML file with options by their names, and data; those of the command line go first.",
+)
 @click.pass_context
 def fit(ctx: click.Context, out: str | None, as_json: bool, quiet: bool, **asked) -> None:
     """Compare penalties on DATA (.csv, .tsv, .parquet, .arrow, .feather, or - for CSV on stdin) and choose.

@@ -5,16 +5,19 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path as FilePath
 
 import numpy as np
 
-from shrinkage._errors import ConvergenceWarning, DataError
+from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import cross_validate, path
-from shrinkage.cli._folds import cross_validate_with_recipe, deal
+from shrinkage.cli._folds import NOTHING, cross_validate_with_recipe, deal, deal_groups, deal_times
+from shrinkage.cli._losses import check_parameters, stated_loss
 from shrinkage.cli._model_file import Fit, Model
+from shrinkage.cli._rows import Treatment, read_labels, read_offset
+from shrinkage.losses import Loss
 from shrinkage.report import Candidate, Study
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
 
@@ -36,8 +39,37 @@ class Request:
     seed: int = 0
     standardize: bool = True
     weights: str | None = None
+    offset: str | None = None
+    exposure: str | None = None
+    group_folds: str | None = None
+    time_folds: str | None = None
+    free: tuple[str, ...] = ()
+    lower: tuple[str, ...] = ()
+    upper: tuple[str, ...] = ()
+    power: float | None = None
+    theta: float | None = None
+    delta: float | None = None
+    quantile: float | None = None
+    smoothing: float | None = None
     drop: tuple[str, ...] = ()
     tol: float = 1e-6
+
+    @property
+    def parameters(self) -> dict[str, float | None]:
+        """Of the loss."""
+        return {name: getattr(self, name) for name in ("power", "theta", "delta", "quantile", "smoothing")}
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Columns that are no features, and what they are."""
+        named = {
+            "row weights": self.weights,
+            "offset": self.offset,
+            "exposure": self.exposure,
+            "groups of folds": self.group_folds,
+            "time": self.time_folds,
+        }
+        return {self.target: "target"} | {name: role for role, name in named.items() if name is not None}
 
     def ratio(self, penalty: str) -> float:
         """The l1_ratio that a penalty's name means."""
@@ -50,10 +82,18 @@ class Request:
             parts += ["--l1-ratio", f"{self.l1_ratio:g}"]
         parts += ["--loss", self.loss, "--cv", str(self.cv), "--rule", self.rule, "--seed", str(self.seed)]
         parts.append("--standardize" if self.standardize else "--no-standardize")
-        for name, value in (("--positive", self.positive), ("--weights", self.weights), ("--out", out)):
-            parts += [name, value] if value is not None else []
-        for name in self.drop:
-            parts += ["--drop", name]
+        columns = ("positive", "weights", "offset", "exposure", "group_folds", "time_folds")
+        said = {name: getattr(self, name) for name in columns} | {"out": out}
+        said |= {name: None if value is None else f"{value:g}" for name, value in self.parameters.items()}
+        for name, value in said.items():
+            parts += [f"--{name.replace('_', '-')}", value] if value is not None else []
+        for option, names in (
+            ("--free", self.free),
+            ("--lower", self.lower),
+            ("--upper", self.upper),
+            ("--drop", self.drop),
+        ):
+            parts += [part for name in names for part in (option, name)]
         return shlex.join([*parts, "--tol", f"{self.tol:g}"])
 
 
@@ -69,6 +109,9 @@ class Prepared:
     X: np.ndarray
     scale: np.ndarray
     notes: tuple[str, ...]
+    loss: Loss | str
+    offset: np.ndarray | None = None
+    treatment: Treatment = NOTHING
 
     @property
     def has_missing(self) -> bool:
@@ -89,9 +132,12 @@ def prepare(request: Request) -> Prepared:
         if len(kept) < len(weights):
             notes.append(f"{len(weights) - len(kept)} rows of weight 0 are left out.")
             table, weights = table.take(kept), weights[kept]
-    target, y = read_target(table, request.target, request.loss, request.positive)
-    exclude = {request.target, *request.drop, *([request.weights] if request.weights else [])}
-    recipe = Recipe.learn(table, exclude, weights)
+    target, y = read_target(table, request.target, request.loss.replace("-", "_"), request.positive)
+    check_parameters(target.loss, request.parameters)
+    offset = read_offset(table, request.offset, request.exposure)
+    recipe = Recipe.learn(table, {*request.roles, *request.drop}, weights)
+    treatment = Treatment(request.free, request.lower, request.upper)
+    factors = treatment.arguments(recipe, table).get("penalty_factor")
     X, _ = recipe.apply(table)
     center = np.average(X, axis=0, weights=weights)
     scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weights))
@@ -99,7 +145,11 @@ def prepare(request: Request) -> Prepared:
         raise DataError(f"{table.source}: every column has one value only; there is nothing to learn from")
     notes = [target.reason[0].upper() + target.reason[1:] + ".", *notes]
     notes += [f"Column {name!r} is not used: {reason}." for name, reason in recipe.dropped]
-    return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes))
+    about = {"standardize": request.standardize, "sample_weight": weights, "offset": offset, "penalty_factor": factors}
+    loss, words = stated_loss(target.loss, request.parameters, X, y, about)
+    target = replace(target, reason=target.reason + words)
+    notes[0] = target.reason[0].upper() + target.reason[1:] + "."
+    return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes), loss, offset, treatment)
 
 
 def refuse_huge(table: Table, dropped: set[str]) -> None:
@@ -118,7 +168,7 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     """Cross-validate every penalty that was asked for, and choose."""
     tell("reading")
     data = prepare(request)
-    folds = deal(data.y, request.cv, request.seed, stratify=data.target.loss == "logistic")
+    folds = folds_of(request, data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         candidates = candidates_of(request, data, folds, tell)
@@ -129,7 +179,7 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
         title=f"{request.target}: penalties compared on {FilePath(data.table.source).name}",
         asked=_asked(request, data),
         data=summary_rows(data.table, data.target, data.y, len(data.scale)),
-        columns=column_rows(data.table, data.recipe, _roles(request), request.drop),
+        columns=column_rows(data.table, data.recipe, request.roles, request.drop),
         candidates=tuple(candidates),
         chosen=chosen,
         feature_names=data.recipe.feature_names,
@@ -141,10 +191,21 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     return study, _model(request, data, study)
 
 
+def folds_of(request: Request, data: Prepared) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows of one group together, rows of the past before those of the future, or all shuffled."""
+    if request.group_folds is not None and request.time_folds is not None:
+        raise ArgumentError("--group-folds and --time-folds deal rows in two ways: give one of them")
+    if request.group_folds is not None:
+        return deal_groups(read_labels(data.table, request.group_folds, "group"), request.cv, request.seed)
+    if request.time_folds is not None:
+        return deal_times(read_labels(data.table, request.time_folds, "time"), request.cv)
+    return deal(data.y, request.cv, request.seed, stratify=data.target.loss == "logistic")
+
+
 def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candidate]:
     settings = [
         {
-            "loss": data.target.loss,
+            "loss": data.loss,
             "l1_ratio": request.ratio(penalty),
             # Every grid ends at the same strength, a thousandth of the smallest at which the lasso is empty: ridge
             # starts a thousand times above it, and `cross_validate` gives it as many more decades downwards.
@@ -159,12 +220,13 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
         tell(f"fitting {penalty}")
         start = time.perf_counter()
         fit = path if data.has_missing else cross_validate
-        extra = {} if data.has_missing else {"cv": folds}
+        extra = {"offset": data.offset, **data.treatment.arguments(data.recipe, data.table)}
+        extra |= {} if data.has_missing else {"cv": folds}
         results.append(fit(data.X, data.y, sample_weight=data.weights, **extra, **setting))
         seconds.append(time.perf_counter() - start)
     if data.has_missing:
         results, more = cross_validate_with_recipe(
-            data.table, data.recipe, data.y, folds, results, settings, data.weights, tell
+            data.table, data.recipe, data.y, folds, results, settings, data.weights, tell, data.offset, data.treatment
         )
         seconds = [first + second for first, second in zip(seconds, more, strict=True)]
     return [
@@ -210,28 +272,32 @@ def _at_the_end(candidates: list[Candidate]) -> list[str]:
 def _asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
     names = {"l1": "lasso (l1)", "l2": "ridge (l2)", "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})"}
     kind = "stratified, " if data.target.loss == "logistic" else ""
+    dealt = f"{kind}shuffled with seed {request.seed}"
+    if request.group_folds is not None:
+        dealt = f"rows of one {request.group_folds!r} together, seed {request.seed}"
+    if request.time_folds is not None:
+        dealt = f"each after those it learns from, by {request.time_folds!r}"
+    more = {"Offset": request.offset, "Exposure": request.exposure, "Not penalized": ", ".join(request.free) or None}
+    more |= {"Lower bounds": ", ".join(request.lower) or None, "Upper bounds": ", ".join(request.upper) or None}
     return (
         ("Target", request.target),
         ("Loss", data.target.reason),
         ("Penalties", ", ".join(names[penalty] for penalty in request.penalties)),
-        ("Cross-validation", f"{request.cv} folds, {kind}shuffled with seed {request.seed}"),
+        ("Cross-validation", f"{request.cv} folds, {dealt}"),
         ("Rule", "one standard error (1-SE)" if request.rule == "1se" else "lowest error (min)"),
         ("Standardized", "yes, redone in every fold" if request.standardize else "no"),
         ("Row weights", request.weights or "none"),
+        *((name, value) for name, value in more.items() if value is not None),
         ("Tolerance", f"relative duality gap {request.tol:g}"),
         ("Version", f"shrinkage {version('shrinkage')}"),
     )
-
-
-def _roles(request: Request) -> dict[str, str]:
-    return {request.target: "target"} | ({request.weights: "row weights"} if request.weights else {})
 
 
 def summary_rows(table: Table, target: Target, y: np.ndarray, n_features: int) -> tuple[tuple[str, str], ...]:
     """A summary of the data: names and values."""
     kinds = Counter(column.kind for column in table.columns)
     missing = sum(int(column.missing.sum()) for column in table.columns if len(column.values))
-    if target.loss == "squared":
+    if not target.classes:
         about = f"mean {y.mean():.5g}, standard deviation {y.std():.5g}, from {y.min():.5g} to {y.max():.5g}"
     else:
         counts = np.bincount(y.astype(np.intp), minlength=len(target.classes))
@@ -278,4 +344,4 @@ def _model(request: Request, data: Prepared, study: Study) -> Model:
         version=version("shrinkage"),
         call=study.call,
     )
-    return Model(data.target, data.recipe, best.coef, best.intercept, fit)
+    return Model(data.target, data.recipe, best.coef, best.intercept, fit, request.offset, request.exposure)

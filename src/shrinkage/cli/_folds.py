@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import CrossValidation, Path, path
+from shrinkage.cli._rows import Treatment
 from shrinkage.tables import Recipe, Table
 
 Fold = tuple[np.ndarray, np.ndarray]
+NOTHING = Treatment()
 
 
 def deal(y: np.ndarray, n_folds: int, seed: int, stratify: bool) -> list[Fold]:
@@ -33,6 +36,37 @@ def deal(y: np.ndarray, n_folds: int, seed: int, stratify: bool) -> list[Fold]:
     return [(np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)) for k in range(n_folds)]
 
 
+def deal_groups(groups: np.ndarray, n_folds: int, seed: int) -> list[Fold]:
+    """Folds that keep rows of one group together: groups in shuffled order, larger first, to the lightest fold."""
+    counts = np.bincount(groups)
+    if n_folds > len(counts):
+        raise ArgumentError(f"--cv must be at most the number of groups, {len(counts)}; got {n_folds}")
+    order = np.random.default_rng(seed).permutation(len(counts))
+    fold_of, held = np.empty(len(counts), dtype=np.intp), np.zeros(n_folds, dtype=np.int64)
+    for group in order[np.argsort(-counts[order], kind="stable")]:
+        fold_of[group] = int(np.argmin(held))
+        held[fold_of[group]] += counts[group]
+    return [(np.flatnonzero(fold_of[groups] != k), np.flatnonzero(fold_of[groups] == k)) for k in range(n_folds)]
+
+
+def deal_times(times: np.ndarray, n_folds: int) -> list[Fold]:
+    """Folds that train on the past only: time is cut into n_folds + 1 parts, each after the first held out once.
+
+    Rows of equal time stay in one part.
+
+    Raises
+    ------
+    DataError
+        If a part would be empty.
+    """
+    rank = np.searchsorted(np.sort(times), times)
+    part = rank * (n_folds + 1) // len(times)
+    folds = [(np.flatnonzero(part < k), np.flatnonzero(part == k)) for k in range(1, n_folds + 1)]
+    if not all(len(train) and len(test) for train, test in folds):
+        raise DataError(f"too few different times for {n_folds} folds that train on the past: lower --cv")
+    return folds
+
+
 def cross_validate_with_recipe(
     table: Table,
     recipe: Recipe,
@@ -42,6 +76,8 @@ def cross_validate_with_recipe(
     settings: Sequence[dict],
     weights: np.ndarray | None,
     tell: Callable[[str], None],
+    offset: np.ndarray | None = None,
+    treatment: Treatment = NOTHING,
 ) -> tuple[list[CrossValidation], list[float]]:
     """Score the strengths of each path with means and levels learned on training rows only, fold by fold.
 
@@ -51,6 +87,9 @@ def cross_validate_with_recipe(
         The fits on all rows, one per penalty; their strengths are scored.
     settings : sequence of dict
         Keyword arguments of `path`, one per penalty.
+    offset : ndarray of shape (n_rows,), optional
+    treatment : Treatment
+        Columns that are not penalized, or bounded.
 
     Returns
     -------
@@ -64,12 +103,16 @@ def cross_validate_with_recipe(
         tell(f"fold {k + 1} of {len(folds)}")
         own = recipe.relearn(table, train, weights)
         X, X_test = own.apply(table, train)[0], own.apply(table, test)[0]
+        known: dict[str, Any] = {} if offset is None else {"offset": offset[train]}
+        known |= treatment.arguments(own, table, partial=True)  # a column that is constant here is no feature
         for place, (fit, setting) in enumerate(zip(whole, settings, strict=True)):
             start = time.perf_counter()
             sample_weight = None if weights is None else weights[train]
-            part = path(X, y[train], **{**setting, "alphas": fit.alphas}, sample_weight=sample_weight)
+            part = path(X, y[train], **{**setting, "alphas": fit.alphas}, **known, sample_weight=sample_weight)
             eta = np.asarray(X_test @ part.coefs) + part.intercepts
-            deviances = fit.loss.deviance(y[test][:, None], eta)
+            eta = eta if offset is None else eta + offset[test, None]
+            of_rows: Any = fit.loss
+            deviances = of_rows.deviance(y[test][:, None], eta)
             scores[place][:, k] = np.average(deviances, axis=0, weights=held[test])
             gaps[place][:, k] = part.relative_gaps
             seconds[place] += time.perf_counter() - start

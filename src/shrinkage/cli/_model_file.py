@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from shrinkage._errors import DataError
-from shrinkage.losses import Logistic, Squared
+from shrinkage.cli._losses import LOSSES
+from shrinkage.cli._rows import read_offset
 from shrinkage.tables import Recipe, Table, Target
 
-FORMAT, VERSION = "shrinkage model", 1
-LOSSES = {"squared": Squared(), "logistic": Logistic()}
+FORMAT, VERSION = "shrinkage model", 2
+FIRST = ("squared", "logistic")
+"""Losses that format version 1 knows, where nothing but features goes into a prediction."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every member, so that the same model gives the same bytes."""
 
@@ -49,6 +51,8 @@ class Model:
         In raw units.
     intercept : float
     fit : Fit
+    offset, exposure : str or None
+        Columns that a prediction adds to the linear predictor, the second by its logarithm.
     """
 
     target: Target
@@ -56,11 +60,15 @@ class Model:
     coef: np.ndarray
     intercept: float
     fit: Fit
+    offset: str | None = None
+    exposure: str | None = None
 
     def predict(self, table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
         """Mean response (n_rows,), the probability of the second class for logistic, and notes of the recipe."""
         X, notes = self.recipe.apply(table)
         eta = X @ self.coef + self.intercept
+        offset = read_offset(table, self.offset, self.exposure)
+        eta = eta if offset is None else eta + offset
         return np.asarray(LOSSES[self.target.loss].inverse_link(eta)), notes
 
     def classes(self, probability: np.ndarray) -> list[str]:
@@ -72,14 +80,16 @@ class Model:
         stream = io.BytesIO()
         np.save(stream, np.append(self.coef, self.intercept), allow_pickle=False)
         arrays = stream.getvalue()
+        rows = {role: name for role, name in (("offset", self.offset), ("exposure", self.exposure)) if name is not None}
         form = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if rows or self.target.loss not in FIRST else 1,
             "target": self.target.to_dict(),
             "recipe": self.recipe.to_dict(),
             "features": list(self.recipe.feature_names),
             "fit": asdict(self.fit),
             "sha256": {"coef_intercept.npy": _hash(arrays)},
+            **({"rows": rows} if rows else {}),
         }
         text = json.dumps(form, ensure_ascii=False, allow_nan=False, indent=1).encode()
         packed = io.BytesIO()
@@ -135,4 +145,5 @@ def _model(form: dict[str, Any], numbers: np.ndarray) -> Model:
         coef=numbers[:-1],
         intercept=float(numbers[-1]),
         fit=Fit(**form["fit"]),
+        **form.get("rows", {}),
     )

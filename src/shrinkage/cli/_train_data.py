@@ -81,7 +81,8 @@ class Rows:
         """The rows of the choice, as `fit` prepares them."""
         rows = self.chosen_on
         X = np.asfortranarray(self.X[rows])
-        return Prepared(self.table.take(rows), self.target, self.y[rows], None, self.recipe, X, X.std(axis=0), ())
+        table, target, scale = self.table.take(rows), self.target, X.std(axis=0)
+        return Prepared(table, target, self.y[rows], None, self.recipe, X, scale, (), target.loss)
 
 
 def prepare_rows(request: TrainRequest) -> Rows:

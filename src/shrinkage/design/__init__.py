@@ -6,6 +6,7 @@ from shrinkage.design._dense import DenseDesign
 from shrinkage.design._finite import check_finite
 from shrinkage.design._open_blocks import open_blocks
 from shrinkage.design._protocol import Design, Scan
+from shrinkage.design._responses import ResponsesDesign
 from shrinkage.design._sparse import SparseDesign
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DenseDesign",
     "Design",
     "Progress",
+    "ResponsesDesign",
     "Scan",
     "SparseDesign",
     "as_design",

@@ -4,11 +4,17 @@ from shrinkage._errors import DataError
 from shrinkage.design._protocol import Design
 
 
-def check_finite(design: Design) -> None:
+def check_finite(design: Design, first_row: int = 0) -> None:
     """Raise if a value of X is NaN or infinite, naming the first one.
 
     One pass over X in blocks, without a copy of it. Products do not need it beforehand: a value that is not finite
     makes theirs not finite, so the time to call this is when that has happened.
+
+    Parameters
+    ----------
+    design : Design
+    first_row : int
+        What the first row is called: of a block of rows, its place among all.
 
     Raises
     ------
@@ -29,4 +35,4 @@ def check_finite(design: Design) -> None:
         return
     row, column = found
     name = f" ({design.feature_names[column]!r})" if design.feature_names else ""
-    raise DataError(f"X must be finite; row {row}, column {column}{name} is NaN or infinite")
+    raise DataError(f"X must be finite; row {first_row + row}, column {column}{name} is NaN or infinite")

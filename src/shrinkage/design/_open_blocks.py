@@ -81,8 +81,14 @@ def open_blocks(
         raise ArgumentError(f"progress must be None or a function of a Progress; got {progress!r}")
     if columns is not None and (isinstance(columns, str) or not len(columns)):
         raise ArgumentError(f"columns must be None or a non-empty sequence of names; got {columns!r}")
-    folder = None if state is None else Path(state)
-    return BlockDesign(_source(source, columns, rows), progress, folder)
+    return BlockDesign(_source(source, columns, rows), progress, None if state is None else _folder(Path(state)))
+
+
+def _folder(state: Path) -> Path:
+    there = next((place for place in (state, *state.absolute().parents) if place.exists()), None)
+    if there is not None and not there.is_dir():
+        raise ArgumentError(f"state must name a folder, there or to be made; got {str(state)!r}, and {there} is a file")
+    return state
 
 
 def _source(source: Any, columns: Sequence[str] | None, rows: int | None) -> RowBlocks:

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from shrinkage import _core
 from shrinkage._errors import DataError
+from shrinkage._threads import blas_alone
+from shrinkage.design import _arguments
 from shrinkage.design._native import NativeDesign
 
 
@@ -46,6 +48,7 @@ class SparseDesign(NativeDesign):
 
     __slots__ = ("_arrays",)
     is_sparse = True
+    _core: _core.Sparse
 
     def __init__(
         self,
@@ -71,6 +74,23 @@ class SparseDesign(NativeDesign):
     def csc(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.floating]]:
         """Return ``(indptr, indices, data)``: column j holds ``data[indptr[j]:indptr[j+1]]``; not copies."""
         return self._arrays
+
+    @blas_alone
+    def correlate_some(self, features: NDArray[np.integer], R: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``X[:, features].T @ R``, column-major; the other columns are not read."""
+        n, p = self.shape
+        features, R = _arguments.indices(features, p), _arguments.columns(R, "R", n)
+        out = _arguments.empty(features.size, R.shape[1])
+        self._core.correlate_some(features, R, out)
+        return out
+
+    def column_squares(self, centered: bool) -> NDArray[np.float64]:
+        """Return the sum of each column's squares, about its mean if `centered`, up to rounding of the squares."""
+        n, p = self.shape
+        sums, squares = _arguments.empty(p, 1), _arguments.empty(p, 1)
+        self._core.deviations(None, np.zeros((p, 1), order="F"), sums, squares)
+        sums, squares = sums[:, 0], squares[:, 0]
+        return np.maximum(squares - sums**2 / n, 0.0) + 1e-11 * squares if centered else squares
 
     def first_not_finite(self) -> tuple[int, int] | None:
         """Return the first row, and in it the first column, with a NaN or infinity; None if there is none."""

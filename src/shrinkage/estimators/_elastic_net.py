@@ -31,9 +31,13 @@ class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
         The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
         Coefficients are in the raw unit of X either way.
     penalty_factor : array-like of shape (n_features,), optional
-        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free.
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it.
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of coefficients, in the raw unit of X; -inf and inf are none.
+    positive : bool, default False
+        Stands for lower=0.
 
     Attributes
     ----------
@@ -75,6 +79,9 @@ class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -82,6 +89,9 @@ class ElasticNet(LinearRegressor, RegressorMixin, BaseEstimator):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
@@ -127,7 +137,9 @@ class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         An int means unshuffled folds, as scikit-learn's `KFold`; it is at most the number of rows. None is 10.
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
-    fit_intercept, standardize, penalty_factor, tol
+    scoring : {"deviance", "mse", "mae"}, default "deviance"
+        As `score` of `cross_validate`.
+    fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `ElasticNet`. `standardize` is redone on the training rows of each fold.
 
     Attributes
@@ -171,10 +183,14 @@ class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         alpha_min_ratio: float = 1e-3,
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
+        scoring: Literal["deviance", "mse", "mae"] = "deviance",
         fit_intercept: bool = True,
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
@@ -182,10 +198,14 @@ class ElasticNetCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.alpha_min_ratio = alpha_min_ratio
         self.cv = cv
         self.rule = rule
+        self.scoring = scoring
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self,

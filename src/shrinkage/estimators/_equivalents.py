@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from shrinkage._errors import ArgumentError
 from shrinkage.units import DataFacts, Equivalents, stated
 
 
@@ -13,6 +14,9 @@ def remember(
 ) -> None:
     """Keep of a fit the few numbers that other packages' units depend on, and what was asked of it."""
     facts = DataFacts.of(y, sample_weight, offset)
+    model._has_bounds = bool(getattr(model, "positive", False)) or any(
+        getattr(model, name, None) is not None for name in ("lower", "upper")
+    )
     factors = None if model.penalty_factor is None else np.array(model.penalty_factor, dtype=np.float64)
     model._stated = {
         "alpha": float(alpha),
@@ -23,6 +27,11 @@ def remember(
         "penalty_factor": factors,
         "facts": facts,
     }
+
+
+def forget(model: Any) -> None:
+    """Of a fit that no other words are kept for: `equivalent_calls` says so."""
+    model._stated = None
 
 
 def equivalent_calls(self: Any) -> Equivalents:
@@ -52,4 +61,18 @@ def equivalent_calls(self: Any) -> Equivalents:
     1.0
     """
     check_is_fitted(self)
+    if not hasattr(self, "_stated"):
+        raise ArgumentError(
+            f"other packages' words are known for L1, L2 and elastic net; not for {type(self).__name__}"
+        )
+    if self._stated is None:
+        raise ArgumentError(
+            f"equivalent_calls knows models of two classes; this one has {len(self.classes_)}: path(..., "
+            "loss='multinomial') says what it minimizes"
+        )
+    if (
+        self._has_bounds
+        or np.isinf(self._stated["penalty_factor"] if self._stated["penalty_factor"] is not None else 0).any()
+    ):
+        raise ArgumentError("bounds on coefficients and excluded columns have no words here; refit without them")
     return stated(f"shrinkage.{type(self).__name__}", **self._stated)

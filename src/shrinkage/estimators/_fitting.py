@@ -8,21 +8,22 @@ from typing import Any, cast
 import numpy as np
 import sklearn
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector, weight_vector
+from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
-from shrinkage._path import CrossValidation, cross_validate, fold_rows, path, warn_missed
+from shrinkage._path import CrossValidation, bounded, cross_validate, factors_and_excluded, fold_rows, path, warn_missed
 from shrinkage.design import BlockDesign, as_design
 from shrinkage.estimators import _equivalents
 from shrinkage.losses import Loss
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, class_offset
 from shrinkage.selection import leave_one_out
-from shrinkage.solvers import Status, column_scale, solve
+from shrinkage.solvers import Solution, Status, column_scale, solve
 
 FLOATS = (np.float64, np.float32)
 
@@ -48,6 +49,23 @@ class LinearRegressor:
         ndarray of shape (n_samples,), float64
         """
         return linear_predictor(self, X, offset)
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> float:
+        """Share of the variance that the model explains, R² = 1 - Σ s (y - prediction)² / Σ s (y - ȳ)²; 1 is best.
+
+        Parameters
+        ----------
+        X : array-like, table or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight, offset : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        return float(r2_score(y, self.predict(X, offset), sample_weight=cast(Any, sample_weight)))
 
     equivalent_calls = _equivalents.equivalent_calls
 
@@ -81,13 +99,22 @@ def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.
     check_is_fitted(model)
     if isinstance(X, BlockDesign):
         eta = _predicted_in_blocks(model, X)
-        return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
+        return eta if offset is None else eta + _offset(offset, eta)
     if is_finite_floats(X):
         validate_data(model, X, reset=False, skip_check_array=True)
     else:
         X = cast(Any, validate_data(model, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
-    eta = X @ model.coef_.reshape(-1) + model.intercept_
-    return eta if offset is None else eta + finite_vector("offset", offset, X.shape[0])
+    eta = X @ _rows_of(model).T + model.intercept_
+    return eta if offset is None else eta + _offset(offset, eta)
+
+
+def _rows_of(model: Any) -> np.ndarray:
+    """Coefficients (n_features,), of more than two classes (n_classes, n_features)."""
+    return model.coef_ if np.size(model.intercept_) > 1 else model.coef_.reshape(-1)
+
+
+def _offset(offset: ArrayLike, eta: np.ndarray) -> np.ndarray:
+    return finite_vector("offset", offset, len(eta)) if eta.ndim == 1 else class_offset(offset, eta.shape)
 
 
 def _predicted_in_blocks(model: Any, X: BlockDesign) -> np.ndarray:
@@ -96,9 +123,10 @@ def _predicted_in_blocks(model: Any, X: BlockDesign) -> np.ndarray:
         raise ArgumentError(f"X must have {model.n_features_in_} columns, as in the fit; got {X.shape[1]}")
     if names is not None and list(getattr(model, "feature_names_in_", names)) != names:
         raise ArgumentError("X must have the columns of the fit, in their order; their names differ")
-    coef = model.coef_.reshape(-1)
-    support = np.flatnonzero(coef)
-    return X.combine(support, coef[support, None])[:, 0] + model.intercept_
+    coefs = np.atleast_2d(_rows_of(model))
+    support = np.flatnonzero(coefs.any(axis=0))
+    eta = X.combine(support, np.asfortranarray(coefs[:, support].T))
+    return (eta if len(coefs) > 1 else eta[:, 0]) + model.intercept_
 
 
 def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, np.ndarray]:
@@ -146,27 +174,34 @@ def has_finite_sum(values: np.ndarray) -> bool:
 
 def fit_strength(model: Any, X: Any, y: np.ndarray, loss: Loss, penalty: Any, sample_weight: Any, offset: Any) -> Any:
     """Solve for one strength and store the answer; X and y come from `check_data`."""
-    if model.penalty_factor is not None:
-        penalty = replace(penalty, factors=weight_vector("penalty_factor", model.penalty_factor, X.shape[1]))
+    p = X.shape[1]
+    factors, excluded = factors_and_excluded(model.penalty_factor, p)
+    bounds = (getattr(model, "lower", None), getattr(model, "upper", None), getattr(model, "positive", False))
+    penalty = bounded(replace(penalty, factors=factors), p, *bounds, excluded)
     problem = Problem(as_design(X), y, loss, penalty, sample_weight, offset, model.fit_intercept)
     if model.standardize:
         scale = column_scale(problem.design, problem.weights[:, None], model.fit_intercept)[:, 0]
         problem = replace(problem, scale=scale)
     solution = solve(problem, tol=model.tol)
+    _equivalents.remember(model, y, loss.name, penalty.alpha, penalty.l1_ratio, sample_weight, offset)
+    return store_solution(model, problem, solution, stacklevel=5)
+
+
+def store_solution(model: Any, problem: Problem, solution: Solution, stacklevel: int = 4) -> Any:
+    """Store the answer to a problem, and warn where it misses the tolerance."""
     model.coef_, model.intercept_ = solution.coef, solution.intercept
     model.dual_gap_, model.n_iter_, model.status_ = solution.gap, solution.n_iter, solution.status
-    _equivalents.remember(model, y, loss.name, penalty.alpha, penalty.l1_ratio, sample_weight, offset)
     if solution.status is Status.GAP_ABOVE_TOL:
-        warn_about_gap(solution.gap / (problem.null.objective or 1.0), model.tol)
+        warn_about_gap(solution.gap / (problem.null.objective or 1.0), model.tol, stacklevel)
     return model
 
 
-def warn_about_gap(relative_gap: float, tol: float) -> None:
+def warn_about_gap(relative_gap: float, tol: float, stacklevel: int = 4) -> None:
     """Say that an answer misses the tolerance, both numbers in one unit."""
     warnings.warn(
         f"relative duality gap {relative_gap:.1e} > tol {tol:.1e}: raise tol, or bring the columns of X to one scale",
         _MissedTolerance,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 
@@ -174,7 +209,7 @@ def fit_folds(
     model: Any,
     X: Any,
     y: np.ndarray,
-    loss: str,
+    loss: str | Loss,
     l1_ratio: Any,
     sample_weight: Any,
     offset: Any,
@@ -194,8 +229,12 @@ def fit_folds(
         "offset": offset,
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
+        "score": model.scoring,
+        "lower": getattr(model, "lower", None),
+        "upper": getattr(model, "upper", None),
+        "positive": getattr(model, "positive", False),
     }
-    in_blocks, classifies = isinstance(X, BlockDesign), is_classifier(model)
+    in_blocks, classifies = isinstance(X, BlockDesign), isinstance(model, ClassifierMixin)
     design: Any = X if in_blocks else as_design(X, getattr(model, "feature_names_in_", None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
@@ -206,19 +245,37 @@ def fit_folds(
             runs = [cross_validate(design, y, folds, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     for run in runs:
         warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
-    best = min(runs, key=lambda run: run.mean[run.index_min])
+    best = min(runs, key=lambda run: -run.mean[run.index_min] if run.more_is_better else run.mean[run.index_min])
     classes = tuple(model.classes_.tolist()) if classifies else None
-    best = replace(best, path=replace(best.path, classes=classes, problem=None))  # a model does not hold its data
+    best = replace(best, path=replace(best.path, classes=classes))
+    store_chosen(model, best)
+    if hasattr(model, "l1_ratio"):
+        model.l1_ratio_ = best.path.l1_ratio
+    if best.path.n_outputs > 1:
+        _equivalents.forget(model)
+    else:
+        _equivalents.remember(model, y, best.path.loss.name, model.alpha_, best.path.l1_ratio, sample_weight, offset)
+    return model
+
+
+def warn_about_folds(run: CrossValidation, tol: float) -> None:
+    """Say what a cross-validation's path and folds missed, from the `fit` of an estimator."""
+    warn_missed(run.path, run.fold_gaps, tol, stacklevel=3, category=_MissedTolerance)
+
+
+def store_chosen(model: Any, best: CrossValidation) -> Any:
+    """Store a cross-validation and the fit at the strength that `rule` chooses; a model does not hold its data."""
+    best = replace(best, path=replace(best.path, problem=None))
     chosen = best.index_min if model.rule == "min" else best.index_1se
     model.cv_, model.path_, model.cv_scores_, model.alphas_ = best, best.path, best.scores, best.alphas
     model.alpha_min_, model.alpha_1se_, model.alpha_ = best.alpha_min, best.alpha_1se, float(best.alphas[chosen])
-    if hasattr(model, "l1_ratio"):
-        model.l1_ratio_ = best.path.l1_ratio
     model.coef_ = _column(best.path.coefs, chosen)
-    model.intercept_ = float(best.path.intercepts[chosen])
+    outputs = best.path.n_outputs
+    model.intercept_ = best.path.intercepts[:, chosen].copy() if outputs > 1 else float(best.path.intercepts[chosen])
     model.dual_gap_, model.n_iter_ = float(best.path.gaps[chosen]), best.path.n_passes
     model.status_ = best.path.status[chosen]
-    _equivalents.remember(model, y, loss, model.alpha_, best.path.l1_ratio, sample_weight, offset)
+    if outputs > 1:
+        model.coef_ = model.coef_.reshape((outputs, -1))
     return model
 
 
@@ -233,6 +290,8 @@ def _left_out(design: Any, y: np.ndarray, shared: dict[str, Any], metadata: dict
     """Ridge with every row left out, as a fold for each."""
     if metadata:
         raise ArgumentError(f"cv='loo' leaves out row by row; got {next(iter(metadata))}, which only a splitter reads")
+    if (score := shared.pop("score")) not in ("deviance", "mse"):
+        raise ArgumentError(f"cv='loo' scores by squared errors, scoring='mse' or 'deviance'; got {score!r}")
     return leave_one_out(path(design, y, l1_ratio=0.0, **shared)).to_cross_validation()
 
 

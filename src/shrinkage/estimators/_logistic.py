@@ -1,4 +1,4 @@
-"""Logistic regression of two classes with an elastic-net penalty."""
+"""Logistic regression of two classes or more with an elastic-net penalty."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 
 from shrinkage._check import weight_vector
 from shrinkage._errors import ArgumentError, DataError
@@ -19,67 +19,67 @@ from shrinkage.estimators._fitting import (
     fit_strength,
     linear_predictor,
 )
-from shrinkage.losses import Logistic
+from shrinkage.estimators._several_classes import fit_classes
+from shrinkage.losses import Logistic, Multinomial
 from shrinkage.penalties import L1L2
 
 
-class TwoClasses:
-    """Mixin: labels and probabilities from the linear predictor."""
+class Classes:
+    """Mixin: labels and probabilities from the linear predictors."""
 
     classes_: np.ndarray
 
     def decision_function(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
-        """Log-odds of `classes_[1]`: Xw + b + offset.
+        """Log-odds of `classes_[1]`, or of several classes the linear predictor of each: Xw + b + offset.
 
         Parameters
         ----------
         X : array-like, table or sparse matrix of shape (n_samples, n_features)
         offset : array-like of shape (n_samples,), optional
-            Known part of the log-odds of each row.
+            Known part of the log-odds of each row; for more than two classes (n_samples, n_classes).
 
         Returns
         -------
-        ndarray of shape (n_samples,), float64
+        ndarray of shape (n_samples,), or (n_samples, n_classes) for more than two classes; float64
         """
         return linear_predictor(self, X, offset)
 
     def predict(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
-        """The likelier class of each row, shape (n_samples,); X and offset as in `decision_function`."""
+        """The likeliest class of each row, shape (n_samples,); X and offset as in `decision_function`."""
         eta = linear_predictor(self, X, offset)
-        return self.classes_[(eta > 0).astype(np.intp)]
+        return self.classes_[eta.argmax(axis=1) if eta.ndim == 2 else (eta > 0).astype(np.intp)]
 
     def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
-        """Probability of each class, shape (n_samples, 2); X and offset as in `decision_function`."""
+        """Probability of each class, shape (n_samples, n_classes); X and offset as in `decision_function`."""
         eta = linear_predictor(self, X, offset)
+        if eta.ndim == 2:
+            return Multinomial().inverse_link(eta)
         return np.column_stack([Logistic().inverse_link(-eta), Logistic().inverse_link(eta)])
 
     def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
-        """Logarithm of `predict_proba`, exact where a probability rounds to 0 or 1; shape (n_samples, 2)."""
+        """Logarithm of `predict_proba`, exact where a probability rounds to 0 or 1; shape (n_samples, n_classes)."""
         eta = linear_predictor(self, X, offset)
+        if eta.ndim == 2:
+            units = np.eye(eta.shape[1])
+            return -np.column_stack([Multinomial().value(unit, eta) for unit in units])
         return -np.column_stack([Logistic().value(np.zeros_like(eta), eta), Logistic().value(np.ones_like(eta), eta)])
 
     equivalent_calls = _equivalents.equivalent_calls
 
     def __sklearn_tags__(self):
-        """Two classes; sparse X is accepted."""
+        """Two classes or more; sparse X is accepted."""
         tags = super().__sklearn_tags__()  # pyright: ignore[reportAttributeAccessIssue]
         tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = False
         return tags
 
 
 def encode_classes(model: Any, y: np.ndarray, sample_weight: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Store `classes_`; return y as 0.0 and 1.0, and the weights times those of the classes (None if all are 1)."""
-    check_classification_targets(y)
+    """Store `classes_`; return y as 0.0, 1.0, ..., and the weights times those of the classes (None if all are 1)."""
+    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuSU"):  # those are classes, whatever they hold
+        check_classification_targets(y)
     model.classes_, codes = np.unique(y, return_inverse=True)
-    if len(model.classes_) > 2:
-        kind = type_of_target(y)
-        raise DataError(
-            f"Only binary classification is supported. The type of the target is {kind}: "
-            f"y has {len(model.classes_)} classes"
-        )
     if len(model.classes_) < 2:
-        raise DataError(f"y must have two classes; got one class, {model.classes_.tolist()[0]!r}")
+        raise DataError(f"y must have two classes or more; got one class, {model.classes_.tolist()[0]!r}")
     weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, len(y))
     totals = np.bincount(codes, weights)
     if not totals.all():
@@ -92,9 +92,9 @@ def encode_classes(model: Any, y: np.ndarray, sample_weight: ArrayLike | None) -
 
 
 def class_factors(class_weight: Any, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """One multiplier per class; "balanced" makes both classes weigh half of the whole."""
+    """One multiplier per class; "balanced" makes all classes weigh alike."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return totals.sum() / (2.0 * totals)
+        return totals.sum() / (len(classes) * totals)
     if not isinstance(class_weight, dict):
         raise ArgumentError(f'class_weight must be None, "balanced" or a dict of class: weight; got {class_weight!r}')
     unknown = [label for label in class_weight if label not in classes.tolist()]
@@ -109,8 +109,8 @@ def class_factors(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
     return factors
 
 
-class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
-    """Logistic regression of two classes with an elastic-net penalty; strength `alpha`, not its inverse.
+class LogisticRegression(Classes, ClassifierMixin, BaseEstimator):
+    """Logistic regression with an elastic-net penalty; strength `alpha`, not its inverse.
 
     Minimizes over w and b, with η = o + Xw + b and y = 1 for `classes_[1]`, 0 for `classes_[0]`,
 
@@ -119,6 +119,9 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
     with weights s (`sample_weight` times `class_weight`), offset o and factors f (`penalty_factor`). b is never
     penalized.
 
+    More than two classes have the symmetric multinomial loss log Σ_k exp ηᵢ_k - η of the row's class, with a predictor
+    for each class and the penalty on every coefficient; none of them is a reference.
+
     Parameters
     ----------
     alpha : float >= 0, default 0.01
@@ -126,22 +129,28 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
     l1_ratio : float in [0, 1], default 0.0
         Mixing ρ; 1 is L1 alone, 0 squared L2 alone.
     class_weight : None, "balanced" or dict of class: weight, default None
-        Multiplies `sample_weight`; classes not named weigh 1. "balanced" makes both classes weigh half of the whole.
+        Multiplies `sample_weight`; classes not named weigh 1. "balanced" makes all classes weigh alike.
     fit_intercept : bool, default True
     standardize : bool, default False
         The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
         Coefficients are in the raw unit of X either way.
     penalty_factor : array-like of shape (n_features,), optional
-        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free.
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it (of
+        two classes only).
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of coefficients, in the raw unit of X; -inf and inf are none.
+        For two classes only.
+    positive : bool, default False
+        Stands for lower=0.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
+    classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
-    coef_ : ndarray of shape (1, n_features)
-    intercept_ : ndarray of shape (1,)
+    coef_ : ndarray of shape (1, n_features), for more than two classes (n_classes, n_features)
+    intercept_ : ndarray of shape (1,), for more than two classes (n_classes,), with mean 0
     dual_gap_ : float
         Duality gap: an upper bound on how far the objective is from its minimum, in the objective's unit.
     n_iter_ : int
@@ -153,7 +162,7 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        Where X, y or an argument cannot be used (one class or more than two among them); the message says which and
+        Where X, y or an argument cannot be used (a single class among them); the message says which and
         what would be right.
 
     References
@@ -180,6 +189,9 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -188,6 +200,9 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
@@ -199,11 +214,11 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         X : array-like, table or sparse matrix of shape (n_samples, n_features)
             float64 and float32 are not copied (sparse: CSC).
         y : array-like of shape (n_samples,)
-            Two classes: numbers, booleans or strings.
+            Classes: numbers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; an integer weight means that many copies of the row.
         offset : array-like of shape (n_samples,), optional
-            Known part of the log-odds.
+            Known part of the log-odds; for more than two classes (n_samples, n_classes).
 
         Returns
         -------
@@ -211,12 +226,14 @@ class LogisticRegression(TwoClasses, ClassifierMixin, BaseEstimator):
         """
         X, y = check_data(self, X, y, numeric=False)
         y, weights = encode_classes(self, y, sample_weight)
+        if len(self.classes_) > 2:
+            return fit_classes(self, X, y, weights, offset)
         fit_strength(self, X, y, Logistic(), L1L2(self.alpha, self.l1_ratio), weights, offset)
         self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
         return self
 
 
-class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
+class LogisticRegressionCV(Routed, Classes, ClassifierMixin, BaseEstimator):
     """`LogisticRegression` with its strength, and if wanted its mixing, chosen by cross-validation.
 
     For each strength of a grid, m_k is the weighted mean deviance (twice the negative log-likelihood) on fold k of the
@@ -238,7 +255,9 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         where no class has that many rows, plain ones, as `KFold`. None is 10.
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
-    class_weight, fit_intercept, standardize, penalty_factor, tol
+    scoring : {"deviance", "auc", "accuracy", "mse", "mae"}, default "deviance"
+        As `score` of `cross_validate`; of "auc" and "accuracy" more is better.
+    class_weight, fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `LogisticRegression`. `standardize` is redone on the training rows of each fold.
 
     Attributes
@@ -282,11 +301,15 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         alpha_min_ratio: float = 1e-3,
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
+        scoring: Literal["deviance", "auc", "accuracy", "mse", "mae"] = "deviance",
         class_weight: dict | str | None = None,
         fit_intercept: bool = True,
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
@@ -294,11 +317,15 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         self.alpha_min_ratio = alpha_min_ratio
         self.cv = cv
         self.rule = rule
+        self.scoring = scoring
         self.class_weight = class_weight
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self,
@@ -323,6 +350,8 @@ class LogisticRegressionCV(Routed, TwoClasses, ClassifierMixin, BaseEstimator):
         """
         X, y = check_data(self, X, y, numeric=False)
         y, weights = encode_classes(self, y, sample_weight)
+        if len(self.classes_) > 2:
+            return fit_folds(self, X, y, "multinomial", self.l1_ratio, weights, offset, metadata)
         fit_folds(self, X, y, "logistic", self.l1_ratio, weights, offset, metadata)
         self.coef_, self.intercept_ = self.coef_[None, :], np.array([self.intercept_])
         return self

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from shrinkage._arrays import Array, floating, namespace_of
-from shrinkage._errors import DataError
+from shrinkage.losses._logs import check_responses, sigmoid, x_log_x
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Logistic:
     """
 
     name: ClassVar[str] = "logistic"
+    reach: ClassVar[float] = 1.0
 
     def value(self, y: Array, eta: Array) -> Array:
         """Return max(η, 0) - y η + log(1 + exp(-|η|)): log(1 + exp η) - y η without overflow or cancellation."""
@@ -39,21 +40,21 @@ class Logistic:
     def gradient(self, y: Array, eta: Array) -> Array:
         """Return (1 - y) σ(η) - y σ(-η): σ(η) - y, precise where σ(η) is near y."""
         eta = floating(eta)
-        return (1.0 - y) * _sigmoid(eta) - y * _sigmoid(-eta)
+        return (1.0 - y) * sigmoid(eta) - y * sigmoid(-eta)
 
     def curvature(self, y: Array, eta: Array) -> Array:
         """Return σ(η) σ(-η), in the shape of y - η."""
         eta = floating(eta)
-        return _sigmoid(eta) * _sigmoid(-eta) + 0.0 * y
+        return sigmoid(eta) * sigmoid(-eta) + 0.0 * y
 
     def conjugate(self, y: Array, u: Array) -> Array:
         """Return s log s + (1-s) log(1-s) with s = y + u; 0 log 0 = 0, and inf outside 0 <= s <= 1."""
         u = floating(u)
-        return _x_log_x(y + u) + _x_log_x((1.0 - y) - u)
+        return x_log_x(y + u) + x_log_x((1.0 - y) - u)
 
     def inverse_link(self, eta: Array) -> Array:
         """Return σ(η) = 1 / (1 + exp(-η)), the probability of class 1."""
-        return _sigmoid(floating(eta))
+        return sigmoid(floating(eta))
 
     def deviance(self, y: Array, eta: Array) -> Array:
         """Return 2 ℓ(y, η)."""
@@ -61,24 +62,9 @@ class Logistic:
 
     def check(self, y: Array) -> None:
         """Raise `DataError` if a response is neither 0 nor 1, naming its row."""
+        check_responses(y, lambda xp, y: (y == 0) | (y == 1), "0 or 1 for Logistic")
+
+    def slope_bounds(self, y: Array) -> tuple[Array, Array]:
+        """Return -y and 1 - y."""
         y = floating(y)
-        xp = namespace_of(y)
-        bad = (y != 0) & (y != 1)
-        if bool(xp.any(bad)):
-            row = int(xp.argmax(xp.astype(bad, xp.int32)))
-            raise DataError(f"y must be 0 or 1 for Logistic; row {row} is {float(y[row])}")
-
-
-def _sigmoid(eta: Array) -> Array:
-    """1 / (1 + exp(-η)), with no exponential of a positive number."""
-    xp = namespace_of(eta)
-    e = xp.exp(-xp.abs(eta))
-    return xp.where(eta >= 0, xp.ones_like(e), e) / (1.0 + e)
-
-
-def _x_log_x(s: Array) -> Array:
-    """S log s; 0 at 0, inf below."""
-    xp = namespace_of(s)
-    one = xp.ones_like(s)
-    inside = xp.where(s > 0, s * xp.log(xp.where(s > 0, s, one)), xp.zeros_like(s))
-    return xp.where(s < 0, one * float("inf"), inside)
+        return -y, 1.0 - y

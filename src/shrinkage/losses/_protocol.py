@@ -12,9 +12,11 @@ class Loss(Protocol):
     """
 
     name: ClassVar[str]
+    reach: ClassVar[float]
+    """A change of η over which slope - curvature · change stays a slope that ℓ has; inf where η is in the unit of y."""
 
     def value(self, y: Array, eta: Array) -> Array:
-        """Return ℓ(y, η): the negative log-likelihood of one row up to its constant."""
+        """Return ℓ(y, η) >= 0: the negative log-likelihood of one row, less its least value."""
         ...
 
     def gradient(self, y: Array, eta: Array) -> Array:
@@ -27,6 +29,10 @@ class Loss(Protocol):
 
     def conjugate(self, y: Array, u: Array) -> Array:
         """Return ℓ*(y, u) = sup over η of uη - ℓ(y, η); inf outside its domain."""
+        ...
+
+    def slope_bounds(self, y: Array) -> tuple[Array, Array]:
+        """Return the ends of the interval of u on which ℓ*(y, u) is finite, in the shape of y; 0 lies in it."""
         ...
 
     def inverse_link(self, eta: Array) -> Array:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from shrinkage._arrays import Array, floating, namespace_of
-from shrinkage._errors import DataError
+from shrinkage.losses._logs import check_responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Squared:
     """
 
     name: ClassVar[str] = "squared"
+    reach: ClassVar[float] = float("inf")
 
     def value(self, y: Array, eta: Array) -> Array:
         """Return ½ (y - η)²."""
@@ -38,6 +39,11 @@ class Squared:
         """Return u y + ½ u², finite everywhere."""
         return u * y + 0.5 * u * u
 
+    def slope_bounds(self, y: Array) -> tuple[Array, Array]:
+        """Return -inf and inf."""
+        y = floating(y)
+        return y - float("inf"), y + float("inf")
+
     def inverse_link(self, eta: Array) -> Array:
         """Return η."""
         return eta
@@ -48,9 +54,4 @@ class Squared:
 
     def check(self, y: Array) -> None:
         """Raise `DataError` if a response is NaN or infinite, naming its row."""
-        y = floating(y)
-        xp = namespace_of(y)
-        bad = ~xp.isfinite(y)
-        if bool(xp.any(bad)):
-            row = int(xp.argmax(xp.astype(bad, xp.int32)))
-            raise DataError(f"y must be finite for Squared; row {row} is {float(y[row])}")
+        check_responses(y, lambda xp, y: xp.isfinite(y), "finite for Squared")

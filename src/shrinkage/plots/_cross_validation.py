@@ -17,6 +17,12 @@ from shrinkage.plots._style import (
 )
 
 UNITS = {"squared": "mean squared error, held out", "logistic": "mean deviance, held out"}
+SCORE_UNITS = {
+    "mse": "mean squared error, held out",
+    "mae": "mean absolute error, held out",
+    "auc": "area under the ROC curve, held out",
+    "accuracy": "share of right classes, held out",
+}
 
 
 def cross_validation(cv: CrossValidation, ax: Any = None) -> Any:
@@ -56,7 +62,7 @@ def cross_validation(cv: CrossValidation, ax: Any = None) -> Any:
     ax = new_axes(ax)
     x = strength_axis(cv.alphas)
     se = np.where(np.isfinite(cv.se), cv.se, 0.0)
-    limit = cv.mean[cv.index_min] + se[cv.index_min]
+    limit = cv.mean[cv.index_min] + (-se[cv.index_min] if cv.more_is_better else se[cv.index_min])
     ax.axhline(limit, color=MUTED, linewidth=0.8, linestyle=(0, (6, 4)), zorder=1)
     ax.errorbar(x, cv.mean, yerr=se, fmt="none", ecolor=MUTED, elinewidth=1.0, capsize=1.6, alpha=0.75, zorder=2)
     ax.plot(x, cv.mean, color=COLORS[1], linewidth=1.0, marker="o", markersize=2.6, zorder=3)
@@ -67,6 +73,13 @@ def cross_validation(cv: CrossValidation, ax: Any = None) -> Any:
     plain_frame(ax)
     mark_strengths(ax, {"1-SE": cv.alpha_1se, "min": cv.alpha_min})
     ax.set_xlabel("-log(alpha)")
-    ax.set_ylabel(UNITS.get(cv.path.loss.name, "mean deviance, held out"))
+    ax.set_ylabel(_unit(cv))
     count_on_top(ax, cv.alphas, cv.path.n_nonzero)
     return ax
+
+
+def _unit(cv: CrossValidation) -> str:
+    """What the scores are."""
+    if cv.score == "deviance":
+        return UNITS.get(cv.path.loss.name, "mean deviance, held out")
+    return SCORE_UNITS[cv.score]

@@ -11,17 +11,31 @@ from shrinkage.problem._dual import minimize_free as minimize_free
 from shrinkage.problem._dual import project as project
 from shrinkage.problem._dual import scaled_dual as scaled_dual
 from shrinkage.problem._dual import squared_dual as squared_dual
+from shrinkage.problem._joint import held_out_deviance as held_out_deviance
+from shrinkage.problem._joint import informative_weight as informative_weight
+from shrinkage.problem._joint import minimize_free_jointly as minimize_free_jointly
+from shrinkage.problem._mean_loss import mean_losses as mean_losses
+from shrinkage.problem._mean_loss import row_loss as row_loss
+from shrinkage.problem._multinomial import MultinomialProblem as MultinomialProblem
+from shrinkage.problem._multinomial import class_offset as class_offset
 from shrinkage.problem._problem import NullModel as NullModel
 from shrinkage.problem._problem import Problem as Problem
 
 __all__ = [
+    "MultinomialProblem",
     "NullModel",
     "Problem",
     "balance",
+    "class_offset",
     "free_basis",
     "free_block",
+    "held_out_deviance",
+    "informative_weight",
+    "mean_losses",
     "minimize_free",
+    "minimize_free_jointly",
     "project",
+    "row_loss",
     "scaled_dual",
     "squared_dual",
 ]

@@ -81,19 +81,22 @@ def project(R: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return R - Q @ (Q.T @ (weights[:, None] * R))
 
 
-def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return slopes u near `slope` with Zᵀ(weights ∘ u) = 0, inside the dual domain that `slope` lies in.
+def balance(loss: Loss, y: np.ndarray, eta: np.ndarray, Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return slopes u near ℓ'(y, η) with Zᵀ(weights ∘ u) = 0, inside the dual domain.
 
     Newton steps of the free coefficients, taken on the slopes: u = slope - curvature ∘ t, t = Zδ, with δ such that
-    Zᵀ(weights ∘ u) = 0. For the logistic loss that stays inside where |t| <= 1, since
-    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; rows that would move further stop at 1, and the others move
+    Zᵀ(weights ∘ u) = 0. That stays inside where |t| <= `loss.reach`, as for the logistic loss
+    σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; rows that would move further stop there, and the others move
     on without them until all is balanced to rounding. Where that fails, an intercept alone is balanced by scaling
-    the heavier of the positive and the negative slopes down, and other columns of Z by u = 0.
+    the heavier of the positive and the negative slopes down, and other columns of Z by u = 0. What rounding, or a loss
+    of any reach, left outside is brought back by scaling its column, which stays balanced: 0 is in the domain.
 
     Parameters
     ----------
-    slope, curvature : ndarray of shape (n, k)
-        First and second derivative of the loss at the free block's minimizer, or near it.
+    loss : Loss
+    y : ndarray of shape (n, 1)
+    eta : ndarray of shape (n, k)
+        The free block's minimizers, or near them.
     Z : ndarray of shape (n, q)
         A basis of the free columns, best as `free_basis` gives it.
     weights : ndarray of shape (n,)
@@ -103,10 +106,10 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
     ndarray of shape (n, k); 0 in rows of weight 0
     """
     used = (weights > 0)[:, None]
-    slope = np.where(used, slope, 0.0)
+    slope = np.where(used, loss.gradient(y, eta), 0.0)
     if not Z.shape[1]:
         return slope
-    curvature = np.where(used, curvature, 0.0)
+    curvature = np.where(used, loss.curvature(y, eta), 0.0)
     moved, balanced = np.zeros_like(slope), slope.copy()
     # What the sums below lose to rounding: nothing larger may stay, or the dual objective would bound nothing.
     small = 1e-14 * (np.abs(Z).T @ (weights[:, None] * np.abs(slope))).max(axis=0)
@@ -114,17 +117,27 @@ def balance(slope: np.ndarray, curvature: np.ndarray, Z: np.ndarray, weights: np
         wrong = Z.T @ (weights[:, None] * balanced)
         bad = np.flatnonzero(np.abs(wrong).max(axis=0) > small)
         if not bad.size:
-            return balanced
+            return _inside(loss, y, balanced)
         for k in bad:
-            h = np.where(np.abs(moved[:, k]) < 1.0, weights * curvature[:, k], 0.0)
+            h = np.where(np.abs(moved[:, k]) < loss.reach, weights * curvature[:, k], 0.0)
             step = Z @ _solve(Z.T @ (h[:, None] * Z), wrong[:, k])
             # A row of a separated class moves by 1, and no further: its slope ends at 0, the edge of the domain.
-            moved[:, k] = np.clip(moved[:, k] + np.where(h > 0, step, 0.0), -1.0, 1.0)
+            moved[:, k] = np.clip(moved[:, k] + np.where(h > 0, step, 0.0), -loss.reach, loss.reach)
         balanced[:, bad] = slope[:, bad] - curvature[:, bad] * moved[:, bad]
     bad = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0) > small
     constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
     balanced[:, bad] = _scale_heavier(slope[:, bad], weights) if constant else 0.0
-    return balanced
+    return _inside(loss, y, balanced)
+
+
+def _inside(loss: Loss, y: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Columns of slopes, each scaled down until all of it lies in the dual domain of the loss."""
+    low, high = loss.slope_bounds(y)
+    bound = np.clip(slope, low, high)
+    ratio = np.divide(bound, slope, out=np.ones_like(slope), where=bound != slope)
+    # An end that rounding passed is put back as it is: scaling for it would cost the gap more.
+    least = np.where(ratio >= 1.0 - 1e-14, 1.0, ratio).min(axis=0)
+    return np.clip(slope * least, low, high)
 
 
 def _solve(H: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -222,7 +235,8 @@ def minimize_free(
 
     Stops when the promised decrease is at most `tol` times the loss at the start. Where the minimum is not attained
     (separable classes) that leaves a loss of about `tol`. A Newton step that curvature alone misjudges, as in the
-    flat tails of the logistic loss, is replaced by one with the curvature raised to |ℓ'| / (2 (1 + |η|)).
+    flat tails of the logistic loss, is replaced by one with the curvature raised to |ℓ'| / (2 (1 + |η|)), or where η is
+    in the unit of y to |ℓ'| / |y - η|, which bounds a loss of residuals from above (as iterated weights do).
 
     Parameters
     ----------
@@ -247,7 +261,8 @@ def minimize_free(
         g = Q.T @ slope
         step, t = _newton_step(loss, y, eta, Q, weights, g, loss.curvature(y, eta), value, initial)
         if t < 0.1:
-            floor = np.abs(loss.gradient(y, eta)) / (2.0 * (1.0 + np.abs(eta)))
+            apart = 2.0 * (1.0 + np.abs(eta)) if np.isfinite(loss.reach) else np.maximum(np.abs(y - eta), 1e-300)
+            floor = np.abs(loss.gradient(y, eta)) / apart
             curvature = np.maximum(loss.curvature(y, eta), floor)
             step, t = _newton_step(loss, y, eta, Q, weights, g, curvature, value, initial)
         decrease = -float(g @ step)

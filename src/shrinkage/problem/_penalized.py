@@ -4,31 +4,34 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.penalties import L1, L1L2, L2, BlockSeparable
+from shrinkage.penalties import L1, L1L2, L2, BlockSeparable, Box, SortedL1
+from shrinkage.problem._bounded import bounded_dual, has_no_bound, open_sides
 
 _RIDGE_GRID_RATIO = 1e-3
 
 
 def unpenalized(penalty: Any, n_features: int) -> np.ndarray:
-    """Indices of the columns that no strength acts on: of factor 0, in no group, in a group of weight 0.
+    """Indices of the columns that no strength acts on, nor a bound: of factor 0, in no group, in a group of weight 0.
 
     Raises
     ------
     ArgumentError
         If groups name columns that there are not.
     """
-    elementwise = isinstance(penalty, (L1, L2, L1L2))  # asked first: of a protocol the question takes long
+    elementwise = isinstance(penalty, (L1, L2, L1L2, Box))  # asked first: of a protocol the question takes long
     if not elementwise and isinstance(penalty, BlockSeparable):
         return np.flatnonzero(penalty.unpenalized(np.zeros(n_features)))
     if penalty.factors is None:
         return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(np.asarray(penalty.factors) == 0)
+    return np.flatnonzero((np.asarray(penalty.factors) == 0) & has_no_bound(penalty, n_features))
 
 
 def without_l2(penalty: Any) -> Any:
     """The penalty without its squares: the part that holds coefficients at zero."""
     if isinstance(penalty, BlockSeparable):
         return penalty.without_l2()
+    if isinstance(penalty, SortedL1):
+        return penalty
     return L1(penalty.alpha * penalty.l1_ratio, penalty.factors)
 
 
@@ -39,6 +42,13 @@ def zero_cap(penalty: Any, z: np.ndarray) -> float:
     return cap if np.isfinite(held.conjugate(cap * (1.0 - 1e-12) * z)) else 0.0
 
 
+def dual_terms(penalty: Any, z: np.ndarray, largest: float) -> tuple[float, float]:
+    """`zero_cap` and the conjugate at z; with bounds, a multiple at which the conjugate is finite, and it there."""
+    if isinstance(penalty, Box):
+        return bounded_dual(penalty, z, largest)
+    return zero_cap(penalty, z), float(penalty.conjugate(z))
+
+
 def first_strength(penalty: Any, z: np.ndarray) -> float:
     """The smallest alpha at which 0 is stationary in every penalized coefficient, for the gradient -z there.
 
@@ -46,8 +56,11 @@ def first_strength(penalty: Any, z: np.ndarray) -> float:
     act on are left out beside others.
     """
     if isinstance(penalty, BlockSeparable):
-        return _first_of_groups(penalty, z)
-    z = np.abs(z)
+        return _first_of_multiples(penalty.with_alpha(1.0).without_l2(), z)
+    if isinstance(penalty, SortedL1):
+        held = np.ones(len(z)) if penalty.factors is None else np.asarray(penalty.factors)
+        return _first_of_multiples(penalty.with_alpha(1.0), held * z)
+    z = open_sides(penalty, z)
     if penalty.factors is not None:
         factors = np.asarray(penalty.factors, dtype=np.float64)
         z = np.divide(z, factors, out=np.zeros_like(z), where=factors > 0)
@@ -55,12 +68,11 @@ def first_strength(penalty: Any, z: np.ndarray) -> float:
     return float(z.max(initial=0.0)) / (ratio or _RIDGE_GRID_RATIO)
 
 
-def _first_of_groups(penalty: Any, z: np.ndarray) -> float:
-    """1 / c, for c the largest multiple of z at which the conjugate at strength 1 is finite.
+def _first_of_multiples(unit: Any, z: np.ndarray) -> float:
+    """1 / c, for c the largest multiple of z at which the conjugate of a penalty at strength 1 is finite.
 
     `dual_scale` looks at multiples up to 1 alone, so z is made longer until it is outside.
     """
-    unit = penalty.with_alpha(1.0).without_l2()
     longest = float(np.abs(z).max(initial=0.0))
     if longest == 0:
         return 0.0

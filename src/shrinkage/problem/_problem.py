@@ -10,10 +10,14 @@ from scipy import sparse
 from shrinkage._check import check_boolean, finite_vector, weight_vector
 from shrinkage._errors import ArgumentError
 from shrinkage.design import check_finite
-from shrinkage.losses import Loss, Squared
-from shrinkage.penalties import Convex
-from shrinkage.problem._dual import balance, free_block, minimize_free, project, scaled_dual, squared_dual
-from shrinkage.problem._penalized import first_strength, unpenalized, zero_cap
+from shrinkage.losses import JointLoss, Logistic, Loss, Squared
+from shrinkage.penalties import Box, Convex
+from shrinkage.problem._bounded import has_no_bound, inside_of_one_bound, measured, without_bounds
+from shrinkage.problem._coefficients import as_columns, dense, support
+from shrinkage.problem._dual import free_block, minimize_free, project, scaled_dual, squared_dual
+from shrinkage.problem._joint import minimize_free_jointly
+from shrinkage.problem._mean_loss import check_joint, dual_slopes, mean_losses, row_loss, slopes
+from shrinkage.problem._penalized import dual_terms, first_strength, unpenalized
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
@@ -57,7 +61,9 @@ class Problem:
     ----------
     design : Design of shape (n_samples, n_features)
     y : array of shape (n_samples,)
-    loss : Loss
+        For a joint loss (n_samples, 2 or 3), the columns that it names.
+    loss : Loss or JointLoss
+        For a joint loss the mean of ℓ is f(η) with weights of sum 1, and no intercept is fitted.
     penalty : Penalty, with a number as alpha and, if any, factors of shape (n_features,)
         Groups hold columns of X. Gaps are nan for a penalty that is not `Convex`.
     sample_weight : array of shape (n_samples,), >= 0, not all 0; None stands for all 1
@@ -94,7 +100,7 @@ class Problem:
 
     design: "Design"
     y: Any
-    loss: Loss
+    loss: Loss | JointLoss
     penalty: Any
     sample_weight: Any = None
     offset: Any = None
@@ -104,7 +110,8 @@ class Problem:
     def __post_init__(self) -> None:
         n_samples, n_features = self.design.shape
         y = np.asarray(self.y, dtype=np.float64)
-        if y.shape != (n_samples,):
+        joint = isinstance(self.loss, JointLoss)
+        if (y.shape[:1] if joint else y.shape) != (n_samples,):
             raise ArgumentError(f"y must have shape ({n_samples},), one number per row of X; got {y.shape}")
         self.loss.check(y)
         check_boolean("fit_intercept", self.fit_intercept)
@@ -114,6 +121,8 @@ class Problem:
         object.__setattr__(self, "y", y)
         if self.sample_weight is not None:
             object.__setattr__(self, "sample_weight", weight_vector("sample_weight", self.sample_weight, n_samples))
+        if isinstance(self.loss, JointLoss):
+            check_joint(self.loss, y, self.weights, self.fit_intercept)
         if self.offset is not None:
             object.__setattr__(self, "offset", finite_vector("offset", self.offset, n_samples))
         if self.scale is not None:
@@ -140,8 +149,15 @@ class Problem:
 
     @cached_property
     def free(self) -> np.ndarray:
-        """Indices of the columns that no penalty acts on: factor·alpha == 0."""
-        return self.unpenalized if self.penalty.alpha > 0 else np.arange(self.design.shape[1])
+        """Indices of the columns that no penalty acts on: factor·alpha == 0, without bounds."""
+        if self.penalty.alpha > 0:
+            return self.unpenalized
+        return np.flatnonzero(has_no_bound(self.penalty, self.design.shape[1]))
+
+    @cached_property
+    def measuring(self) -> Any:
+        """The penalty as a function of scale ∘ w: bounds, which hold for w, are measured like it."""
+        return measured(self.penalty, self.scale)
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -157,9 +173,14 @@ class Problem:
         return self._block(self.unpenalized)
 
     def _block(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.fit_intercept and not features.size:
+            return np.ones((self.design.shape[0], 1)), np.eye(1)
         columns = self._columns(features)
         if not np.isfinite(columns).all():
             check_finite(self.design)
+        if isinstance(self.loss, JointLoss):  # constants change nothing: the block is measured from its means
+            Q, T = free_block(np.hstack([np.ones((len(columns), 1)), columns]), self.weights, True)
+            return Q[:, 1:], T[1:, 1:]
         return free_block(columns, self.weights, self.fit_intercept)
 
     def _columns(self, features: np.ndarray) -> np.ndarray:
@@ -185,14 +206,24 @@ class Problem:
             # The second pass removes what rounding left of a response far from 0.
             d = d + Q.T @ (self.weights * (left - Q @ d))
             eta = self._start + Q @ d
+        elif isinstance(self.loss, JointLoss):
+            d, eta = minimize_free_jointly(self.loss, self.y, self._start, Q, self.weights)
         else:
-            d, eta = minimize_free(self.loss, self.y, self._start, Q, self.weights)
+            d, eta = self._logit(Q) or minimize_free(self.loss, self.y, self._start, Q, self.weights)
         objective = self._mean_loss(eta)
         if objective <= _EXPLAINED * self._mean_loss(self._start):
             objective = 0.0
         coef = T @ d
         intercept = float(coef[0]) if self.fit_intercept else 0.0
         return NullModel(eta, objective, intercept, coef[int(self.fit_intercept) :])
+
+    def _logit(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The null model of two classes and an intercept alone, which has a closed form: b = log(ȳ / (1 - ȳ))."""
+        share = float(self.weights @ self.y) if type(self.loss) is Logistic else 0.0
+        if not (self.fit_intercept and Q.shape[1] == 1 and self.offset is None and 0 < share < 1):
+            return None
+        b = np.log(share / float(self.weights @ (1 - self.y)))
+        return b / Q[0], np.full(len(Q), b)
 
     @cached_property
     def alpha_max(self) -> float:
@@ -204,8 +235,7 @@ class Problem:
         """
         if self.null.objective == 0:
             return 0.0
-        slope = self.loss.gradient(self.y, self.null.eta)
-        z = self._correlate(-slope[:, None])[:, 0]
+        z = self._correlate(-self.slopes(self.null.eta[:, None]))[:, 0]
         return first_strength(self.penalty, z)
 
     def with_penalty(self, penalty: Any) -> "Problem":
@@ -219,21 +249,21 @@ class Problem:
 
     def linear_predictor(self, w: Any, b: float) -> np.ndarray:
         """Return η = offset + X w + b, shape (n_samples,)."""
-        return self._predictors(_as_columns(w), np.asarray([b]))[:, 0]
+        return self._predictors(as_columns(w), np.asarray([b]))[:, 0]
 
     def objective(self, w: Any, b: float) -> float:
         """Return F(w, b)."""
-        return self._mean_loss(self.linear_predictor(w, b)) + float(self.penalty.value(self._measured(_dense(w))))
+        return self._mean_loss(self.linear_predictor(w, b)) + float(self.measuring.value(self._measured(dense(w))))
 
     def gradient(self, w: Any, b: float) -> tuple[np.ndarray, float]:
         """Return the gradient of the mean loss in w, shape (n_features,), and in b (0.0 without an intercept)."""
-        slope = self.loss.gradient(self.y, self.linear_predictor(w, b))
+        slope = self.slopes(self.linear_predictor(w, b)[:, None])[:, 0]
         in_w = self.design.correlate(np.asfortranarray((self.weights * slope)[:, None]))[:, 0]
         return in_w, float(self.weights @ slope) if self.fit_intercept else 0.0
 
     def gap(self, w: Any, b: float) -> float:
         """Return the duality gap at (w, b), in the objective's unit: F(w, b) - min F is at most this."""
-        return float(self.gaps(_as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
+        return float(self.gaps(as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
 
     def relative_gap(self, w: Any, b: float) -> float:
         """Return gap / null.objective.
@@ -251,7 +281,7 @@ class Problem:
 
     def kkt(self, w: Any, b: float) -> float:
         """Return the largest violation of the optimality conditions, with the intercept's, in the gradient's unit."""
-        return float(self.kkts(_as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
+        return float(self.kkts(as_columns(w), np.asarray([b]), np.asarray([self.penalty.alpha]))[0])
 
     def gaps(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Return the duality gaps of many strengths, one product with X for all of them (in blocks of memory).
@@ -290,45 +320,62 @@ class Problem:
         scale = 1.0 if self.scale is None else self.scale
         out = np.empty(alphas.size)
         for some in self._blocks(np.arange(alphas.size)):
-            slope = self.loss.gradient(self.y[:, None], self._predictors(coefs[:, some], intercepts[some]))
+            slope = self.slopes(self._predictors(coefs[:, some], intercepts[some]))
             Z = self._correlate(-slope)
             in_b = np.abs(self.weights @ slope) * self.fit_intercept
             for t, column in enumerate(some):
-                w = self._measured(_dense(coefs[:, [column]]))
-                violation = self.penalty.with_alpha(float(alphas[column])).violation(w, Z[:, t]) * scale
+                w = self._measured(dense(coefs[:, [column]]))
+                violation = self.measuring.with_alpha(float(alphas[column])).violation(w, Z[:, t]) * scale
                 out[column] = max(float(violation.max(initial=0.0)), float(in_b[t]))
         return out
 
     def _gap_block(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        loose = [inside_of_one_bound(self.penalty, dense(coefs[:, [t]])) for t in range(alphas.size)]
+        if np.any(loose):
+            return np.concatenate(
+                [self._gap_without(where, coefs[:, [t]], intercepts[[t]], alphas[[t]]) for t, where in enumerate(loose)]
+            )
         eta = self._predictors(coefs, intercepts)
-        y = self.y[:, None]
-        primal = self.weights @ self.loss.value(y, eta)
-        squared = isinstance(self.loss, Squared)
-        slope = -project(y - eta, self.basis, self.weights) if squared else self._balanced_slope(eta)
+        primal = self.mean_losses(eta)
+        slope, bounds = dual_slopes(self.loss, self.y, eta, self.basis, self.weights, self._start)
         Z = self._correlate(-slope)
         Z[self.free] = 0.0
+        largest = float(np.abs(Z).max(initial=0.0))
         conjugates, caps = np.empty(alphas.size), np.empty(alphas.size)
         for t, alpha in enumerate(alphas):
-            penalty = self.penalty.with_alpha(float(alpha))
-            primal[t] += penalty.value(self._measured(_dense(coefs[:, [t]])))
-            conjugates[t] = penalty.conjugate(Z[:, t])
-            caps[t] = zero_cap(penalty, Z[:, t])
-        if squared:
+            penalty = self.measuring.with_alpha(float(alpha))
+            primal[t] += penalty.value(self._measured(dense(coefs[:, [t]])))
+            caps[t], conjugates[t] = dual_terms(penalty, Z[:, t], largest)
+        whole: tuple[Any, ...] = (None, conjugates)
+        if isinstance(self.penalty, Box):
+            slope, whole = slope * caps, (conjugates,)
+            bounds = None if bounds is None else bounds * caps
+        if isinstance(self.loss, Squared):
             explained = self.y - self._start
             explained = project(explained[:, None], self.basis, self.weights)
-            duals = [squared_dual(explained, -slope, self.weights, caps, c) for c in (None, conjugates)]
+            duals = [squared_dual(explained, -slope, self.weights, caps, c) for c in whole]
+        elif bounds is not None:
+            duals = [caps * bounds if c is None else bounds - c for c in whole]
         else:
-            duals = [scaled_dual(self.loss, y, slope, self.weights, caps, c, self.offset) for c in (None, conjugates)]
-        return primal - np.maximum(*duals)
+            y = self.y[:, None]
+            duals = [scaled_dual(row_loss(self.loss), y, slope, self.weights, caps, c, self.offset) for c in whole]
+        return primal - np.max(duals, axis=0)
 
-    def _balanced_slope(self, eta: np.ndarray) -> np.ndarray:
-        """Slopes orthogonal to the free columns: of the free block's minimizer, with what is left corrected."""
-        columns = [minimize_free(self.loss, self.y, column, self.basis, self.weights, 1e-16)[1] for column in eta.T]
-        y, refit = self.y[:, None], np.stack(columns, axis=1)
-        return balance(self.loss.gradient(y, refit), self.loss.curvature(y, refit), self.basis, self.weights)
+    def _gap_without(self, where: np.ndarray, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        """The gap at one strength of the problem without some of its bounds."""
+        penalty = self.penalty.with_alpha(float(alphas[0]))
+        return self.with_penalty(without_bounds(penalty, where))._gap_block(coefs, intercepts, alphas)
+
+    def slopes(self, eta: np.ndarray) -> np.ndarray:
+        """Return the derivatives of the mean loss in η, divided by the weight of their row, at η (n_samples, k)."""
+        return slopes(self.loss, self.y, eta, self.weights)
+
+    def mean_losses(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean losses (k,) at linear predictors (n_samples, k)."""
+        return mean_losses(self.loss, self.y, eta, self.weights)
 
     def _mean_loss(self, eta: np.ndarray) -> float:
-        return float(self.weights @ self.loss.value(self.y, eta))
+        return float(self.mean_losses(eta[:, None])[0])
 
     def _measured(self, w: np.ndarray) -> np.ndarray:
         return w if self.scale is None else self.scale * w
@@ -340,7 +387,7 @@ class Problem:
 
     def _predictors(self, coefs: Any, intercepts: np.ndarray) -> np.ndarray:
         """Offset + X coefs + intercepts, shape (n_samples, k)."""
-        rows, block = _support(coefs)
+        rows, block = support(coefs)
         eta = self.design.combine(rows, block) if rows.size else np.zeros((self.design.shape[0], block.shape[1]))
         return eta + intercepts + self._start[:, None]
 
@@ -348,25 +395,3 @@ class Problem:
         """Return the columns in groups whose residuals and correlations fit in about 32 MB."""
         width = max(1, _BLOCK // sum(self.design.shape))
         return [columns[start : start + width] for start in range(0, columns.size, width)]
-
-
-def _as_columns(w: Any) -> Any:
-    """One coefficient vector, dense or sparse, as a matrix of one column."""
-    return np.asarray(w, dtype=np.float64).reshape(-1, 1) if not sparse.issparse(w) else w.reshape((-1, 1)).tocsc()
-
-
-def _dense(w: Any) -> np.ndarray:
-    """One coefficient vector, as a dense vector."""
-    return (w.toarray() if sparse.issparse(w) else np.asarray(w, dtype=np.float64)).reshape(-1)
-
-
-def _support(coefs: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of `coefs` that hold a non-zero, and those rows as a dense Fortran-ordered matrix."""
-    if not sparse.issparse(coefs):
-        rows = np.flatnonzero(np.any(coefs != 0, axis=1))
-        return rows, np.asfortranarray(coefs[rows], dtype=np.float64)
-    rows = np.unique(coefs.indices).astype(np.int64)
-    block = np.zeros((rows.size, coefs.shape[1]), order="F")
-    columns = np.repeat(np.arange(coefs.shape[1]), np.diff(coefs.indptr))
-    block[np.searchsorted(rows, coefs.indices), columns] = coefs.data
-    return rows, block

@@ -1,5 +1,7 @@
 """Which strength: rules that read held-out losses, and one that says early which strengths are out of the race."""
 
+from shrinkage._path import concordance as concordance
+from shrinkage.selection._adaptive import adaptive_factors as adaptive_factors
 from shrinkage.selection._bayesian_lasso import MonteCarlo as MonteCarlo
 from shrinkage.selection._choice import Choice as Choice
 from shrinkage.selection._choice import choose as choose
@@ -28,6 +30,8 @@ from shrinkage.selection._relaxed import relaxed as relaxed
 from shrinkage.selection._relaxed_record import Relaxed as Relaxed
 from shrinkage.selection._repeated_cv import repeated_cv as repeated_cv
 from shrinkage.selection._repeated_record import RepeatedCrossValidation as RepeatedCrossValidation
+from shrinkage.selection._robust_scale import error_scale as error_scale
+from shrinkage.selection._robust_scale import median_spread as median_spread
 from shrinkage.selection._rules import RULES as RULES
 from shrinkage.selection._rules import rule_words as rule_words
 from shrinkage.selection._splitting import sample_splitting as sample_splitting

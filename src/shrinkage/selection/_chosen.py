@@ -19,6 +19,7 @@ Fitted = Path | CrossValidation | InformationCriteria | LeaveOneOut
 
 HELD_OUT = ("1se", "1se-paired", "min")
 LEFT_OUT = ("1se", "min")
+MEASURES = {"deviance": "deviance", "mse": "squared error", "mae": "absolute error"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,6 +136,10 @@ def _by_features(path: Path, allowed: Array, max_features: int) -> ChosenStrengt
 
 def _by_folds(cv: CrossValidation, rule: str, allowed: Array) -> tuple[int, str]:
     """The place that a rule of held-out losses takes, and why."""
+    if cv.more_is_better:
+        raise ArgumentError(
+            f"rule={rule!r} reads scores of which less is better; of score={cv.score!r} take alpha_min or alpha_1se"
+        )
     means = np.where(allowed, cv.mean, np.nan)
     best, n_folds = lowest(means), cv.scores.shape[1]
     error = np.nan_to_num(cv.se)
@@ -146,14 +151,22 @@ def _by_folds(cv: CrossValidation, rule: str, allowed: Array) -> tuple[int, str]
         near = np.minimum(np.sqrt(spread / (n_folds - 1)), error[best])
     place = best if rule == "min" else one_standard_error(means, near, cv.alphas)
     size = float(np.broadcast_to(near, means.shape)[place])
-    words = _held_out_words(cv.path, cv.mean, float(error[best]), place, best, "held-out", rule, size)
+    words = _held_out_words(cv.path, cv.mean, float(error[best]), place, best, "held-out", rule, size, cv.score)
     return place, f"{words} Over {n_folds} folds."
 
 
 def _held_out_words(
-    path: Path, means: Array, se: float, place: int, best: int, kind: str, rule: str, size: float | None = None
+    path: Path,
+    means: Array,
+    se: float,
+    place: int,
+    best: int,
+    kind: str,
+    rule: str,
+    size: float | None = None,
+    score: str = "deviance",
 ) -> str:
-    what = f"mean {kind} deviance"
+    what = f"mean {kind} {MEASURES[score]}"
     features = f"{path.n_nonzero[place]} features"
     if place == best:
         also = "" if rule == "min" else ", and no larger strength is as good"

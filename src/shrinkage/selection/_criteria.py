@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, xlogy
 
 from shrinkage._check import check_choice, check_fraction
 from shrinkage._errors import ArgumentError
 from shrinkage._path import CrossValidation, Path
-from shrinkage.problem import Problem
+from shrinkage.losses import NegativeBinomial
+from shrinkage.problem import Problem, row_loss
 from shrinkage.selection._degrees_of_freedom import degrees_of_freedom, fitted_path, linear_predictors, supports_of
 from shrinkage.selection._dispersion import Dispersion, dispersion_of
 from shrinkage.selection._ridge_spectrum import ridge_spectrum
@@ -35,7 +36,7 @@ class InformationCriteria:
         Strengths, and degrees of freedom spent, intercept and unpenalized columns included.
     aic, aicc, bic, ebic, gcv : ndarray of shape (n_alphas,)
     deviance : ndarray of shape (n_alphas,)
-        Σ s r², or -2 log likelihood for logistic, with weights s that sum to n.
+        Σ s r², or -2 log likelihood for logistic, Poisson and negative binomial, with weights s that sum to n.
     n : float
         Rows that the likelihood counts.
     dispersion : Dispersion
@@ -159,7 +160,8 @@ def information_criteria(
     - σ² known or estimated once: L = n log(2πσ²) + D / σ², k = df;
     - σ² unknown, fitted at each strength: L = n log(2πD/n) + n, k = df + 1;
 
-    and logistic fits L = -2 log likelihood, k = df. Then
+    and logistic, Poisson and negative binomial fits (theta as given) L = -2 log likelihood, k = df. Gamma and Tweedie,
+    whose dispersion is not known, and Huber and quantile, which have no likelihood, are refused. Then
 
     - AIC = L + 2k, BIC = L + k log n;
     - AICc = L + 2k n / (n - k - 1) with σ² fitted at each strength even where one estimate serves the others, and AIC
@@ -190,7 +192,7 @@ def information_criteria(
     Raises
     ------
     ArgumentError
-        If the path does not know its data, or σ² cannot be had as asked.
+        If the path does not know its data, the loss has no likelihood, or σ² cannot be had as asked.
 
     Notes
     -----
@@ -221,6 +223,7 @@ def information_criteria(
     """
     path, problem = fitted_path(fitted, "information criteria")
     check_fraction("gamma", gamma)
+    _check_likelihood(problem)
     n, counted = _rows(problem, weights)
     df, mean, left = _spent(path, n)
     noise = dispersion_of(problem, dispersion, n)
@@ -253,6 +256,27 @@ def information_criteria(
     )
 
 
+def _check_likelihood(problem: Problem) -> None:
+    name = problem.loss.name
+    if name in ("gamma", "tweedie"):
+        raise ArgumentError(
+            f"information criteria need a dispersion, which {name} loss does not estimate: use loo or folds"
+        )
+    if name not in ("squared", "logistic", "poisson", "negative_binomial"):
+        raise ArgumentError(f"information criteria need a likelihood, which {name} loss is not: use cross_validate")
+
+
+def _saturated(problem: Problem) -> Array:
+    """Log likelihood (n_samples,) of the best mean of each row alone, y itself, where the loss leaves it out."""
+    y, loss = problem.y, problem.loss
+    if loss.name == "poisson":
+        return xlogy(y, y) - y - gammaln(y + 1)
+    if isinstance(loss, NegativeBinomial):
+        t = loss.theta
+        return gammaln(y + t) - gammaln(t) - gammaln(y + 1) + xlogy(y, y) + xlogy(t, t) - xlogy(y + t, y + t)
+    return np.zeros(len(y))
+
+
 def _rows(problem: Problem, weights: str | None) -> tuple[float, str | None]:
     """How many rows the likelihood counts, and what sample weights were taken for."""
     given = problem.sample_weight
@@ -271,7 +295,8 @@ def _spent(path: Path, n: float) -> tuple[Array, Array, Array]:
         return spectrum.df(path.alphas), spectrum.mean_squares(path.alphas), spectrum.residual_df(path.alphas, n)
     df = degrees_of_freedom(path)
     eta = linear_predictors(path, np.arange(path.alphas.size))
-    return df, problem.weights @ (2.0 * problem.loss.value(problem.y[:, None], eta)), n - df
+    deviance = problem.weights @ (2.0 * row_loss(problem.loss).value(problem.y[:, None], eta))
+    return df, deviance - 2.0 * float(problem.weights @ _saturated(problem)), n - df
 
 
 def _selected(path: Path, df: Array) -> tuple[Array, int]:

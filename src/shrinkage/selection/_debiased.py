@@ -12,7 +12,7 @@ from shrinkage._check import check_boolean, check_choice, check_nonnegative, che
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import cross_validate, state
 from shrinkage.penalties import L1
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, row_loss
 from shrinkage.selection._debiased_record import ADJUSTMENTS, DebiasedLasso, adjusted, ends
 from shrinkage.selection._directions import Directions, directions
 from shrinkage.selection._noise import (
@@ -185,8 +185,9 @@ def _step(
     """Directions, the step from lasso to debiased, and standard errors, in raw units; inf where not identified."""
     eta = problem.linear_predictor(coef, intercept)
     weights = n * problem.weights
-    left = -problem.loss.gradient(problem.y, eta)  # y - mean
-    omega = weights * problem.loss.curvature(problem.y, eta)
+    loss = row_loss(problem.loss)
+    left = -loss.gradient(problem.y, eta)  # y - mean
+    omega = weights * loss.curvature(problem.y, eta)
     data, scale = _standard(problem, omega)
     gram = data.T @ (omega[:, None] * data) / omega.sum()
     flat = np.diag(gram) < 1e-12

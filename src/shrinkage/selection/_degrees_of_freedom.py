@@ -8,7 +8,8 @@ from scipy import linalg
 
 from shrinkage._errors import ArgumentError
 from shrinkage._path import CrossValidation, Path
-from shrinkage.problem import Problem
+from shrinkage.penalties import Box
+from shrinkage.problem import Problem, row_loss
 from shrinkage.selection._projected import DEPENDENT, Projected, independent, own_lengths, projected_of
 from shrinkage.selection._ridge_spectrum import ridge_spectrum
 
@@ -106,6 +107,12 @@ def fitted_path(fitted: Any, what: str) -> tuple[Path, Problem]:
             f"{what} need the data, which this path does not hold: it was stored, copied, or belongs to an estimator; "
             "take the path that shrinkage.path(X, y, ...) returns"
         )
+    if isinstance(path.problem.penalty, Box):
+        raise ArgumentError(
+            f"{what} hold for coefficients without bounds; this path has lower, upper or excluded columns"
+        )
+    if np.isnan(path.l1_ratio):
+        raise ArgumentError(f"{what} are known for L1, L2 and elastic-net paths; this one has another penalty")
     return path, path.problem
 
 
@@ -131,7 +138,7 @@ def working(path: Path, strengths: Array) -> Array:
     """Weights times curvatures (n_samples, len(strengths)), at some strengths."""
     problem = path.problem
     assert problem is not None
-    curvature = problem.loss.curvature(problem.y[:, None], linear_predictors(path, strengths))
+    curvature = row_loss(problem.loss).curvature(problem.y[:, None], linear_predictors(path, strengths))
     return problem.weights[:, None] * curvature
 
 

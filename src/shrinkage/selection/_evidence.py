@@ -16,7 +16,7 @@ from shrinkage._check import (
     weight_vector,
 )
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
-from shrinkage._path import state
+from shrinkage._path import refuse_bounds, state
 from shrinkage.design import as_design, check_finite
 from shrinkage.penalties import L1
 from shrinkage.selection._bayesian_lasso import MonteCarlo, lasso_peak
@@ -137,6 +137,7 @@ def evidence(
     problem, _ = state(
         design, y, loss, 0.0, fit_intercept, standardize, sample_weight, offset, factors, None
     )  # fmt: skip
+    refuse_bounds(problem, "the evidence")
     if not np.isfinite(design.column_moments()[0]).all():
         check_finite(design)
     if problem.null.objective == 0:

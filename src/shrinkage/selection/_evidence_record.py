@@ -129,6 +129,10 @@ class Evidence:
         cv = cross_validation
         if not isinstance(cv, CrossValidation):
             raise ArgumentError(f"cross_validation must be a CrossValidation; got {type(cv).__name__}")
+        if cv.score != "deviance":
+            raise ArgumentError(
+                f"cross_validation must have score='deviance', which evidence speaks of; got {cv.score!r}"
+            )
         if self.groups is not None:
             raise ArgumentError("cross-validation has one strength, this evidence one for each group: compare coef")
         ratio = 1.0 if self.prior == "laplace" else 0.0

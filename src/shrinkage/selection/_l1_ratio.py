@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from shrinkage._check import check_fraction, check_positive
 from shrinkage._errors import ArgumentError, MissingExtraError
-from shrinkage._path import CrossValidation, check_folds, finish, fold_rows, grid, state, warn_missed
+from shrinkage._path import CrossValidation, check_folds, finish, fold_rows, grid, refuse_bounds, state, warn_missed
 from shrinkage.penalties import L1L2
 from shrinkage.solvers import solve_ratios
 
@@ -184,6 +184,7 @@ def cross_validate_l1_ratio(
     """
     ratios = _checked(l1_ratios)
     problem, classes = state(X, y, loss, 1.0, fit_intercept, standardize, sample_weight, offset, penalty_factor, None)
+    refuse_bounds(problem, "the choice of l1_ratio")
     check_positive("tol", tol)
     folds = fold_rows(cv, problem.y, problem.loss.name == "logistic", groups=groups)
     folds = check_folds(folds, problem)

@@ -9,7 +9,7 @@ import numpy as np
 from shrinkage._check import check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import CrossValidation, Path
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, row_loss
 from shrinkage.selection._degrees_of_freedom import fitted_path
 from shrinkage.selection._newton_step import newton_left_out
 from shrinkage.selection._one_standard_error import lowest, one_standard_error
@@ -209,7 +209,7 @@ def leave_one_out(fitted: Path | CrossValidation, refits: int = 25, random_state
         eta = ridge_spectrum(problem, path.alphas).left_out(path.alphas)
     else:
         eta, leverages = newton_left_out(path)
-    scores = problem.loss.deviance(problem.y, eta)
+    scores = row_loss(problem.loss).deviance(problem.y, eta)
     rows = np.zeros(0, np.int64)
     error, error_se = np.zeros(len(path.alphas)), np.zeros(len(path.alphas))
     if leverages is not None:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import linalg
 
 from shrinkage._path import Path
+from shrinkage.problem import row_loss
 from shrinkage.selection._degrees_of_freedom import linear_predictors, supports_of, working
 from shrinkage.selection._projected import Projected, independent, projected_of
 
@@ -32,9 +33,9 @@ def newton_left_out(path: Path) -> tuple[Array, Array]:
     """
     problem = path.problem
     assert problem is not None
-    everything = np.arange(path.alphas.size)
+    loss, everything = row_loss(problem.loss), np.arange(path.alphas.size)
     eta, weights = linear_predictors(path, everything), working(path, everything)
-    slopes = problem.weights[:, None] * problem.loss.gradient(problem.y[:, None], eta)
+    slopes = problem.weights[:, None] * loss.gradient(problem.y[:, None], eta)
     columns, supports = projected_of(problem), supports_of(path)
     kernel = None
     out, leverages = np.empty_like(eta), np.empty_like(eta)
@@ -53,7 +54,7 @@ def newton_left_out(path: Path) -> tuple[Array, Array]:
         shifted = eta[:, t] - problem.weights * moved  # the basis adds nothing: at the minimum Qᵀg = 0
         leverages[:, t] = weights[:, t] * diagonal
         stays = np.where(leverages[:, t] < 1 - SATURATED, 1 - leverages[:, t], np.nan)
-        slope = problem.weights * problem.loss.gradient(problem.y, shifted)
+        slope = problem.weights * loss.gradient(problem.y, shifted)
         out[:, t] = shifted + diagonal * slope / stays
     return out.T, leverages.T
 

@@ -11,7 +11,8 @@ from scipy import sparse
 from shrinkage._check import check_positive, finite_vector
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import CrossValidation, Path, fold_rows
-from shrinkage.problem import Problem
+from shrinkage.penalties import Box
+from shrinkage.problem import Problem, row_loss
 from shrinkage.selection._relaxed_record import Relaxed
 from shrinkage.selection._unpenalized import RefitStatus, Refitter
 from shrinkage.solvers import column_scale, solve_path
@@ -88,6 +89,11 @@ def relaxed(
             f"got {type(path).__name__}" if not isinstance(path, Path) else "this one was stored, or is an estimator's"
         )
         raise ArgumentError(f"path must be a Path of shrinkage.path, which remembers its data; {what}")
+    if isinstance(problem.penalty, Box):
+        raise ArgumentError("path must be one without bounds: refits would leave them")
+    if np.isnan(path.l1_ratio):
+        raise ArgumentError("path must have an L1 or elastic-net penalty to be relaxed; this one has another")
+    row_loss(problem.loss)
     values = _gammas(gammas)
     check_positive("tol", tol)
     if cv is None and groups is not None:
@@ -174,7 +180,7 @@ def _score(
         share = weights[test] / weights[test].sum()
         for g, gamma in enumerate(gammas):
             eta = gamma * shrunken + (1 - gamma) * free
-            scores[g, :, k] = share @ problem.loss.deviance(problem.y[test, None], eta)
+            scores[g, :, k] = share @ row_loss(problem.loss).deviance(problem.y[test, None], eta)
     return scores, gaps, kinds
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from shrinkage._check import check_choice, check_fraction, check_positive, check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage._path import alpha_grid, state
+from shrinkage._path import alpha_grid, refuse_bounds, state
 from shrinkage.problem import Problem
 from shrinkage.selection._half_samples import (
     Choices,
@@ -128,6 +128,7 @@ def sample_splitting(
     check_positive_int("n_alphas", n_alphas, 2)
     alpha_grid(1.0, n_alphas, alpha_min_ratio)
     problem, _ = state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty)
+    refuse_bounds(problem, "data splitting")
     problem, counted = counted_rows(problem, weights)
     if problem.penalty.l1_ratio == 0:
         raise ArgumentError("l1_ratio must be above 0: ridge chooses every feature; got 0")

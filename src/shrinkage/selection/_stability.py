@@ -8,7 +8,7 @@ from scipy import sparse
 
 from shrinkage._check import check_choice, check_positive, check_positive_int, random_generator
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage._path import alpha_grid, state
+from shrinkage._path import alpha_grid, refuse_bounds, state
 from shrinkage.problem import Problem
 from shrinkage.selection._half_samples import (
     Choices,
@@ -130,6 +130,7 @@ def stability_selection(
     check_positive_int("n_alphas", n_alphas, 2)
     alpha_grid(1.0, n_alphas, alpha_min_ratio)
     problem, _ = state(X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty)
+    refuse_bounds(problem, "stability selection")
     if problem.penalty.l1_ratio == 0:
         raise ArgumentError("l1_ratio must be above 0: ridge chooses every feature; got 0")
     able, free = candidates(problem)

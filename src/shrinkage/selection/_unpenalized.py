@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 
 from shrinkage.design import as_design
 from shrinkage.penalties import L1L2
-from shrinkage.problem import Problem, free_block, minimize_free
+from shrinkage.problem import Problem, free_block, minimize_free, row_loss
 from shrinkage.solvers import solve_path
 
 WELL_CONDITIONED = 1e-8
@@ -149,7 +149,7 @@ class Refitter:
 
     def _minimize(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not self._squared:
-            return minimize_free(self._problem.loss, self._y, self._start, Q, self._weights, _NEWTON_TOL)
+            return minimize_free(row_loss(self._problem.loss), self._y, self._start, Q, self._weights, _NEWTON_TOL)
         left = self._y - self._start
         d = Q.T @ (self._weights * left)
         d = d + Q.T @ (self._weights * (left - Q @ d))

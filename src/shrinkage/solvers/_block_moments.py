@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from shrinkage.design import BlockDesign, as_design
+from shrinkage.design import BlockDesign, DenseDesign, as_design, check_finite
 from shrinkage.problem import Problem
 from shrinkage.solvers._kept_sums import KeptSums
 
@@ -41,6 +41,8 @@ def block_moments(
     ------
     ChangedDataError
         If a block is not the one that the kept sums hold.
+    DataError
+        If a block holds a NaN or an infinity; the sums of those before it are kept.
     """
     pieces = [rows for group in groups for rows in group]
     design = problem.design
@@ -65,6 +67,8 @@ def block_moments(
             part = None if weights is None else weights[start:stop]
             if len(found):
                 add(found, values, rest[start:stop], removed, pieces=own[met], features=features, weights=part)
+            if not np.isfinite(np.einsum("kjj->kj", found)).all():
+                check_finite(DenseDesign(values, design.feature_names), start)  # before the sums are spoiled
             with nullcontext() if kept is None else kept.adding():
                 sums[met] += found
     ends = np.cumsum([len(group) for group in groups])

@@ -8,7 +8,7 @@ own, so results have the same bits for any number of threads.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -38,6 +38,13 @@ class Crew:
         if self._pool is not None:  # after Ctrl-C nobody waits: a helper ends its item, which is lost, and goes
             self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
+    def beside(self, work: Callable[[], _Result]) -> Callable[[], _Result]:
+        """Start work that a helper does meanwhile, and return what waits for its result; without helpers, do it now."""
+        if self._pool is None:
+            found = work()
+            return lambda: found
+        return self._pool.submit(work).result
+
     def each(self, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Return work(item) of every item, in their order; what one raises ends all."""
         if self._pool is None or len(items) < 2:
@@ -57,8 +64,9 @@ class Crew:
                     left.clear()
                     raise
 
-        helping = [self._pool.submit(take) for _ in range(min(self._helpers, len(items) - 1))]
+        helping: list[Future] = [self._pool.submit(take) for _ in range(min(self._helpers, len(items) - 1))]
         take()
         for helper in helping:
-            helper.result()
+            if not helper.cancel():  # one that is still busy beside has nothing left to take
+                helper.result()
         return [found[at] for at in range(len(items))]

@@ -5,26 +5,37 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
 from shrinkage.design import BlockDesign, DenseDesign, check_finite
-from shrinkage.penalties import L1L2, HasKernel
+from shrinkage.losses import JointLoss
+from shrinkage.penalties import L1L2, Box, HasKernel
 from shrinkage.problem import Problem
-from shrinkage.solvers._batches import Certified, Driver, sparse_columns
+from shrinkage.solvers._assembly import alone, appended, columns_of, explained, reordered
+from shrinkage.solvers._batches import Driver, Scorer
+from shrinkage.solvers._bounded import BoundedDriver, BoundedFits, bounds_of, spread, unbounded_part
+from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._fista import solve_fista
+from shrinkage.solvers._group_paths import solve_groups
+from shrinkage.solvers._group_terms import takes_groups
 from shrinkage.solvers._moments import MomentDriver
+from shrinkage.solvers._native_losses import has_native
 from shrinkage.solvers._newton import NewtonFits
 from shrinkage.solvers._preparation import center_full_columns, strongest_ridge
+from shrinkage.solvers._prox_paths import has_own_solver, solve_penalized
 from shrinkage.solvers._records import FoldColumns, PathColumns, Solution, statuses
 from shrinkage.solvers._ridge import ridge_folds, ridge_path
 from shrinkage.solvers._ridge_moments import ridge_of_moments
+from shrinkage.solvers._rounding import measured_again, tells_rounding
 from shrinkage.solvers._scale import column_scale
 from shrinkage.solvers._screened import LEAST_WIDTH, ScreenedDriver
 from shrinkage.solvers._shared_folds import SharedFolds
+from shrinkage.solvers._sparse_driver import LEAST_WIDTH as LEAST_SPARSE_WIDTH
+from shrinkage.solvers._sparse_driver import SparseDriver
 from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
+from shrinkage.solvers._stops import Stop
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 MOST_FEATURES = 4000  # of X in blocks, for one matrix of moments of 128 MB for each fold
@@ -36,7 +47,8 @@ Grid = np.ndarray | Callable[[float], np.ndarray]  # strengths, or what makes th
 def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solution:
     """Minimize a problem at its own strength.
 
-    Elastic-net penalties on the squared and logistic loss take the exact engine; any other pair takes FISTA.
+    Elastic-net penalties on the losses of this library, and penalties on groups on losses of one row, take the exact
+    engine, MCP, SCAD and SortedL1 solvers of their own on any loss; any other pair takes FISTA.
 
     Parameters
     ----------
@@ -51,10 +63,11 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
     Solution
         Its status says whether tol was met.
     """
-    if not _has_engine(problem):
+    own = has_own_solver(problem.penalty) or takes_groups(problem)
+    if not own and not _has_engine(problem):
         return solve_fista(problem, tol=tol, max_iter=max_iter)
-    alpha, l1_ratio = float(problem.penalty.alpha), float(problem.penalty.l1_ratio)
-    if alpha == 0 or l1_ratio == 0:
+    alpha = float(problem.penalty.alpha)
+    if own or alpha == 0 or problem.penalty.l1_ratio == 0 or isinstance(problem.penalty, Box):
         columns = solve_path(problem, np.array([alpha]), tol)
         coef = columns.coefs.toarray()[:, 0]
         return Solution(
@@ -65,19 +78,21 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
             int(columns.n_iter[0]),
             columns.status[0],
         )
-    problem, means = center_full_columns(problem)
-    driver = driver_of(problem, [], False, tol)
+    centered, means = center_full_columns(problem)
+    driver = driver_of(centered, [], False, tol)
     found = driver.run(np.array([alpha]))
     coef = np.zeros(problem.design.shape[1])
     coef[found.features[-1][: len(found.coefs[-1])]] = found.coefs[-1][:, 0]
     coef[problem.free] = found.free_coefs[-1][:, 0]
     gap, null = float(found.gaps[-1][0]), float(driver.null_objectives[0])
-    status = statuses(np.array([gap / null if null > 0 else gap]), tol)[0]
     intercept = float(found.intercepts[-1][0]) - (0.0 if means is None else float(means @ coef))
+    if tells_rounding(problem, tol):
+        gap = max(gap, problem.gap(coef, intercept))
+    status = statuses(np.array([gap / null if null > 0 else gap]), tol)[0]
     return Solution(coef, intercept, gap, float(found.kkt[-1][0]), int(found.steps[-1][0]), status)
 
 
-def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns:
+def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6, stop: Stop | None = None) -> PathColumns:
     """Minimize a problem at many strengths, largest first; the penalty's own alpha is not used.
 
     Parameters
@@ -85,17 +100,27 @@ def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6) -> PathColumns
     problem : Problem
     alphas : ndarray of shape (n_alphas,), or a function of alpha_max that returns one
     tol : float > 0
+    stop : Stop, optional
+        The rule that may end the path; the record holds distinct strengths then, largest first, up to its end.
 
     Returns
     -------
     PathColumns
         In the order of `alphas`.
     """
-    return solve_folds(problem, alphas, [], False, tol).path
+    return solve_folds(problem, alphas, [], False, tol, stop=stop).path
 
 
 @blas_alone
-def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float = 1e-6) -> FoldColumns:
+def solve_folds(
+    problem: Problem,
+    alphas: Grid,
+    folds: Folds,
+    standardize: bool,
+    tol: float = 1e-6,
+    score: Scorer | None = None,
+    stop: Stop | None = None,
+) -> FoldColumns:
     """Minimize on all rows and on the training rows of each fold, as columns of the same computation.
 
     Parameters
@@ -106,29 +131,51 @@ def solve_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool,
     folds : list of (training rows, held-out rows), index arrays
     standardize : bool
     tol : float > 0
+    score : callable, optional
+        From held-out rows (m,) and their linear predictors (m, k) to scores (k,); None is the mean deviance.
+    stop : Stop, optional
+        As `solve_path`.
 
     Raises
     ------
     ArgumentError
-        If the penalty has no compiled twin.
+        If no engine takes the penalty.
     """
-    if not isinstance(problem.penalty, (L1L2, HasKernel)):
+    own, grouped = has_own_solver(problem.penalty), takes_groups(problem)
+    if not own and not grouped and not isinstance(problem.penalty, (L1L2, HasKernel)):
         raise ArgumentError(
-            f"a path needs a penalty with a compiled twin, L1, L2 or L1L2; got {type(problem.penalty).__name__}, which "
-            "`solve` takes at one strength"
+            "a path needs a penalty with an engine, L1, L2, L1L2, GroupL2, MCP, SCAD or SortedL1; got "
+            f"{type(problem.penalty).__name__}, which `solve` takes at one strength"
         )
-    problem, means = center_full_columns(problem)
-    result = solve_stated(problem, alphas, folds, standardize, tol)
-    if means is None:
-        return result
+    if stop is not None and not callable(alphas):
+        alphas = np.unique(alphas)[::-1].copy()
+    centered, means = center_full_columns(problem)
+    if own:
+        result = solve_penalized(centered, alphas, folds, standardize, tol, score)
+    elif grouped:
+        result = solve_groups(centered, alphas, folds, standardize, tol, score)
+    else:
+        result = solve_stated(centered, alphas, folds, standardize, tol, score=score, stop=stop)
     path = result.path
-    return replace(result, path=replace(path, intercepts=path.intercepts - path.coefs.T @ means))
+    if means is not None:
+        path = replace(path, intercepts=path.intercepts - path.coefs.T @ means)
+    result = replace(result, path=path if own else measured_again(problem, path, tol))
+    return result if stop is None else stop.cut(problem, result)
 
 
 def solve_stated(
-    problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float, driver: Any = None
+    problem: Problem,
+    alphas: Grid,
+    folds: Folds,
+    standardize: bool,
+    tol: float,
+    driver: Any = None,
+    score: Scorer | None = None,
+    stop: Stop | None = None,
 ) -> FoldColumns:
     """`solve_folds` once columns are centered; `driver` may have walked other grids of the same folds before."""
+    if isinstance(problem.penalty, Box):
+        return _solve_bounded(problem, alphas, folds, standardize, tol, score, stop)
     l1_ratio = float(problem.penalty.l1_ratio)
     stated = isinstance(problem.penalty, L1L2) and problem.penalty.alpha == 1.0
     unit = problem if stated else problem.with_penalty(_with_alpha_one(problem))
@@ -137,53 +184,125 @@ def solve_stated(
             check_finite(problem.design)
         top = strongest_ridge(unit) if callable(alphas) else 0.0
         grid = (alphas(top) if top > 0 else np.zeros(1)) if callable(alphas) else alphas
-        return _ridge(unit, np.asarray(grid, dtype=float), folds, standardize, tol, driver)
-    apart = driver is None and bool(folds) and all(len(rows) for _, rows in folds) and shares_columns(problem)
-    if apart and (callable(alphas) or np.min(alphas) > 0):
+        return _ridge(unit, np.asarray(grid, dtype=float), folds, standardize, tol, driver, score)
+    if driver is None and score is None and apart(problem, alphas, folds):
+        if stop is not None:
+            path = stop.cut(unit, solve_stated(unit, alphas, [], standardize, tol, stop=stop)).path
+            return score_apart(unit, path, folds, standardize, tol)[0]
         return _with_shared_folds(unit, alphas, folds, standardize, tol)
-    driver = driver_of(unit, folds, standardize, tol) if driver is None else driver
+    driver = driver_of(unit, folds, standardize, tol, score=score) if driver is None else driver
     if callable(alphas) and (driver.null_objectives[0] <= 0 or driver.alpha_max == 0):
-        return _explained(_columns(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
+        return explained(columns_of(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
     grid = np.ascontiguousarray(alphas(driver.alpha_max) if callable(alphas) else alphas, dtype=float)
+    if stop is not None:
+        stop.watch(driver, unit)
     if grid[-1] > 0 and (grid[1:] < grid[:-1]).all():
-        return _columns(unit, driver.run(grid), grid, driver.null_objectives[0], tol)
+        return columns_of(unit, driver.run(grid), grid, driver.null_objectives[0], tol)
     distinct, back = np.unique(-grid, return_inverse=True)
     positive = np.ascontiguousarray(-distinct[distinct < 0])
-    result = _columns(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
-    if len(positive) < len(distinct):
-        result = _append(result, _ridge(unit, np.zeros(1), folds, standardize, tol, driver))
+    result = columns_of(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
+    if len(positive) < len(distinct) and len(result.path.alphas) == len(positive):
+        result = appended(result, _ridge(unit, np.zeros(1), folds, standardize, tol, driver, score))
     if np.array_equal(back, np.arange(len(grid))):
         return result
-    return _reordered(result, grid, back)
+    return reordered(result, grid, back)
+
+
+def _solve_bounded(
+    problem: Problem,
+    alphas: Grid,
+    folds: Folds,
+    standardize: bool,
+    tol: float,
+    score: Scorer | None,
+    stop: Stop | None,
+) -> FoldColumns:
+    """The same with bounds on coefficients; a problem whose only bounds exclude columns is solved without these."""
+    plain = unbounded_part(problem)
+    if plain is not None:
+        found = solve_stated(plain[0], alphas, folds, standardize, tol, score=score, stop=stop)
+        return spread(found, plain[1], problem.design.shape[1])
+    unit = problem.with_penalty(problem.penalty.with_alpha(1.0))
+    driver = driver_of(unit, folds, standardize, tol, score=score)
+    if callable(alphas):
+        top = driver.alpha_max if problem.penalty.l1_ratio > 0 else strongest_ridge(unit)
+        if driver.null_objectives[0] <= 0 or top == 0:
+            return explained(columns_of(unit, driver.run(np.ones(1)), np.ones(1), 0.0, tol))
+        alphas = alphas(top)
+    distinct, back = np.unique(-np.asarray(alphas, dtype=float), return_inverse=True)
+    grid = np.ascontiguousarray(np.abs(distinct))
+    if stop is not None:
+        stop.watch(driver, unit)
+    columns = columns_of(unit, driver.run(grid), grid, driver.null_objectives[0], tol)
+    if np.array_equal(back, np.arange(len(grid))):
+        return columns
+    return reordered(columns, np.asarray(alphas, dtype=float), back)
 
 
 def _ridge(
-    problem: Problem, alphas: np.ndarray, folds: Folds, standardize: bool, tol: float, driver: Any
+    problem: Problem,
+    alphas: np.ndarray,
+    folds: Folds,
+    standardize: bool,
+    tol: float,
+    driver: Any,
+    score: Scorer | None,
 ) -> FoldColumns:
     """Ridge at some strengths; of X in blocks from its moments, which `driver` may have gathered already."""
     blocks = isinstance(problem.design, BlockDesign)
-    if blocks and problem.loss.name == "squared" and few_features(problem.design):
+    if blocks and score is None and problem.loss.name == "squared" and few_features(problem.design):
         if driver is None:
             lasso = problem.with_penalty(L1L2(1.0, 1.0, problem.penalty.factors))
             driver = driver_of(lasso, folds, standardize, tol)
-        return _columns(problem, ridge_of_moments(driver, alphas), alphas, driver.null_objectives[0], tol)
+        return columns_of(problem, ridge_of_moments(driver, alphas), alphas, driver.null_objectives[0], tol)
     if blocks and driver is None:
         check_finite(problem.design)
-    return ridge_folds(problem, alphas, folds, standardize, tol) if folds else _alone(ridge_path(problem, alphas, tol))
+    if not folds:
+        return alone(ridge_path(problem, alphas, tol))
+    return ridge_folds(problem, alphas, folds, standardize, tol, score)
 
 
 def _with_shared_folds(problem: Problem, alphas: Grid, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
-    """The fit on all rows, then the folds at its strengths on columns that they share."""
-    path = solve_stated(problem, alphas, [], standardize, tol).path
+    """The folds on columns that they share, and the fit on all rows beside them, whose strengths are known at once."""
+    driver: Any = driver_of(problem, [], standardize, tol)
+    if callable(alphas) and driver.null_objectives[0] > 0 and driver.alpha_max > 0:
+        alphas = alphas(driver.alpha_max)
+    distinct, back = np.unique(np.zeros(1) if callable(alphas) else -alphas, return_inverse=True)
+    left = False
+    driver.watch = lambda *_: left  # nobody waits for the rest
+    try:
+        with Crew(len(folds) + 1) as crew:
+            path = crew.beside(lambda: solve_stated(problem, alphas, [], standardize, tol, driver).path)
+            shared = SharedFolds(problem, -distinct, float(problem.penalty.l1_ratio), standardize, tol)
+            scores, gaps = shared.solve_with(crew, folds)
+            found = path()
+    finally:
+        left = True
+    return FoldColumns(replace(found, n_passes=found.n_passes + shared.n_passes), scores[back], gaps[back])
+
+
+def score_apart(
+    problem: Problem, path: PathColumns, folds: Folds, standardize: bool, tol: float, before: SharedFolds | None = None
+) -> tuple[FoldColumns, SharedFolds]:
+    """Folds at the strengths of a path, on columns that they share, and with what solved them at another l1_ratio."""
     distinct, back = np.unique(-path.alphas, return_inverse=True)
-    shared = SharedFolds(problem, -distinct, float(problem.penalty.l1_ratio), standardize, tol)
+    l1_ratio = float(problem.penalty.l1_ratio)
+    shared = SharedFolds(problem, -distinct, l1_ratio, standardize, tol) if before is None else before
+    if before is not None:
+        shared.restart(-distinct, l1_ratio)
     scores, gaps = shared.solve(folds)
-    return FoldColumns(replace(path, n_passes=path.n_passes + shared.n_passes), scores[back], gaps[back])
+    return FoldColumns(replace(path, n_passes=path.n_passes + shared.n_passes), scores[back], gaps[back]), shared
+
+
+def apart(problem: Problem, alphas: Grid, folds: Folds) -> bool:
+    """Whether folds are solved on working sets of their own, on columns that they share: all scored, no strength 0."""
+    scored = bool(folds) and all(len(rows) for _, rows in folds) and shares_columns(problem)
+    return scored and (callable(alphas) or bool(np.min(alphas) > 0))
 
 
 def _has_engine(problem: Problem) -> bool:
     kernel = getattr(problem.penalty, "kernel", None)
-    return kernel is not None and np.ndim(problem.penalty.alpha) == 0 and problem.loss.name in ("squared", "logistic")
+    return kernel is not None and np.ndim(problem.penalty.alpha) == 0 and has_native(problem.loss)
 
 
 def _with_alpha_one(problem: Problem) -> L1L2:
@@ -191,11 +310,17 @@ def _with_alpha_one(problem: Problem) -> L1L2:
 
 
 def driver_of(
-    problem: Problem, folds: Folds, standardize: bool, tol: float, moments: bool | None = None
+    problem: Problem,
+    folds: Folds,
+    standardize: bool,
+    tol: float,
+    moments: bool | None = None,
+    score: Scorer | None = None,
 ) -> Driver | ScreenedDriver | MomentDriver:
     """What walks the grid for all rows and for the training rows of each fold; without held-out rows, no scores.
 
     `moments` says whether to go by moments, which need a squared loss and a dense X; None leaves it to the shape of X.
+    A `score` reads linear predictors of rows, which moments do not know.
     """
     n, p = problem.design.shape
     weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
@@ -203,12 +328,18 @@ def driver_of(
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
     if standardize and folds:
         fold_weights = np.asfortranarray(np.stack([weights * rows for rows in _masks(folds, n)[1:]], axis=1))
-        scale = np.hstack([scale, column_scale(problem.design, fold_weights, problem.fit_intercept)])
+        about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
+        scale = np.hstack([scale, column_scale(problem.design, fold_weights, about_means)])
     l1, l2 = (np.empty((p, 1 + len(folds)), order="F") for _ in range(2))
     np.multiply(factors[:, None], scale, out=l1)
     np.multiply(factors[:, None], scale**2, out=l2)
     l1_ratio = float(problem.penalty.l1_ratio)
-    if moments if moments is not None else problem.loss.name == "squared" and few_features(problem.design):
+    if moments is None:
+        moments = score is None and problem.loss.name == "squared" and few_features(problem.design)
+    if isinstance(problem.penalty, Box):
+        driver = _bounded_driver(problem, folds, l1, l2, scale, tol)
+        driver.score = score
+    elif moments:
         driver = MomentDriver(problem, folds, l1, l2, l1_ratio, tol)
     else:
         training = _masks(folds, n)
@@ -222,10 +353,20 @@ def driver_of(
             driver = ScreenedDriver(problem, fits, l1, l2, l1_ratio, tol)
         else:
             held_out = [rows for _, rows in folds if len(rows)]
-            driver = Driver(problem.design, fits, l1, l2, l1_ratio, tol, held_out)
+            kind = SparseDriver if problem.design.is_sparse and p >= LEAST_SPARSE_WIDTH else Driver
+            driver = kind(problem.design, fits, l1, l2, l1_ratio, tol, held_out, problem.fit_intercept)
+            driver.score = score
     if not np.isfinite(driver.alpha_max):
         check_finite(problem.design)
     return driver
+
+
+def _bounded_driver(problem: Problem, folds: Folds, l1, l2, scale, tol: float) -> BoundedDriver:
+    weights = np.ones(problem.design.shape[0]) if problem.sample_weight is None else problem.sample_weight
+    shares = [weights * rows / (weights @ rows) for rows in _masks(folds, len(weights))]
+    fits = BoundedFits(problem, np.stack(shares, axis=1), l1, l2, *bounds_of(problem), tol)
+    scales = np.broadcast_to(scale, l1.shape) if scale.shape[1] == 1 else scale
+    return BoundedDriver(problem, fits, l1, l2, scales, tol, [rows for _, rows in folds if len(rows)])
 
 
 def _masks(folds: Folds, n: int) -> list[np.ndarray]:
@@ -241,7 +382,9 @@ def _masks(folds: Folds, n: int) -> list[np.ndarray]:
 def shares_columns(problem: Problem, least: int = LEAST_SHARED) -> bool:
     """Whether folds are solved apart, each on a working set of its own: large, wide, dense data, squared loss."""
     design = problem.design
-    if problem.loss.name != "squared" or problem.null.objective == 0 or not isinstance(design, DenseDesign):
+    if isinstance(problem.penalty, Box) or problem.loss.name != "squared" or not isinstance(design, DenseDesign):
+        return False
+    if problem.null.objective == 0:
         return False
     return design.shape[0] * design.shape[1] >= least and not few_features(design)
 
@@ -255,67 +398,3 @@ def few_features(design) -> bool:
     if isinstance(design, BlockDesign) and 20 * p <= n and p <= MOST_FEATURES:
         return True
     return not design.is_sparse and (p <= 100 or (p <= 1000 and n >= 2 * p))
-
-
-def _columns(problem: Problem, certified: Certified, alphas: np.ndarray, null: float, tol: float) -> FoldColumns:
-    p = problem.design.shape[1]
-    coefs = sparse_columns((p, len(alphas)), certified.features, certified.coefs, problem.free, certified.free_coefs)
-    gaps = _joined(certified.gaps, float)
-    path = PathColumns(
-        alphas,
-        coefs,
-        _joined(certified.intercepts, float),
-        gaps,
-        _joined(certified.kkt, float),
-        _joined(certified.steps, np.int32),
-        statuses(gaps / null if null > 0 else gaps, tol),
-        certified.n_passes,
-    )
-    scores = _joined([s for s, _ in certified.scores], float, (0, 0))
-    fold_gaps = _joined([g for _, g in certified.scores], float, (0, 0))
-    return FoldColumns(path, scores, fold_gaps)
-
-
-def _joined(blocks: list[np.ndarray], kind: type, nothing: tuple[int, ...] = (0,)) -> np.ndarray:
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.zeros(nothing, kind)])
-
-
-def _alone(path: PathColumns) -> FoldColumns:
-    return FoldColumns(path, np.zeros((len(path.alphas), 0)), np.zeros((len(path.alphas), 0)))
-
-
-def _explained(columns: FoldColumns) -> FoldColumns:
-    """The single exact strength of a y that the intercept and the free columns explain: 0."""
-    return replace(columns, path=replace(columns.path, alphas=np.zeros(1)))
-
-
-def _append(first: FoldColumns, last: FoldColumns) -> FoldColumns:
-    a, b = first.path, last.path
-    path = PathColumns(
-        np.concatenate([a.alphas, b.alphas]),
-        sparse.csc_array(sparse.hstack([a.coefs, b.coefs])),
-        np.concatenate([a.intercepts, b.intercepts]),
-        np.concatenate([a.gaps, b.gaps]),
-        np.concatenate([a.kkt, b.kkt]),
-        np.concatenate([a.n_iter, b.n_iter]),
-        a.status + b.status,
-        a.n_passes + b.n_passes,
-    )
-    if not a.alphas.size:
-        return FoldColumns(path, last.scores, last.gaps)
-    return FoldColumns(path, np.vstack([first.scores, last.scores]), np.vstack([first.gaps, last.gaps]))
-
-
-def _reordered(columns: FoldColumns, grid: np.ndarray, back: np.ndarray) -> FoldColumns:
-    path = columns.path
-    path = replace(
-        path,
-        alphas=grid,
-        coefs=sparse.csc_array(path.coefs[:, back]),
-        intercepts=path.intercepts[back],
-        gaps=path.gaps[back],
-        kkt=path.kkt[back],
-        n_iter=path.n_iter[back],
-        status=tuple(path.status[i] for i in back),
-    )
-    return FoldColumns(path, columns.scores[back], columns.gaps[back])

@@ -3,6 +3,7 @@
 import numpy as np
 
 from shrinkage._check import check_positive, check_positive_int
+from shrinkage.losses import JointLoss
 from shrinkage.problem import Problem
 from shrinkage.solvers._records import Solution, Status
 
@@ -85,7 +86,7 @@ def _split(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _smooth_value(problem: Problem, x: np.ndarray) -> float:
     eta = problem.linear_predictor(*_split(problem, x))
-    return float(problem.weights @ problem.loss.value(problem.y, eta))
+    return float(problem.mean_losses(eta[:, None])[0])
 
 
 def _smooth(problem: Problem, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -96,7 +97,7 @@ def _smooth(problem: Problem, x: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _prox(problem: Problem, x: np.ndarray, step: float) -> np.ndarray:
-    return np.append(problem.penalty.prox(x[:-1], step), x[-1])
+    return np.append(problem.measuring.prox(x[:-1], step), x[-1])
 
 
 def _error(problem: Problem, x: np.ndarray, convex: bool) -> float:
@@ -112,5 +113,9 @@ def _first_step(problem: Problem) -> float:
     w, b = _split(problem, gradient)
     still = problem.linear_predictor(np.zeros_like(w), 0.0)
     along = problem.linear_predictor(w, b) - still
-    curvature = problem.weights @ (problem.loss.curvature(problem.y, still) * along * along)
+    if isinstance(problem.loss, JointLoss):
+        bent = problem.loss.curvature_times(problem.y, still[:, None], problem.weights, along[:, None])[:, 0]
+        curvature = float(along @ bent)
+    else:
+        curvature = problem.weights @ (problem.loss.curvature(problem.y, still) * along * along)
     return float(gradient @ gradient / curvature) if curvature > 0 else 1.0

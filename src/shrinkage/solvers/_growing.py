@@ -8,6 +8,7 @@ import numpy as np
 from shrinkage import _core
 
 _LARGE = 32 << 20  # bytes below which memory is always there
+_HUGE = 4 << 20  # bytes from which huge pages, of 2 MB each, waste little
 _RESERVE = 1 << 30  # bytes of address space that one array may reserve at first
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
@@ -15,7 +16,8 @@ _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MA
 def reserve(rows: int, columns: int, on_disk: bool = False) -> np.ndarray:
     """Return a Fortran-ordered float64 array whose pages are taken from the system when first written.
 
-    They are private and huge where the system has such pages: shared small ones cost more than what is written to them.
+    They are private, and huge in a large array where the system has such pages: shared small ones cost more than what
+    is written to them.
     With `on_disk` the pages of a large array belong to a temporary file without a name, so the system may write them
     out.
     """
@@ -26,7 +28,7 @@ def reserve(rows: int, columns: int, on_disk: bool = False) -> np.ndarray:
             buffer = mmap.mmap(file.fileno(), size)
     else:
         buffer = mmap.mmap(-1, size, **_PRIVATE)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
+        if size >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
             buffer.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(buffer, dtype=np.float64, count=rows * columns).reshape((rows, columns), order="F")
 

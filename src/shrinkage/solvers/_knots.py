@@ -4,7 +4,7 @@ import numpy as np
 
 from shrinkage import _core
 
-CLOSE = 0.07  # a knot more is taken while a dual point lies farther from the others' span: bound over strength
+CLOSE = 0.14  # a knot more is taken while a dual point lies farther from the others' span: bound over strength
 
 
 class Knots:
@@ -27,22 +27,27 @@ class Knots:
         Largest norm of a column over its l1 weight, measured as the bound does.
     ends : int
         How many of the last points are to be knots in any case.
+    close : float, optional
+        A knot more is taken while a dual point lies farther from the others' span: bound over strength; `CLOSE`.
     """
 
-    def __init__(self, theta, before, root, strengths, longest: float, ends: int):
+    def __init__(self, theta, before, root, strengths, longest: float, ends: int, close: float | None = None):
         self.theta, self.strengths = theta, strengths
         count = theta.shape[1]
-        points = np.column_stack([before, theta])
+        points = np.empty((len(before), 1 + count), order="F")
+        points[:, 0], points[:, 1:] = before, theta
         if root is not None:
             points = np.divide(points, root[:, None], out=np.zeros_like(points), where=root[:, None] > 0)
-        limits = (CLOSE / longest) * strengths if longest > 0 else np.full(count, np.inf)
+        limits = ((CLOSE if close is None else close) / longest) * strengths if longest > 0 else np.full(count, np.inf)
         gram = points.T @ points
         at = _spanning(gram, np.concatenate([[np.inf], limits]), [0, *range(count - ends + 1, count + 1)])
         self.at = np.array(sorted(k - 1 for k in at if k > 0))
         self.between = np.delete(np.arange(count), self.at)
         basis, rest = [0, *(self.at + 1)], self.between + 1
         self.shares = np.linalg.lstsq(gram[np.ix_(basis, basis)], gram[np.ix_(basis, rest)])[0]
-        self.rest = np.linalg.norm(points[:, rest] - points[:, basis] @ self.shares, axis=0)
+        apart = self.shares.T @ points.T[basis]
+        apart -= points.T[rest]
+        self.rest = np.sqrt(np.einsum("ti,ti->t", apart, apart))
 
     def suspects(self, correlations: np.ndarray, norms: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """Features whose |x_j' theta_t| / l1_j may reach a strength between the knots.
@@ -57,7 +62,15 @@ class Knots:
         reached = np.zeros(len(norms), bool)
         if len(self.between):
             limits = self.strengths[self.between] * (1 - 1e-9)
-            _core.reaches(correlations, np.asfortranarray(self.shares), self.rest, limits, norms, inverse, reached)
+            _core.reaches(
+                correlations,
+                np.asfortranarray(self.shares, dtype=np.float64),
+                self.rest,
+                limits,
+                norms,
+                inverse,
+                reached,
+            )
         return np.flatnonzero(reached)
 
 

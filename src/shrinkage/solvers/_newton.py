@@ -7,8 +7,13 @@ import numpy as np
 
 from shrinkage import _core
 from shrinkage.design import BlockDesign
-from shrinkage.problem import Problem
+from shrinkage.losses import JointLoss
+from shrinkage.problem import Problem, held_out_deviance
+from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._growing import Columns
+from shrinkage.solvers._native_losses import native_fit
+
+WORTH_A_CREW = 1_000_000  # multiply-adds of one product for each strength that outweigh the start of a thread
 
 
 @dataclass
@@ -34,7 +39,7 @@ class NewtonFits:
 
     Parameters
     ----------
-    problem : Problem with a logistic loss
+    problem : Problem with a loss that `has_native` knows, but the squared
     fit_weights : ndarray of shape (n_samples, n_fits)
         Row weights of each fit, each column summing to 1; the first is the full data.
     l1_weights, l2_weights : ndarray of shape (n_features, n_fits)
@@ -49,25 +54,27 @@ class NewtonFits:
         self._tol = max(min(1e-6, tol), 1e-14)
         self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
         p = problem.design.shape[1]
-        center = self._weights[:, 0] if problem.fit_intercept else None
+        # Where a constant changes nothing, columns may be moved as if there were an intercept.
+        joint = isinstance(problem.loss, JointLoss)
+        center = self._weights[:, 0] if problem.fit_intercept or joint else None
         self._columns = (
             _SparseColumns(problem.design) if problem.design.is_sparse else _DenseColumns(problem.design, center, p)
         )
         Q, self._to_raw = problem.free_block
         self._free = np.asfortranarray(Q)
         intercept_only = problem.fit_intercept and Q.shape[1] == 1
-        # With an offset Newton starts at the null model: from far out in the flat tails it finds no way.
-        self._from_null = problem.offset is not None
+        # With an offset Newton starts at the null model: from far out in flat or steep tails it finds no way.
+        self._from_null = problem.offset is not None or problem.loss.name != "logistic"
         offset = np.ascontiguousarray(problem.null.eta) if self._from_null else None
+        make = native_fit(problem.loss)
         y = np.ascontiguousarray(problem.y, dtype=np.float64)
         self.n_fits = self._weights.shape[1]
         self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
-        self._fits = [
-            _core.LogisticFit(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)
-        ]
+        self._fits = [make(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
         null = np.array([fit.null_objective for fit in self._fits])
         self.null_objectives = np.where(null > 1e-10, null, 0.0)  # below: the free columns separate the classes
         self.features = np.zeros(0, np.int64)
+        self.tops = np.full(self.n_fits, np.inf)  # strength from which on a fit is its null model
         self._own_l1: list[np.ndarray] = [np.zeros(0)] * self.n_fits
         self._own_l2: list[np.ndarray] = [np.zeros(0)] * self.n_fits
 
@@ -96,12 +103,19 @@ class NewtonFits:
         supports, steps = np.zeros((n_fits, count), np.int32), np.zeros((n_fits, count), np.int32)
         strengths, ridges = np.ascontiguousarray(strengths), np.ascontiguousarray(ridges)
         columns = self._columns.view()
-        for f, fit in enumerate(self._fits):
+
+        def solve_one(f: int) -> None:
             own = slice(f * count, (f + 1) * count)
-            fit.solve(
+            self._fits[f].solve(
                 columns, self._own_l1[f], self._own_l2[f], strengths, ridges, self._tol,
                 coefs[:, own], theta[:, own], eta[:, own], free[:, own], objectives[f], supports[f], steps[f],
             )  # fmt: skip
+            empty = strengths >= self.tops[f]  # alpha_max is rounded, and the solver may see a trace of a coefficient
+            coefs[:, own][:, empty] = 0.0
+            objectives[f, empty], supports[f, empty] = self._fits[f].null_objective, 0
+
+        with Crew(n_fits if n * size * count >= WORTH_A_CREW else 1) as crew:
+            crew.each(solve_one, range(n_fits))
         raw = self._to_raw @ free[:, :count]
         first = int(self._problem.fit_intercept)
         if self._from_null:
@@ -149,10 +163,19 @@ class NewtonFits:
         self._tol = max(self._tol / 10, 1e-14)
         return True
 
+    def predictors(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), n_strengths) linear predictors of fit `fold`."""
+        count = batch.objectives.shape[1]
+        return batch.eta[rows, fold * count : (fold + 1) * count]
+
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean deviances of fit `fold` on rows that it has not seen."""
         count = batch.objectives.shape[1]
-        weights = self._problem.sample_weight
+        weights, loss = self._problem.sample_weight, self._problem.loss
+        if isinstance(loss, JointLoss):
+            train = np.flatnonzero(self._weights[:, fold])
+            eta = batch.eta[:, fold * count : (fold + 1) * count]
+            return held_out_deviance(loss, self._problem.y, eta, weights, train, rows)
         shares = np.ones(len(rows)) if weights is None else np.asarray(weights[rows], dtype=np.float64)
         means = np.empty(count)
         eta = batch.eta[:, fold * count : (fold + 1) * count]

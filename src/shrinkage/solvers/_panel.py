@@ -1,7 +1,8 @@
-"""Copies of the columns of X that a stretch of a path may need: a second, smaller X to look ahead in."""
+"""The columns of X that a stretch of a path may need: a second, smaller X to look ahead in."""
 
 import numpy as np
 
+from shrinkage import _core
 from shrinkage.design import DenseDesign
 from shrinkage.solvers._growing import Columns
 
@@ -12,7 +13,8 @@ class Panel:
     """Columns of a dense X side by side, with their correlations at the strength reached, and the slopes of these.
 
     A path walks several batches on a panel between two passes over X. Products with a panel cost as little as it is
-    narrow, so its slopes are fresh and the working set stays close to the support.
+    narrow, so its slopes are fresh and the working set stays close to the support. A column-major X is read where it
+    lies; of any other the columns are copied.
 
     Parameters
     ----------
@@ -25,11 +27,12 @@ class Panel:
 
     def __init__(self, design: DenseDesign, inverse_l1: np.ndarray, most: int):
         self._design, self._inverse_l1, self.most = design, inverse_l1, most
+        self._in_place = bool(design.values.flags.f_contiguous and design.values.flags.aligned)
         self.clear()
 
     def clear(self) -> None:
         """Forget all columns."""
-        self._columns = Columns(self._design.shape[0], self.most)
+        self._copies = None if self._in_place else Columns(self._design.shape[0], self.most)
         self.features = np.zeros(0, np.int64)
         self._inverse = np.zeros(0)
         self._taken = np.zeros(0, bool)  # those that are in the working set
@@ -44,7 +47,8 @@ class Panel:
             new = wanted[: self.most]
         if not len(new):
             return
-        self._design.gather(new, np.zeros(len(new)), None, self._columns.append(len(new)))
+        if self._copies is not None:
+            self._design.gather(new, np.zeros(len(new)), None, self._copies.append(len(new)))
         self._place[new] = len(self.features) + np.arange(len(new))
         self.features = np.concatenate([self.features, new])
         self._inverse = np.concatenate([self._inverse, self._inverse_l1[new]])
@@ -59,7 +63,7 @@ class Panel:
         """Learn correlations and slopes from the dual points (n_samples, k) of the last k strengths, k = 1 or 2."""
         if not len(self.features):
             return
-        products = DenseDesign(self._columns.values).correlate(theta)
+        products = self._correlate(theta)
         latest = np.ascontiguousarray(products[:, -1])
         if len(strengths) > 1:
             self._slopes = (products[:, 0] - latest) / (strengths[0] - strengths[1])
@@ -86,6 +90,18 @@ class Panel:
         places = np.flatnonzero((ratio > strength * (1 + tol)) & ~self._taken)
         return self.features[places], ratio[places]
 
-    def of(self, features: np.ndarray) -> np.ndarray:
-        """(n_samples, k) columns as they are."""
-        return self._columns.values[:, self._place[features]]
+    def products(self, features: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """(k, T) correlations of some of its columns with dual points."""
+        if self._copies is not None:
+            return self._copies.values[:, self._place[features]].T @ theta
+        return self._listed(features, theta)
+
+    def _correlate(self, theta: np.ndarray) -> np.ndarray:
+        if self._copies is not None:
+            return DenseDesign(self._copies.values).correlate(theta)
+        return self._listed(self.features, theta)
+
+    def _listed(self, features: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        products = np.empty((len(features), theta.shape[1]), order="F")
+        _core.listed_products(self._design.values, features, np.asfortranarray(theta), products)
+        return products

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage.design import SparseDesign
+from shrinkage.losses import JointLoss
 from shrinkage.problem import Problem
 
 _FAR = 1e3  # a mean this many standard deviations from 0 costs a Gram matrix of raw values six of its sixteen digits
@@ -19,10 +20,11 @@ def strongest_ridge(problem: Problem) -> float:
     part must, so the grid moves with the units of X and does not depend on those of y.
     """
     weights = np.asfortranarray(problem.weights[:, None])
-    slope = problem.loss.gradient(problem.y, problem.null.eta)
+    slope = problem.slopes(problem.null.eta[:, None])[:, 0]
     z = np.abs(problem.design.correlate(weights * slope[:, None])[:, 0])
     means, variances = problem.design.column_moments(weights)
-    spread = np.sqrt(variances if problem.fit_intercept else variances + means**2)[:, 0]
+    about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
+    spread = np.sqrt(variances if about_means else variances + means**2)[:, 0]
     factors = np.ones(len(z)) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     scale = 1.0 if problem.scale is None else problem.scale
     ratios = np.divide(z * spread, factors * scale**2, out=np.zeros_like(z), where=factors > 0)

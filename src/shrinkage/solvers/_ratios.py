@@ -9,10 +9,11 @@ from shrinkage._threads import blas_alone
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
 from shrinkage.solvers._batches import Driver
-from shrinkage.solvers._engine import Folds, Grid, driver_of, solve_stated
+from shrinkage.solvers._engine import Folds, Grid, apart, driver_of, score_apart, solve_stated
 from shrinkage.solvers._moments import MomentDriver
 from shrinkage.solvers._preparation import center_full_columns
 from shrinkage.solvers._records import FoldColumns
+from shrinkage.solvers._rounding import measured_again
 from shrinkage.solvers._screened import ScreenedDriver
 
 AnyDriver = Driver | ScreenedDriver | MomentDriver
@@ -40,17 +41,25 @@ def solve_ratios(
     -------
     list of FoldColumns, in the order of `l1_ratios`
     """
+    given = problem
     problem, means = center_full_columns(problem)
-    driver, results = None, []
+    drivers: dict[bool, AnyDriver] = {}  # of all rows alone; of all rows and the folds
+    shared, results = None, []
     for ratio, alphas in zip(l1_ratios, grids, strict=True):
         stated = problem.with_penalty(L1L2(1.0, float(ratio), problem.penalty.factors))
+        alone = ratio > 0 and apart(stated, alphas, folds)
+        walked = [] if alone else folds
         if ratio > 0:
-            driver = driver_of(stated, folds, standardize, tol) if driver is None else _again(driver, float(ratio))
-        found = solve_stated(stated, alphas, folds, standardize, tol, driver)
+            known = drivers.get(alone)
+            drivers[alone] = driver_of(stated, walked, standardize, tol) if known is None else _again(known, ratio)
+        found = solve_stated(stated, alphas, walked, standardize, tol, drivers.get(alone))
+        if alone:
+            found, shared = score_apart(stated, found.path, folds, standardize, tol, shared)
+        path = found.path
         if means is not None:
-            path = found.path
-            found = replace(found, path=replace(path, intercepts=path.intercepts - path.coefs.T @ means))
-        results.append(found)
+            path = replace(path, intercepts=path.intercepts - path.coefs.T @ means)
+        path = measured_again(given.with_penalty(stated.penalty), path, tol)
+        results.append(replace(found, path=path))
     return results
 
 
@@ -65,7 +74,8 @@ def _again(driver: AnyDriver, l1_ratio: float) -> AnyDriver:
         return driver
     fits: Any = driver.fits
     fits.reset()
-    fresh = Driver(driver.design, fits, driver.l1, fits.l2_weights, l1_ratio, driver.tol, driver.held_out)
+    kind, weights = type(driver), (driver.l1, fits.l2_weights)
+    fresh = kind(driver.design, fits, *weights, l1_ratio, driver.tol, driver.held_out, driver.centered)
     fresh.inside[fits.features] = True
     fresh.size = int(np.size(fits.features))
     return fresh

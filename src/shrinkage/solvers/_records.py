@@ -13,6 +13,19 @@ class Status(Enum):
     CONVERGED = "the relative duality gap is at most tol"
     GAP_ABOVE_TOL = "the relative duality gap is above tol: raise tol, or bring the columns of X to one scale"
     STATIONARY = "the penalty is not convex: optimality conditions hold, a duality gap does not exist"
+    KKT_ABOVE_TOL = "the penalty is not convex, and optimality conditions hold only above tol: raise tol or gamma"
+
+
+class Ending(Enum):
+    """Why a path ends where it does; the value is a sentence."""
+
+    GRID = "every strength of the grid was fitted"
+    EXPLAINED = "the model explains more than 0.999 of the null model's loss; the path ends there"
+    FLAT = "the share of the loss explained rose by less than 1e-5 of itself; the path ends there"
+    WORSE = (
+        "the mean score is more than a standard error worse than at its best, five strengths or more before; the path "
+        "ends there"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class PathColumns:
     status : tuple of Status
     n_passes : int
         Products of all of X with a block of vectors.
+    ending : Ending
     """
 
     alphas: np.ndarray
@@ -64,6 +78,7 @@ class PathColumns:
     n_iter: np.ndarray
     status: tuple[Status, ...]
     n_passes: int
+    ending: Ending = Ending.GRID
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from shrinkage.problem import Problem
+from shrinkage.losses import JointLoss
+from shrinkage.problem import Problem, held_out_deviance, row_loss
+from shrinkage.solvers._batches import Scorer
 from shrinkage.solvers._records import FoldColumns, PathColumns, statuses
 from shrinkage.solvers._ridge_certificate import certify
 from shrinkage.solvers._ridge_columns import Array, DenseColumns
@@ -62,7 +64,9 @@ def ridge_path(problem: Problem, alphas: Array, tol: float) -> PathColumns:
     return _path(ground, alphas, tol)
 
 
-def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool, tol: float) -> FoldColumns:
+def ridge_folds(
+    problem: Problem, alphas: Array, folds: Folds, standardize: bool, tol: float, score: Scorer | None = None
+) -> FoldColumns:
     """`ridge_path` on all rows and on the training rows of every fold, scored on its test rows.
 
     Parameters
@@ -73,6 +77,8 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
         Rows in neither are not used by that fold.
     standardize : bool
         Whether `problem.scale` holds standard deviations, which every fold then takes from its own training rows.
+    score : callable, optional
+        From held-out rows and their linear predictors to scores; None is the mean deviance.
 
     Returns
     -------
@@ -84,7 +90,8 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
     moments = [(means[:, k], variances[:, k]) for k in range(means.shape[1])]
     scales: list[Array | None] = [problem.scale] * len(folds)
     if standardize:
-        scales[:] = [scale_of_moments(*moment, problem.fit_intercept) for moment in moments[1:]]
+        about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
+        scales[:] = [scale_of_moments(*moment, about_means) for moment in moments[1:]]
     whole = ground_of(problem, problem.weights, problem.scale, moments[0], alphas)
     path = _path(whole, alphas, tol)
     order = np.argsort(-alphas, kind="stable")
@@ -95,7 +102,7 @@ def ridge_folds(problem: Problem, alphas: Array, folds: Folds, standardize: bool
         if ground is None or found is None:
             ground = _fold_ground(whole, trains[k], scales[k], moments[k + 1], alphas)
             found = fit(ground, alphas[order], tol)
-        scores[order, k] = _score(ground, found, test)
+        scores[order, k] = _score(ground, found, test, score)
         gaps[order, k] = found.relative_gaps
     return FoldColumns(path, scores, gaps)
 
@@ -162,14 +169,20 @@ def _training_weights(weights: Array, train: Array) -> Array:
     return result / total
 
 
-def _score(ground: Ground, found: Fit, test: Array) -> Array:
-    """Mean deviance of every strength on the test rows."""
+def _score(ground: Ground, found: Fit, test: Array, score: Scorer | None) -> Array:
+    """Score, or mean deviance, of every strength on the test rows."""
     problem = ground.problem
+    if score is None and isinstance(problem.loss, JointLoss):
+        everywhere = linear_predictors(ground, found, np.arange(problem.weights.size))
+        seen = np.flatnonzero(ground.weights > 0)
+        return held_out_deviance(problem.loss, problem.y, everywhere, problem.sample_weight, seen, test)
     weights = problem.weights[test]
     if not weights.sum() > 0:
         weights = np.ones(test.size)
     eta = linear_predictors(ground, found, test)
-    return weights @ problem.loss.deviance(problem.y[test][:, None], eta) / weights.sum()
+    if score is not None:
+        return score(test, eta)
+    return weights @ row_loss(problem.loss).deviance(problem.y[test][:, None], eta) / weights.sum()
 
 
 def _fold_ground(

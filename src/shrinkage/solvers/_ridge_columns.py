@@ -12,6 +12,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from shrinkage.design import BlockDesign
+from shrinkage.losses import JointLoss
 from shrinkage.solvers._moment_sums import add_moments
 
 Array = np.ndarray
@@ -343,12 +344,13 @@ def frame_of(problem: Any, moments: tuple[Array, Array], scale: Array | None) ->
     factors = problem.penalty.factors
     factors = np.ones(n_features) if factors is None else np.broadcast_to(np.asarray(factors, float), (n_features,))
     means, variances = moments
-    shift = means if problem.fit_intercept else np.zeros(n_features)
+    about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
+    shift = means if about_means else np.zeros(n_features)
     divisor = np.sqrt(factors) * (1.0 if scale is None else scale)
     size = np.sqrt(variances + (means - shift) ** 2)
     free = factors == 0
     divisor = np.where(free, size, divisor)
     # a column without spread says nothing that the intercept does not: infinity makes it and its coefficient 0
-    divisor[(variances if problem.fit_intercept else size) == 0] = np.inf
+    divisor[(variances if about_means else size) == 0] = np.inf
     features = np.concatenate([np.flatnonzero(free), np.flatnonzero(~free)]).astype(np.int64)
     return Frame(features, int(free.sum()), shift, divisor, bool(problem.fit_intercept), n_features)

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.problem import Problem, minimize_free
+from shrinkage._errors import ArgumentError
+from shrinkage.losses import Cox, JointLoss
+from shrinkage.problem import Problem, minimize_free, minimize_free_jointly, row_loss
 from shrinkage.solvers._ridge_columns import (
     HELD_ENTRIES,
     Array,
@@ -16,6 +18,7 @@ from shrinkage.solvers._ridge_columns import (
     frame_of,
     kernels,
 )
+from shrinkage.solvers._ridge_joint import JointColumns, JointSample, joint_sample
 from shrinkage.solvers._ridge_newton import CholeskySteps, ConjugateSteps, Sample, newton_path
 from shrinkage.solvers._ridge_shifted import fit_products
 from shrinkage.solvers._ridge_squared import (
@@ -111,7 +114,8 @@ def ground_of(
     squared = problem.loss.name == "squared"
     fits = n_samples * products.width <= HELD_ENTRIES
     exact = fits and min(n_samples, n_penalized) <= EXACT_LIMIT and _faint(frame, moments, alphas)
-    if n_penalized <= n_samples and fits:
+    joint = isinstance(problem.loss, JointLoss)
+    if n_penalized <= n_samples and (fits or joint):
         values = products.held().values
         free, mix = _free_block(values[:, : frame.n_free], weights, frame)
         held = DenseColumns(np.hstack([free, values[:, frame.n_free :]]) if mix is not None else values, free.shape[1])
@@ -128,6 +132,11 @@ def ground_of(
         root = None if squared else kernel_root(kernel)
         columns = products if root is None else DenseColumns(np.hstack([free, root[0]]), free.shape[1])
         return Ground(problem, weights, frame, columns, free, mix, 1, kernel, root)
+    if joint:
+        raise ArgumentError(
+            f"l1_ratio must be > 0 for {problem.loss.name} with over {FACTOR_LIMIT[bool(design.is_sparse)]} rows and "
+            f"more columns than rows, for want of a ridge solver; got X of shape {design.shape}: take 0.01"
+        )
     free, mix = _free_block(products.free_columns(), weights, frame)
     columns = products if mix is None else MixedColumns(products, free)
     return Ground(problem, weights, frame, columns, free, mix, 0)
@@ -219,18 +228,27 @@ def _fit_newton(ground: Ground, alphas: Array, tol: float, start: Array | None) 
         rows = np.flatnonzero(seen)
         columns = DenseColumns(columns.values[rows], columns.n_free)
     offset, weights, free = ground.offset[rows], ground.weights[rows], ground.free[rows]
-    sample = Sample(columns, free, problem.y[rows], offset, weights, problem.loss)
     solve_free = free_basis_of(np.sqrt(weights)[:, None] * free)[1]
-    free_coefs, eta = minimize_free(problem.loss, sample.y, offset, free @ solve_free, weights)
+    y, basis, loss = problem.y[rows], free @ solve_free, problem.loss
+    sample: Sample | JointSample
+    if isinstance(loss, Cox):
+        sample = joint_sample(columns.values, free, y, offset, weights, loss)
+        columns = sample.columns
+        free_coefs, eta = minimize_free_jointly(loss, y, offset, basis, weights)
+    else:
+        sample = Sample(columns, free, y, offset, weights, row_loss(loss))
+        free_coefs, eta = minimize_free(row_loss(loss), y, offset, basis, weights)
     null, at_offset = sample.value(eta), sample.value(offset)
-    dense = isinstance(columns, DenseColumns) or ground.factors_fit
-    steps = CholeskySteps(columns) if dense else ConjugateSteps(columns)
+    if isinstance(columns, JointColumns | DenseColumns) or ground.factors_fit:
+        steps: CholeskySteps | ConjugateSteps = CholeskySteps(columns)
+    else:
+        steps = ConjugateSteps(columns)
     if start is None:
         start = np.zeros((columns.width, 1))
         start[: columns.n_free, 0] = solve_free @ free_coefs
     coefs, gaps, counts = newton_path(sample, steps, alphas, max(0.1 * tol * null, 1e-15 * at_offset), null, start)
     n_free = columns.n_free
-    passes = 0 if isinstance(columns, DenseColumns) else 2 * int(counts.sum())
+    passes = 0 if isinstance(columns, JointColumns | DenseColumns) else 2 * int(counts.sum())
     penalized = coefs[n_free:] if ground.root is None else ground.root[1] @ coefs[n_free:]
     return Fit(coefs[:n_free], penalized, gaps, null, at_offset, counts, passes, dual=ground.root is not None)
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import linalg
 
 from shrinkage.solvers._ridge_columns import Array, Columns
+from shrinkage.solvers._ridge_joint import JointColumns, JointSample
 from shrinkage.solvers._ridge_squared import pseudo_inverse
 
 MAX_STEPS = 100
@@ -46,6 +47,10 @@ class Sample:
         """Weighted second derivative of the loss in every row."""
         return self.weights * self.loss.curvature(self.y, eta)
 
+    def free_gram(self, curvature: Array) -> Array:
+        """The Hessian in the unpenalized columns."""
+        return self.free.T @ (curvature[:, None] * self.free)
+
     def value(self, eta: Array) -> float:
         """Weighted mean loss."""
         return float(self.weights @ self.loss.value(self.y, eta))
@@ -66,7 +71,7 @@ class Steps(Protocol):
 class CholeskySteps:
     """Newton equations through the Gram of A weighted by the curvature; near strengths share a factor."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns | JointColumns) -> None:
         self._columns = columns
         self._gram: Array | None = None
         self._factor: tuple[Any, float] | None = None
@@ -137,14 +142,16 @@ class Point:
     gradient: Array
 
 
-def point_at(sample: Sample, coefs: Array) -> Point:
+def point_at(sample: Sample | JointSample, coefs: Array) -> Point:
     """The point with these coefficients."""
     eta = sample.offset + sample.columns.times(coefs)
     slope = sample.gradient(eta)
     return Point(coefs, eta, slope, sample.columns.adjoint(slope))
 
 
-def gap_at(sample: Sample, point: Point, alpha: float, free_inverse: Array, decrement: float) -> tuple[float, Array]:
+def gap_at(
+    sample: Sample | JointSample, point: Point, alpha: float, free_inverse: Array, decrement: float
+) -> tuple[float, Array]:
     """Duality gap, to second order in the slopes of the unpenalized columns, and the gradient of the objective.
 
     With those slopes at zero it is |gradient|²/(2 alpha) over the penalized coefficients, exactly. Without a penalty
@@ -160,7 +167,7 @@ def gap_at(sample: Sample, point: Point, alpha: float, free_inverse: Array, decr
 
 
 def newton_path(
-    sample: Sample, steps: Steps, alphas: Array, target: float, null: float, start: Array
+    sample: Sample | JointSample, steps: Steps, alphas: Array, target: float, null: float, start: Array
 ) -> tuple[Array, Array, Array]:
     """Minimize for every strength, largest first.
 
@@ -193,7 +200,7 @@ def newton_path(
 class _Descent:
     """Newton's method with what it carries from strength to strength: the Hessian, and the free block's inverse."""
 
-    def __init__(self, sample: Sample, steps: Steps, target: float, null: float) -> None:
+    def __init__(self, sample: Sample | JointSample, steps: Steps, target: float, null: float) -> None:
         self._sample, self._steps, self._noise = sample, steps, NOISE * null
         self._cheap = not steps.keeps or sample.y.size * float(sample.columns.width) ** 2 < ALWAYS_FRESH
         # Newton's last step squares the error, so that asking for much more costs a step or none
@@ -241,11 +248,11 @@ class _Descent:
         sample = self._sample
         curvature = sample.curvature(point.eta)
         self._steps.refresh(curvature)
-        self._free_inverse = pseudo_inverse(sample.free.T @ (curvature[:, None] * sample.free))
+        self._free_inverse = pseudo_inverse(sample.free_gram(curvature))
 
 
 def _line_search(
-    sample: Sample, point: Point, direction: Array, gradient: Array, alpha: float, noise: float
+    sample: Sample | JointSample, point: Point, direction: Array, gradient: Array, alpha: float, noise: float
 ) -> Point | None:
     """The first step along `direction` at which the objective has stopped falling steeply, by its slope alone."""
     n_free, columns = sample.columns.n_free, sample.columns

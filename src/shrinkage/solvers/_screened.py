@@ -1,6 +1,6 @@
 """A whole path of one fit on a wide dense X: look ahead twice, pass over X rarely.
 
-Two look-aheads are nested. From one pass over X to the next, columns that may be needed are copied to a panel; on it
+Two look-aheads are nested. From one pass over X to the next, columns that may be needed make a panel; on it
 the batches of `Driver` are walked, whose products with all its columns cost little, so that the working set stays close
 to the support. The pass then multiplies X with a few of the dual points, the knots, and a bound certifies those
 between them: it is rigorous, and what it cannot settle is multiplied out.
@@ -23,7 +23,8 @@ FIRST_STRETCH, LONGEST_STRETCH = 6, 48  # strengths between two passes over X
 FIRST_BATCH, LONGEST_BATCH = 5, 8  # strengths between two looks at the panel
 MARGIN, WIDEST_MARGIN = 0.1, 0.4  # as the panel's, for X; it doubles when a column was missed
 SHARE = 0.07  # of the columns of X that the panel may hold
-LEAST_PANEL = 256
+COPIED_SHARE = 0.03  # where it holds copies: memory beyond X stays below three tenths of X
+LEAST_PANEL = 600
 SUSPECTS_AT_ONCE = 512
 PATIENCE = 3  # strengths that may be walked back with the solution at hand
 
@@ -56,7 +57,8 @@ class ScreenedDriver:
         self._longest = float((self._norms * self._inverse).max(initial=0.0))
         self.alpha_max = float((np.abs(correlations) * self._inverse).max(initial=0.0)) / l1_ratio
         self._outside = self._inverse.copy()  # 0 in the working set and for free columns
-        self._panel = Panel(design, self._inverse, max(LEAST_PANEL, int(SHARE * design.shape[1])))
+        share = SHARE if design.values.flags.f_contiguous else COPIED_SHARE
+        self._panel = Panel(design, self._inverse, max(LEAST_PANEL, int(share * design.shape[1])))
         self._null = theta, correlations
         self.watch: Callable[[int, np.ndarray, np.ndarray], bool] | None = None  # sees what is certified; True: enough
         self._begin()
@@ -90,7 +92,7 @@ class ScreenedDriver:
     # --- between two passes ------------------------------------------------------------------------------------------
 
     def _look_ahead(self, start: int, stop: int) -> int:
-        """Copy to the panel what may be needed for the strengths start..stop; return the stop that fits on it."""
+        """Put on the panel what may be needed for the strengths start..stop; return the stop that fits on it."""
         most = self._panel.most if self._slopes is not None else min(self._panel.most, 4 * self.design.shape[0])
         while True:
             step = max(self._at - self._strengths[stop - 1], 0.0)
@@ -131,7 +133,7 @@ class ScreenedDriver:
         features, excess = self._panel.violators(strengths[-1], self.tol / 4)
         if not self._grow(features, excess):
             return len(strengths)
-        ratio = np.abs(self._panel.of(features).T @ batch.theta) * self._inverse[features, None]
+        ratio = np.abs(self._panel.products(features, batch.theta)) * self._inverse[features, None]
         return int((ratio > strengths * (1 + self.tol / 4)).any(axis=0).argmax())
 
     def _plan(self, start: int, stop: int) -> int:
@@ -196,11 +198,12 @@ class ScreenedDriver:
     def _read(self, batch: Batch, knots: Knots, products: np.ndarray, strengths, ridges) -> Reading:
         reading = Reading(self._l1, self._l2, self._inverse, self._outside, strengths, ridges, self.tol / 4)
         points = batch.theta if self._root is None else _over_root(batch.theta, self._root)
-        reading.read_inside(self.fits.features, self.fits.columns.T @ points, batch.coefs)
+        if len(self.fits.features):
+            reading.read_inside(self.fits.features, DenseDesign(self.fits.columns).correlate(points), batch.coefs)
         for column, t in enumerate(knots.at):
             reading.read_all(int(t), products[:, column])
-        known = np.column_stack([self._correlations, products])
-        suspects = knots.suspects(np.asfortranarray(known), self._norms, self._outside)
+        known = np.concatenate([self._correlations[None], products.T]).T
+        suspects = knots.suspects(known, self._norms, self._outside)
         for at in range(0, len(suspects), SUSPECTS_AT_ONCE):
             some = suspects[at : at + SUSPECTS_AT_ONCE]
             columns = np.empty((len(batch.theta), len(some)), order="F")

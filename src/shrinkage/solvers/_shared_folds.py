@@ -41,7 +41,6 @@ class SharedFolds:
     def __init__(self, problem: Problem, alphas: np.ndarray, l1_ratio: float, standardize: bool, tol: float):
         n, p = problem.design.shape
         self._problem, self._standardize, self._tol = problem, standardize, tol
-        self.strengths, self.ridges = alphas * l1_ratio, alphas * (1 - l1_ratio)
         self._weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
         factors = problem.penalty.factors
         self._factors = np.ones(p) if factors is None else np.asarray(factors, dtype=float)
@@ -50,18 +49,27 @@ class SharedFolds:
         means, variances = problem.design.column_moments(np.asfortranarray(self._weights[:, None]))
         second = variances if problem.fit_intercept else variances + means**2
         self._norms = np.sqrt(self._weights.sum() * second[:, 0]) * (1 + 1e-9)
+        self.restart(alphas, l1_ratio)
         self.n_passes = 2  # over X, those for its moments included
+
+    def restart(self, alphas: np.ndarray, l1_ratio: float) -> None:
+        """Take another grid and another l1_ratio, with what has been gathered of X."""
+        self.strengths, self.ridges, self.n_passes = alphas * l1_ratio, alphas * (1 - l1_ratio), 0
 
     def solve(self, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray]:
         """Mean squared errors held out, and relative duality gaps, (n_alphas, n_folds) each."""
+        with Crew(len(folds)) as crew:
+            return self.solve_with(crew, folds)
+
+    def solve_with(self, crew: Crew, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray]:
+        """The same, by a crew at hand."""
         self._cache.keep_within(max(CACHE_BYTES, self._problem.design.shape[0] * self._problem.design.shape[1] * 8))
         members = self._members(folds)
         done, longest, count = 0, FIRST_RUN, len(self.strengths)
-        with Crew(len(folds)) as crew:
-            while done < count:
-                stop = self._look_ahead(crew, members, done, min(done + longest, count))
-                self._certify(crew, members, done, stop)
-                done, longest = stop, min(2 * longest, LONGEST_RUN)
+        while done < count:
+            stop = self._look_ahead(crew, members, done, min(done + longest, count))
+            self._certify(crew, members, done, stop)
+            done, longest = stop, min(2 * longest, LONGEST_RUN)
         return np.array([m.scores for m in members]).T, np.array([m.gaps for m in members]).T
 
     def _members(self, folds: list[Fold]) -> list[Member]:

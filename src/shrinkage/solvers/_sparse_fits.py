@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from shrinkage import _core
 from shrinkage.problem import Problem
@@ -16,7 +15,7 @@ from shrinkage.solvers._sparse_descent import (
     all_columns_pay,
     descent_pays,
 )
-from shrinkage.solvers._squared import Batch, FitRows, penalty_values, raw_free_coefs, squared_gaps
+from shrinkage.solvers._squared import Batch, FitRows, dual_points, penalty_values, raw_free_coefs, squared_gaps
 
 
 class SparseFits:
@@ -38,18 +37,17 @@ class SparseFits:
     """
 
     def __init__(self, problem: Problem, training: list[np.ndarray], l1_weights, l2_weights, tol: float):
-        self._problem, self._design = problem, problem.design
-        n, p = problem.design.shape
         design: Any = problem.design
+        self._problem, self._design = problem, design
+        n, p = design.shape
         self._compressed: Any = design.csc()
-        starts, rows, values = self._compressed
-        self._csc = sparse.csc_array((values, rows, starts), shape=(n, p))
         self._l1, self.l2_weights = l1_weights, l2_weights
         self._tol, self._gap = float(np.clip(tol / 10, 1e-13, 1e-9)), max(tol / 2, 1e-14)
         self._unit = problem.sample_weight is None
         weights = np.ones(n) if problem.sample_weight is None else problem.sample_weight
         self._root = np.sqrt(weights)
         self._y = self._root * (problem.y - problem.null.eta)
+        self._targets = problem.y
         start = self._root * (problem.y if problem.offset is None else problem.y - problem.offset)
         Q, self._to_raw = problem.free_block
         unpenalized = self._root[:, None] * Q
@@ -63,9 +61,10 @@ class SparseFits:
             for fit in self._fits:
                 fit.y[:], fit.null_objective = 0.0, 0.0
         self.n_fits = len(self._fits)
-        self.appetite = 1.0 if self.n_fits == 1 else 0.5
+        self.appetite = 2.0 if self.n_fits == 1 else 0.5
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         self.features = np.zeros(0, np.int64)
+        self.tops = np.full(self.n_fits, np.inf)  # strength from which on a fit is its null model
         self._descents: list[SparseDescent] | None = None
         self._may_descend, self._support = True, 0
         self._stands: list[tuple | None] = [
@@ -87,7 +86,7 @@ class SparseFits:
             fit.weigh(self._l1[features, f], self.l2_weights[features, f])
             block = self._design.gram(self.features, features, fit.weights)
             sides = self._root[:, None] * np.column_stack([fit.basis, fit.y])
-            products = self._csc[:, features].T @ sides
+            products = self._design.correlate_some(features, sides)
             fit.grow(block, products[:, :-1].T, products[:, -1])
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
@@ -103,15 +102,7 @@ class SparseFits:
         fitted = self._design.combine(self.features, coefs)
         if not self._unit:
             fitted *= self._root[:, None]
-        theta = np.empty_like(fitted)
-        squares, agreement = np.empty((n_fits, count)), np.empty((n_fits, count))
-        for f, fit in enumerate(self._fits):
-            part = slice(f * count, (f + 1) * count)
-            residual = fit.residuals(fitted[:, part])
-            squares[f] = np.einsum("it,it->t", residual, residual) / fit.total
-            agreement[f] = fit.y @ residual / fit.total
-            residual *= (self._root / fit.total)[:, None] if not self._unit else 1 / fit.total
-            theta[:, part] = residual
+        theta, squares, agreement = dual_points(self._fits, fitted, None if self._unit else self._root)
         penalties = penalty_values(coefs, strengths, ridges, self._l1[self.features], self.l2_weights[self.features])
         free = self._fits[0].explain(self._y[:, None] - fitted[:, :count])
         intercepts, free_coefs = raw_free_coefs(self._problem, self._to_raw @ free)
@@ -187,13 +178,13 @@ class SparseFits:
         count = len(strengths)
         result = np.zeros((len(self.features), self.n_fits * count), order="F")
         for f, (near, coefs) in enumerate(found):
-            result[place[near], f * count : (f + 1) * count] = coefs
+            result[place[near], f * count : (f + 1) * count] = np.where(strengths < self.tops[f], coefs, 0.0)
         return result
 
     def _end_descent(self) -> None:
         """Back to the active set, for good: columns so alike that sweeps hardly move."""
         self._descents, self._may_descend = None, False
-        self.appetite = 1.0 if self.n_fits == 1 else 0.5
+        self.appetite = 2.0 if self.n_fits == 1 else 0.5
         self._grow_gram(self.features)
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
@@ -229,12 +220,22 @@ class SparseFits:
 
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean squared errors of fit `fold` on rows that it has not seen."""
+        errors = self._errors(batch, fold, rows)
+        return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
+
+    def predictors(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), n_strengths) linear predictors of fit `fold`; y in rows of weight 0, which count for nothing."""
+        root = self._root[rows, None]
+        errors = self._errors(batch, fold, rows)
+        return self._targets[rows, None] - np.divide(errors, root, out=np.zeros_like(errors), where=root > 0)
+
+    def _errors(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), n_strengths) what fit `fold` leaves of y, root-weighted."""
         count = batch.objectives.shape[1]
         fit = self._fits[fold]
         fitted = batch.fitted[:, fold * count : (fold + 1) * count]
         free = fit.explain(self._y[:, None] - fitted)
-        errors = self._y[rows, None] - fitted[rows] - fit.unpenalized[rows] @ free
-        return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
+        return self._y[rows, None] - fitted[rows] - fit.unpenalized[rows] @ free
 
 
 class _SparseFit(FitRows):
@@ -247,7 +248,7 @@ class _SparseFit(FitRows):
 
     def forget(self) -> None:
         """Let go of the Gram matrix and all that belongs to it."""
-        self._gram, self._explained = Square(), Columns(self.basis.shape[1], self._likely)
+        self._gram, self._explained = Square(min(self._likely, 2048)), Columns(self.basis.shape[1], self._likely)
         self._linear, self._l1, self._l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self._active: _core.ActiveSet | None = None
 
@@ -260,11 +261,6 @@ class _SparseFit(FitRows):
         self._linear = np.concatenate([self._linear, linear / self.total])
         self._gram.append(block)
         self._explained.append(block.shape[1])[:] = explained / np.sqrt(self.total)
-
-    def residuals(self, fitted: np.ndarray) -> np.ndarray:
-        """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
-        fitted = fitted * self.rows[:, None]
-        return self.y[:, None] - (fitted - self.basis @ (self.basis.T @ fitted))
 
     def _quadratic(self) -> tuple[Any, Any, Any, Any, Any, Any]:
         return self._gram.values, 1 / self.total, self._explained.values, self._linear, self._l1, self._l2

@@ -1,11 +1,13 @@
 """The restricted problem of the squared loss: every fit of a path, on one working set, from one Gram matrix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from shrinkage import _core
+from shrinkage.design import DenseDesign
 from shrinkage.problem import Problem
 from shrinkage.solvers._growing import Columns, Square
 
@@ -76,6 +78,7 @@ class SquaredFits:
         self._root = np.sqrt(weights)
         self._problem = problem
         self._y = self._root * (problem.y - problem.null.eta)
+        self._targets = problem.y
         start = self._root * (problem.y if problem.offset is None else problem.y - problem.offset)
         Q, self._to_raw = problem.free_block
         unpenalized = self._root[:, None] * Q
@@ -91,7 +94,7 @@ class SquaredFits:
         self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
         self.null_objectives = np.array([fit.null_objective for fit in self._fits])
         likely = min(p, max(256, 4 * min(n, p)))
-        self._columns, self._gram = Columns(n, likely), Square(min(p, max(256, 2 * min(n, p))))
+        self._columns, self._gram = Columns(n, likely), Square(min(p, 1024, max(256, 2 * min(n, p))))
         for fit in self._fits[1:]:
             fit.correct_gram(likely)
         self._removed = np.zeros((unpenalized.shape[1], 0))
@@ -114,11 +117,10 @@ class SquaredFits:
         count, full = len(features), self._fits[0]
         new = self._columns.append(count)
         self._design.gather(features, np.zeros(count), None if self._unit else self._root, new)
-        removed = full.explain(new)
-        new -= full.unpenalized @ removed
-        again = full.explain(new)  # a large column mean leaves rounding behind: project twice
-        new -= full.unpenalized @ again
-        self._removed = np.hstack([self._removed, removed + again])
+        removed = np.zeros((full.unpenalized.shape[1], count), order="F")
+        if len(removed):
+            _core.project(new, full.unpenalized, full.explainer, removed)
+        self._removed = np.hstack([self._removed, removed])
         self._gram.extend(self._columns.values)
         for fit in self._fits:
             fit.grow(new, self._columns.values)
@@ -132,15 +134,7 @@ class SquaredFits:
             into = coefs[:, f * count : (f + 1) * count]
             fit.solve(self._gram.values, strengths, ridges, self._tol, into, steps[f], supports[f])
         fitted = self._combine(coefs)
-        theta = np.empty_like(fitted)
-        squares, agreement = np.empty((n_fits, count)), np.empty((n_fits, count))
-        for f, fit in enumerate(self._fits):
-            part = slice(f * count, (f + 1) * count)
-            residual = fit.residuals(fitted[:, part])
-            squares[f] = np.einsum("it,it->t", residual, residual) / fit.total
-            agreement[f] = fit.y @ residual / fit.total
-            residual *= (self._root / fit.total)[:, None] if not self._unit else 1 / fit.total
-            theta[:, part] = residual
+        theta, squares, agreement = dual_points(self._fits, fitted, None if self._unit else self._root)
         penalties = penalty_values(coefs, strengths, ridges, self._l1[self.features], self.l2_weights[self.features])
         free = self._fits[0].explain(self._y[:, None] - fitted[:, :count]) - self._removed @ coefs[:, :count]
         intercepts, free_coefs = raw_free_coefs(self._problem, self._to_raw @ free)
@@ -159,7 +153,9 @@ class SquaredFits:
 
     def _combine(self, coefs) -> np.ndarray:
         """(n_samples, k) root-weighted predictions of the penalized part, without what projections removed."""
-        return np.asfortranarray((coefs.T @ self._columns.values.T).T)
+        if not len(coefs):
+            return np.zeros((self._columns.rows, coefs.shape[1]), order="F")
+        return DenseDesign(self._columns.values.T).correlate(coefs)
 
     def gaps(self, batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:
         """(n_fits, n_strengths) duality gaps in the objective's unit, from what a scan of X read off theta."""
@@ -187,12 +183,22 @@ class SquaredFits:
 
     def held_out(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean squared errors of fit `fold` on rows that it has not seen."""
+        errors = self._errors(batch, fold, rows)
+        return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
+
+    def predictors(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), n_strengths) linear predictors of fit `fold`; y in rows of weight 0, which count for nothing."""
+        root = self._root[rows, None]
+        errors = self._errors(batch, fold, rows)
+        return self._targets[rows, None] - np.divide(errors, root, out=np.zeros_like(errors), where=root > 0)
+
+    def _errors(self, batch: Batch, fold: int, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), n_strengths) what fit `fold` leaves of y, root-weighted."""
         count = batch.objectives.shape[1]
         fit = self._fits[fold]
         fitted = batch.fitted[:, fold * count : (fold + 1) * count]
         free = fit.explain(self._y[:, None] - fitted)
-        errors = self._y[rows, None] - fitted[rows] - fit.unpenalized[rows] @ free
-        return np.einsum("it,it->t", errors, errors) / np.sum(self._root[rows] ** 2)
+        return self._y[rows, None] - fitted[rows] - fit.unpenalized[rows] @ free
 
 
 class FitRows:
@@ -202,7 +208,7 @@ class FitRows:
         self.rows = rows
         self.all_rows = bool(rows.all())
         self.total = float(weights.sum() if self.all_rows else weights[rows].sum())
-        self.unpenalized = unpenalized
+        self.unpenalized = np.asfortranarray(unpenalized)
         self.basis, self._pseudo_inverse = _basis(unpenalized, rows, self.all_rows)
         masked = y if self.all_rows else np.where(rows, y, 0.0)
         self.y = masked - self.basis @ (self.basis.T @ masked)
@@ -212,9 +218,22 @@ class FitRows:
         self.rank = max(1, min(positive - self.basis.shape[1], n_penalized))
         self.out = np.flatnonzero(~rows & (weights > 0))
 
+    @property
+    def explainer(self) -> np.ndarray:
+        """(n_samples, n_unpenalized), column-major: explainer.T @ columns is what `explain` returns."""
+        return np.asfortranarray(self._pseudo_inverse.T)
+
     def explain(self, columns: np.ndarray) -> np.ndarray:
         """Coefficients of the intercept and free columns, fitted to columns on this fit's rows."""
         return self._pseudo_inverse @ columns
+
+    def residuals(self, fitted: np.ndarray) -> np.ndarray:
+        """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
+        rows = fitted.T if self.all_rows else fitted.T * self.rows  # row by row, as column-major memory has them
+        left = np.dot(rows @ self.basis, self.basis.T)
+        left -= rows
+        left += self.y
+        return left.T
 
 
 class _Fit(FitRows):
@@ -252,11 +271,8 @@ class _Fit(FitRows):
         into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root
 
     def residuals(self, fitted: np.ndarray) -> np.ndarray:
-        """Root-weighted residuals on this fit's rows, 0 elsewhere, given the penalized part of the predictions."""
-        if self.low_rank is None:
-            return self.y[:, None] - fitted
-        fitted = fitted * self.rows[:, None]
-        return self.y[:, None] - (fitted - self.basis @ (self.basis.T @ fitted))
+        """As of any fit; columns that need no correction have predictions that need none."""
+        return self.y[:, None] - fitted if self.low_rank is None else super().residuals(fitted)
 
     def _quadratic(self, gram: np.ndarray) -> tuple[Any, Any, Any, Any, Any, Any]:
         low_rank = None if self.low_rank is None else self.low_rank.values
@@ -286,6 +302,27 @@ def penalty_values(coefs: np.ndarray, strengths, ridges, l1: np.ndarray, l2: np.
     if np.any(ridges):
         values = values + 0.5 * ridges * np.einsum("ftj,ftj,jf->ft", shaped, shaped, l2)
     return values
+
+
+def dual_points(
+    fits: Sequence[FitRows], fitted: np.ndarray, root: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n_samples, k) points theta, of which X.T @ theta are correlations, and what their dual objectives ask for.
+
+    `fitted` holds as many columns for each fit, one fit after the other. Beside theta: (n_fits, n_strengths) weighted
+    mean squared residuals, and weighted means of y times residual. `root` holds root weights; None: all are 1.
+    """
+    count = fitted.shape[1] // len(fits)
+    theta = np.empty_like(fitted)
+    squares, agreement = np.empty((len(fits), count)), np.empty((len(fits), count))
+    for f, fit in enumerate(fits):
+        part = slice(f * count, (f + 1) * count)
+        residual = fit.residuals(fitted[:, part])
+        squares[f] = np.einsum("it,it->t", residual, residual) / fit.total
+        agreement[f] = fit.y @ residual / fit.total
+        residual *= 1 / fit.total if root is None else (root / fit.total)[:, None]
+        theta[:, part] = residual
+    return theta, squares, agreement
 
 
 def squared_gaps(batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from shrinkage._threads import blas_alone
 from shrinkage.design import BlockDesign, DenseDesign, Design, SparseDesign
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, row_loss
 from shrinkage.solvers._batches import Driver
 from shrinkage.solvers._engine import driver_of, few_features
 from shrinkage.solvers._moments import MomentDriver
@@ -140,7 +140,7 @@ def first_strengths(problem: Problem, samples: list[np.ndarray], standardize: bo
     for k, rows in enumerate(samples):
         own[rows, k] = weights[rows]
         part = replace(problem, sample_weight=own[:, k])
-        theta[:, k] = part.weights * part.loss.gradient(part.y, part.null.eta)
+        theta[:, k] = part.weights * row_loss(part.loss).gradient(part.y, part.null.eta)
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
     if standardize:
         scale = column_scale(problem.design, own, problem.fit_intercept)

@@ -8,6 +8,8 @@ import numpy as np
 from shrinkage._errors import DataError
 from shrinkage.tables._table import Column, Table
 
+OF_CLASSES = ("auto", "logistic", "multinomial")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -17,10 +19,10 @@ class Target:
     ----------
     name : str
     loss : str
-        "squared", "logistic" or "multinomial".
+        "logistic", "multinomial", or a loss of numbers: "squared", "poisson", "huber", ...
     classes : tuple of str
         For logistic (the class that counts as 0, the class whose probability is modeled), for multinomial all classes
-        in the order of their codes; () for squared.
+        in the order of their codes; () for numbers.
     reason : str
         Why this loss, as a sentence.
     """
@@ -49,7 +51,7 @@ def read_target(
     ----------
     table : Table
     name : str
-    loss : "auto", "squared", "logistic" or "multinomial"
+    loss : "auto", "logistic", "multinomial", or the name of a loss of numbers, such as "squared"
         "auto" takes logistic for two distinct values and for `positive`, squared for other numbers. "multinomial"
         takes every distinct value as a class; for two it is logistic.
     positive : str, optional
@@ -90,8 +92,8 @@ def read_target(
     if len(values) == 1:
         raise DataError(f"{where} is {column.texts()[0]!r} in every row: there is nothing to predict")
     if positive is not None:
-        if loss == "squared":
-            raise DataError(f"{where}: a positive class has no meaning for the squared loss; use loss logistic")
+        if loss not in OF_CLASSES:
+            raise DataError(f"{where}: a positive class has no meaning for the {loss} loss; use loss logistic")
         return _against_the_rest(column, name, positive, where)
     text_of_many = many_classes and loss == "auto" and column.kind == "category"
     if len(values) > 2 and (loss == "multinomial" or text_of_many):
@@ -99,10 +101,12 @@ def read_target(
     loss = "logistic" if loss == "multinomial" else loss
     if loss == "logistic" or (loss == "auto" and (len(values) == 2 or column.kind == "category")):
         return _two_classes(column, name, values, where, loss)
+    measure = "squared" if loss == "auto" else loss
     if column.kind == "category":
-        raise DataError(f"{where} is text ({_few(column.levels)}), the squared loss needs numbers; use loss logistic")
-    given = "asked for" if loss == "squared" else f"{name!r} is a number"
-    return Target(name, "squared", (), f"squared loss: {given}"), np.asarray(column.values, dtype=np.float64)
+        raise DataError(f"{where} is text ({_few(column.levels)}), the {measure} loss needs numbers; use loss logistic")
+    given = "asked for" if loss != "auto" else f"{name!r} is a number"
+    reason = f"{measure.replace('_', ' ')} loss: {given}"
+    return Target(name, measure, (), reason), np.asarray(column.values, dtype=np.float64)
 
 
 def _two_classes(column: Column, name: str, values: np.ndarray, where: str, loss: str) -> tuple[Target, np.ndarray]:

@@ -10,6 +10,8 @@ namespace shrinkage {
 // What a loss offers to ProxNewton: one sweep, its value, its dual, and a way to balance a dual point.
 struct Logistic {
   static constexpr double least_curvature = 1e-9;  // of a row, in the Hessian only
+  static constexpr bool kinked() { return false; }
+  static constexpr double least_objective() { return 1e-3; }  // what is smaller is rounding
   Index rows = 0;
   const double* y = nullptr;
   const double* weights = nullptr;
@@ -21,7 +23,7 @@ struct Logistic {
   }
 
   // curvature = v l'' where the residuals are -v l'
-  void curvature(const double* residual, double* curvature) const {
+  void curvature(const double*, const double* residual, double* curvature) const {
     for (Index i = 0; i < rows; i++) {
       const double size = std::fabs(residual[i]);
       curvature[i] = weights[i] > 0 ? size * (1 - std::min(1.0, size / weights[i])) : 0.0;
@@ -32,6 +34,10 @@ struct Logistic {
 
   // The dual objective at scale * theta, without the penalty's part. theta_i must lie between 0 and v_i (2 y_i - 1).
   double dual(const double* theta, double scale) const { return kernels().logistic_dual(rows, weights, theta, offset, scale); }
+
+  // How far eta may move for residual - curvature * change to stay a point of the dual domain: with room, for 1 is enough.
+  double reach() const { return 0.5; }
+  void shrink(double*) const {}
 
   // Scale down the heavier class, so that theta sums to zero inside the dual domain.
   void balance(double* theta) const {

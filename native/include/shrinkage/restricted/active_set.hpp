@@ -18,6 +18,8 @@ namespace shrinkage {
 // a walk along the null direction, which leaves the fit as it is, until one coefficient reaches zero.
 class ActiveSet {
  public:
+  enum Side : char { up = 1, down = 2 };  // from 0
+
   void set_max_support(int size) { support_.max_size = size; }  // the rank of H where ridge is 0
   int max_support() const { return support_.max_size; }
   int support_size() const { return support_.size(); }
@@ -59,6 +61,23 @@ class ActiveSet {
     settle();
   }
 
+  // The same, where each coordinate may only be on the sides that are open to it: what is on a closed one leaves. They hold
+  // until the next call of this kind.
+  void attach(const Quadratic& q, const char* sides) {
+    const bool new_ridge = q.ridge != quadratic().ridge;
+    point_to(q);
+    before_.clear();
+    support_.resize_working_set(q.size);
+    sides_ = sides;
+    leaving_.clear();
+    for (int i = 0; i < support_size(); i++)
+      if (!open(support()[i], support_.signs()[i])) leaving_.push_back(i);
+    if (!leaving_.empty()) support_.drop(leaving_);
+    new_ridge ? support_.refactor(0) : support_.update_sides(0);
+    update_gradient();
+    settle();
+  }
+
   void set_ridge(double ridge) {
     if (ridge == quadratic().ridge) return;
     support_.quadratic.ridge = ridge;
@@ -67,8 +86,9 @@ class ActiveSet {
   }
 
   // Start again from a dense vector (size): the solution at `strength`, or a guess.
-  void restart(const Quadratic& q, const double* v, double strength) {
+  void restart(const Quadratic& q, const double* v, double strength, const char* sides = nullptr) {
     point_to(q);
+    sides_ = sides;
     before_.clear();
     support_.assign(v);
     last_strength_ = strength;
@@ -245,16 +265,18 @@ class ActiveSet {
     candidates_.clear();
     violators_.clear();
     for (int j = 0; j < quadratic().size; j++) {
-      const double expected = std::fabs(j < known ? gradient_[j] + share * (gradient_[j] - before_[j]) : gradient_[j]);
+      const double expected = pull(j, j < known ? gradient_[j] + share * (gradient_[j] - before_[j]) : gradient_[j]);
       const double limit = strength * quadratic().l1[j], room = (j < known ? allowance : 1.0) * step * quadratic().l1[j];
       if (!is_out(j) || expected >= limit - room) candidates_.push_back(j);
-      if (is_out(j) && expected > limit * (1 + tol)) violators_.push_back(j);
+      if (is_out(j) && expected > limit * (1 + tol) && (!sides_ || open(j, gradient_[j]))) violators_.push_back(j);
     }
     before_ = gradient_;
     before_strength_ = last_strength_;
   }
 
-  bool violates(int j, double strength, double tol) const { return is_out(j) && std::fabs(gradient_[j]) > strength * quadratic().l1[j] * (1 + tol); }
+  bool open(int j, double sign) const { return !sides_ || (sides_[j] & (sign > 0 ? up : down)) != 0; }
+  double pull(int j, double gradient) const { return open(j, gradient) ? std::fabs(gradient) : 0.0; }
+  bool violates(int j, double strength, double tol) const { return is_out(j) && pull(j, gradient_[j]) > strength * quadratic().l1[j] * (1 + tol); }
   void find_violators(const std::vector<int>& among, double strength, double tol) {
     violators_.clear();
     for (int j : among)
@@ -351,7 +373,8 @@ class ActiveSet {
   }
 
   Support support_;
-  int exchanges_ = 0;  // at this strength
+  const char* sides_ = nullptr;  // by coordinate; null where both are open to all
+  int exchanges_ = 0;            // at this strength
   std::vector<int> candidates_, violators_, outside_, leaving_;
   std::vector<double> gradient_, right_, target_, scattered_, scaled_, low_rank_product_;
   std::vector<double> before_;  // the gradient at the strength before the last, of columns that were there; may be empty

@@ -6,6 +6,7 @@
 
 #include "shrinkage/interrupt.hpp"
 #include "shrinkage/linalg.hpp"
+#include "shrinkage/restricted/class_gram.hpp"
 #include "shrinkage/restricted/columns.hpp"
 #include "shrinkage/restricted/free_block.hpp"
 
@@ -27,7 +28,9 @@ class CandidateGram {
     free_count_ = free.count();
     reserve(from, k);
     for (int j = 0; j < k; j++) std::fill(at(std::max(from, j), j), at(k, j), 0.0);
-    if (x.dense && from == 0)
+    if (x.classes > 1)
+      of_classes_.add(x, picked, from, weights, values_.data(), ld_);
+    else if (x.dense && from == 0)
       add_dense(x, picked, weights);
     else if (x.dense)
       append_dense(x, picked, from, weights);
@@ -39,6 +42,8 @@ class CandidateGram {
  private:
   static constexpr Index block_rows = 512;
   static constexpr int few = 20;
+  static constexpr int narrow = 64;  // candidates up to which tiles that do not pack outrun BLAS (30 of 569 rows: 3 times)
+  static constexpr int tile = 5;     // columns that go together there
 
   double* at(int i, int j) { return values_.data() + j * ld_ + i; }
 
@@ -54,7 +59,7 @@ class CandidateGram {
   // X_K' D X_K, lower triangle, of all candidates: blocks of rows scaled by the roots of their weights.
   void add_dense(const Columns& x, const std::vector<int>& picked, const double* weights) {
     const int k = static_cast<int>(picked.size());
-    const Index tall = std::min(block_rows, x.rows);
+    const Index blocks = std::max<Index>(1, (x.rows + block_rows - 1) / block_rows), tall = (x.rows + blocks - 1) / blocks;
     scaled_.resize(static_cast<size_t>(tall) * k);
     for (Index start = 0; start < x.rows; start += tall) {
       check_interrupt();
@@ -66,7 +71,18 @@ class CandidateGram {
         double* into = scaled_.data() + static_cast<size_t>(c) * rows;
         for (int i = 0; i < rows; i++) into[i] = root_[i] * from_column[i];
       }
-      linalg::syrk(linalg::Op::transpose, k, rows, 1.0, scaled_.data(), rows, 1.0, at(0, 0), static_cast<int>(ld_));
+      if (k > narrow)
+        linalg::syrk(linalg::Op::transpose, k, rows, 1.0, scaled_.data(), rows, 1.0, at(0, 0), static_cast<int>(ld_));
+      else
+        add_squares(k, rows);
+    }
+  }
+
+  // H += scaled' scaled, lower triangle: a few columns at a time against those from them on
+  void add_squares(int k, Index rows) {
+    for (int j = 0; j < k; j += tile) {
+      const double* from = scaled_.data() + j * rows;
+      kernels().dots(from, rows, rows, k - j, from, rows, std::min(tile, k - j), at(j, j), ld_);
     }
   }
 
@@ -151,6 +167,7 @@ class CandidateGram {
       }
   }
 
+  ClassGram of_classes_;
   std::vector<double> values_, cross_, scaled_, root_, products_, row_values_;
   std::vector<Index> row_starts_, next_;
   std::vector<int> column_of_, slot_, touched_;

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
+#include "shrinkage/restricted/active_box.hpp"
 #include "shrinkage/restricted/active_set.hpp"
+#include "shrinkage/restricted/boxed_quadratic.hpp"
 #include "shrinkage/restricted/candidate_gram.hpp"
+#include "shrinkage/restricted/coupled_rows.hpp"
 
 namespace shrinkage {
 
@@ -15,25 +17,26 @@ namespace shrinkage {
 // one kept: the linear part, the strength and the ridge are divided by the scale instead.
 class ChordModel {
  public:
-  explicit ChordModel(const FreeBlock& free) : free_(free) {}
+  explicit ChordModel(const FreeBlock& free) : raw_free_(free), free_(free) {}
 
   bool exists() const { return exists_; }
   void clear() { exists_ = false; }
   int free_rank() const { return free_.rank(); }
 
-  // A new Hessian, at these row weights.
-  void renew(const Columns& x, const std::vector<int>& picked, const std::vector<double>& weights) {
+  // A new Hessian, at these row weights; where a loss couples rows, of the rows that `means` makes.
+  void renew(const Columns& x, const std::vector<int>& picked, const std::vector<double>& weights, const RunningMeans* means = nullptr) {
     weights_ = weights;
-    curvature_ = total(weights);
+    curvature_ = free_.curvature(weights.data()).trace();
+    if (means) free_ = coupled_.begin(*means, raw_free_, static_cast<Index>(weights.size()));
     free_.factor(weights_.data());
-    gram_.compute(x, free_, picked, 0, weights_.data());
+    compute(x, picked, 0);
     exists_ = true;
     moved_elsewhere();
   }
 
   // Candidates from.. are new; they enter the Hessian with the weights it was made with.
   void append(const Columns& x, const std::vector<int>& picked, int from) {
-    if (exists_) gram_.compute(x, free_, picked, from, weights_.data());
+    if (exists_) compute(x, picked, from);
   }
 
   // b is not where the last minimization left it.
@@ -64,6 +67,8 @@ class ChordModel {
     const std::vector<double>& weights;        // of the rows, now
     const std::vector<double>& l1;
     const std::vector<double>& l2;
+    const double* lower = nullptr;  // bounds of the candidates, or null where there are none
+    const double* upper = nullptr;
   };
 
   // target = the minimizer on the candidates, free_change = the step of the free coefficients; max_support = rank of H.
@@ -103,16 +108,16 @@ class ChordModel {
   }
 
  private:
-  // four sums side by side: one alone waits for each addition
-  static double total(const std::vector<double>& v) {
-    double sums[4] = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= v.size(); i += 4)
-      for (size_t lane = 0; lane < 4; lane++) sums[lane] += v[i + lane];
-    return std::accumulate(v.begin() + i, v.end(), (sums[0] + sums[1]) + (sums[2] + sums[3]));
+  void compute(const Columns& x, const std::vector<int>& picked, int from) {
+    if (!coupled_.exist()) {
+      gram_.compute(x, free_, picked, from, weights_.data());
+      return;
+    }
+    const Columns made = coupled_.columns(x, picked, from);
+    gram_.compute(made, free_, coupled_.all(), from, weights_.data());
   }
 
-  double scale_now(const Point& at, double ridge) const { return ridge > 0 ? 1.0 : total(at.weights) / curvature_; }
+  double scale_now(const Point& at, double ridge) const { return ridge > 0 ? 1.0 : free_.curvature(at.weights.data()).trace() / curvature_; }
 
   // u_a'x: what the free block takes of the gradient of candidate a
   double explained(int a, const double* x) const {
@@ -133,8 +138,9 @@ class ChordModel {
       slope_[a] = g / scale - ridge * at.l2[a] * at.coefs[a];
     }
     const Quadratic h = quadratic(at, ridge);
-    if (in_step_ && moved_on_support_) active_.move_to(at.coefs.data());
     active_.set_max_support(ridge > 0 ? std::numeric_limits<int>::max() : max_support);
+    if (at.lower) return minimize_in_box(at, h, strength, tol, target);
+    if (in_step_ && moved_on_support_) active_.move_to(at.coefs.data());
     if (restart_)
       active_.restart(h, at.coefs.data(), strength);
     else if (in_step_)
@@ -146,6 +152,21 @@ class ChordModel {
     for (int a = 0; a < k; a++) product_[a] = linear_[a] - active_.gradient()[a] - ridge * at.l2[a] * target[a];
     product_size_ = 0;  // until the step is taken in full
     restart_ = in_step_ = moved_on_support_ = false;
+  }
+
+  void minimize_in_box(const Point& at, const Quadratic& h, double strength, double tol, std::vector<double>& target) {
+    target = at.coefs;
+    left_.resize(target.size());
+    const bool settled =
+        ActiveBox::takes(h, strength) &&
+        active_box_.minimize(active_, h, at.lower, at.upper, strength, std::max(tol, noise(at.l1) / strength), restart_, target.data(), left_.data());
+    restart_ = !settled;
+    if (!settled) {
+      target = at.coefs;
+      boxed_.minimize(h, at.lower, at.upper, strength, tol, target.data(), left_.data());
+    }
+    for (size_t a = 0; a < target.size(); a++) product_[a] = linear_[a] - left_[a] - h.ridge * at.l2[a] * target[a];
+    product_size_ = 0;  // until the step is taken in full
   }
 
   // Rounding of a gradient per unit of l1: below it, identical columns would take turns for ever.
@@ -188,10 +209,13 @@ class ChordModel {
     kernels().subtract_columns(gram_.data(), gram_.ld(), k, columns_.data(), static_cast<Index>(columns_.size()), negated_.data(), product_.data());
   }
 
-  FreeBlock free_;
+  FreeBlock raw_free_, free_;  // as it is, and as the Hessian sees it
+  CoupledRows coupled_;
   CandidateGram gram_;
   ActiveSet active_;
-  std::vector<double> weights_, linear_, slope_, on_support_, product_, negated_;
+  ActiveBox active_box_;
+  BoxedQuadratic boxed_;
+  std::vector<double> weights_, linear_, slope_, on_support_, product_, negated_, left_;
   std::vector<int> columns_;
   double curvature_ = 1;
   int product_size_ = 0;  // leading entries of product_ that stand

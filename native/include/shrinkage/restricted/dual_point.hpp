@@ -1,14 +1,21 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "shrinkage/restricted/free_block.hpp"
+#include "shrinkage/restricted/sums.hpp"
 
 namespace shrinkage {
 
+// Losses that couple rows: their curvatures belong to the rows that `means` makes of columns, and their dual point
+// comes with its dual objective.
+template <class Loss>
+struct Couples : std::false_type {};
+
 // A point of the dual domain near the residuals at eta and orthogonal to the free block, without which a duality gap means
-// nothing. Newton on the free block until its step is short, |Z delta| <= 1/2; then r - D Z delta, which stays inside.
+// nothing. Newton on the free block until its step is short; then r - D Z delta, which stays inside, or is scaled back.
 template <class Loss>
 class DualPoint {
  public:
@@ -22,17 +29,23 @@ class DualPoint {
     curvature_.resize(rows);
     at_.resize(rows);
     std::copy_n(residual, rows, theta);
-    loss.curvature(residual, curvature_.data());
+    loss.curvature(eta, residual, curvature_.data());
+    const double reach = loss.reach();
     const double* from = eta;
+    const bool level = intercept_only && free_.count() == 1;  // all rows step alike
     for (int round = 0; round < max_rounds; round++) {
       if (round > 0) {
-        loss.sweep(from, step_.data(), 1 / std::max(1.0, longest_), 0.0, at_.data(), theta, curvature_.data());
+        if (level) std::fill(step_.begin(), step_.end(), level_step_);
+        loss.sweep(from, step_.data(), 1 / std::max(1.0, longest_ / (2 * reach)), 0.0, at_.data(), theta, curvature_.data());
         from = at_.data();
       }
-      longest_ = find_step(theta);
+      longest_ = level ? find_level_step(theta) : find_step(theta);
       if (!std::isfinite(longest_)) break;
-      if (longest_ > 0.5) continue;
-      for (Index i = 0; i < rows; i++) theta[i] -= curvature_[i] * step_[i];
+      if (longest_ > reach) continue;
+      if (level) std::fill(step_.begin(), step_.end(), level_step_);
+      free_.curvature(curvature_.data()).apply(step_.data(), step_.data());
+      for (Index i = 0; i < rows; i++) theta[i] -= step_[i];
+      loss.shrink(theta);
       return;
     }
     std::copy_n(residual, rows, theta);
@@ -58,7 +71,16 @@ class DualPoint {
     return longest;
   }
 
+  // the same where Z is one column of equal entries
+  double find_level_step(const double* theta) {
+    const Index rows = static_cast<Index>(curvature_.size());
+    const double left = total(theta, rows), size = total(curvature_.data(), rows);
+    level_step_ = left == 0 ? 0.0 : left / size;
+    return std::fabs(level_step_);
+  }
+
   FreeBlock free_;
+  double level_step_ = 0;
   std::vector<double> delta_, step_, curvature_, at_;
   double longest_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "shrinkage/kernels.hpp"
+#include "shrinkage/restricted/row_curvature.hpp"
 
 namespace shrinkage {
 
@@ -11,12 +12,14 @@ namespace shrinkage {
 // coefficient then stays where it is, and solves treat it as absent.
 class FreeBlock {
  public:
-  FreeBlock(Index rows, int count, const double* columns)
-      : rows_(rows), count_(count), columns_(columns), factor_(static_cast<size_t>(count) * count) {}
+  FreeBlock(Index rows, int count, const double* columns, int classes = 1)
+      : rows_(rows), count_(count), classes_(classes), columns_(columns), factor_(static_cast<size_t>(count) * count) {}
 
   int count() const { return count_; }
   int rank() const { return rank_; }
-  const double* weighted(int a) const { return weighted_.data() + a * rows_; }  // w times column a, after `factor`
+  const double* column(int a) const { return columns_ + a * rows_; }
+  RowCurvature curvature(const double* w) const { return RowCurvature(w, rows_, classes_); }
+  const double* weighted(int a) const { return weighted_.data() + a * rows_; }  // C times column a, after `factor`
 
   // out = Z'u
   void dots(const double* u, double* out) const {
@@ -43,7 +46,7 @@ class FreeBlock {
     rank_ = 0;
     for (int a = 0; a < count_; a++) {
       double* into = weighted_.data() + a * rows_;
-      for (Index i = 0; i < rows_; i++) into[i] = w[i] * column(a)[i];
+      curvature(w).apply(column(a), into);
       for (int b = 0; b <= a; b++) at(a, b) = dot(into, column(b));
       factor_row(a);
     }
@@ -66,7 +69,6 @@ class FreeBlock {
   }
 
  private:
-  const double* column(int a) const { return columns_ + a * rows_; }
   double& at(int a, int b) { return factor_[static_cast<size_t>(a) * count_ + b]; }
   double at(int a, int b) const { return factor_[static_cast<size_t>(a) * count_ + b]; }
 
@@ -93,7 +95,7 @@ class FreeBlock {
   }
 
   Index rows_;
-  int count_, rank_ = 0;
+  int count_, classes_, rank_ = 0;
   const double* columns_;
   std::vector<double> factor_, weighted_;
 };

@@ -42,6 +42,22 @@ class NewtonStep {
   static constexpr double near = 0.9;        // of the strength: gradients above it stay candidates
   static constexpr double rounding = 1e-16;  // of a gradient, relative to the column's length
 
+  // --- bounds -----------------------------------------------------------------------------------------------------------
+  bool boxed() const { return lower_ != nullptr; }
+
+  // How strongly a gradient pulls column j from 0 to a side that its bounds leave open.
+  double allowed(int j, double gradient) const {
+    if (!boxed()) return std::fabs(gradient);
+    return gradient > 0 ? (upper_[j] > 0 ? gradient : 0.0) : (lower_[j] < 0 ? -gradient : 0.0);
+  }
+
+  // How far the gradient g of candidate a is from where no side that its bounds leave open is a way down.
+  double boxed_violation(size_t a, double g, double width) const {
+    const double b = coefs_[a];
+    const double up = b < upper_k_[a] ? g - (b >= 0 ? width : -width) : 0.0, down = b > lower_k_[a] ? -g + (b > 0 ? width : -width) : 0.0;
+    return std::max(up, down);
+  }
+
   // --- who is a candidate -----------------------------------------------------------------------------------------------
   // Those whose gradient, continued along its slope, comes near the new strength; without a slope, all that could.
   void choose_candidates(double strength) {
@@ -50,10 +66,10 @@ class NewtonStep {
     std::vector<int> chosen;
     for (int j = 0; j < x_.count; j++) {
       if (place_[j] >= 0) continue;
-      double predicted = std::fabs(gradient_[j]) + fall * l1_[j];
+      double predicted = allowed(j, gradient_[j]) + fall * l1_[j];
       if (slopes && previous_gradient_[j] == previous_gradient_[j]) {
         const double slope = (previous_gradient_[j] - gradient_[j]) / (previous_strength_ - last_strength_);
-        predicted = std::fabs(gradient_[j] - slope * fall) + 0.1 * fall * l1_[j];
+        predicted = allowed(j, gradient_[j] - slope * fall) + 0.1 * fall * l1_[j];
       }
       if (predicted >= strength * l1_[j]) chosen.push_back(j);
     }
@@ -63,7 +79,7 @@ class NewtonStep {
   bool admit_violators(const Level& at) {
     std::vector<int> violators;
     for (int j = 0; j < x_.count; j++)
-      if (place_[j] < 0 && std::fabs(gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding * root_[j]) violators.push_back(j);
+      if (place_[j] < 0 && allowed(j, gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding * root_[j]) violators.push_back(j);
     admit(violators);
     return !violators.empty();
   }
@@ -77,6 +93,9 @@ class NewtonStep {
       coefs_.push_back(0.0);
       l1k_.push_back(l1_[j]);
       l2k_.push_back(l2_ ? l2_[j] : 0.0);
+      if (!boxed()) continue;
+      lower_k_.push_back(lower_[j]);
+      upper_k_.push_back(upper_[j]);
     }
     model_.append(x_, candidates_, known);
   }
@@ -86,6 +105,8 @@ class NewtonStep {
     coefs_.clear();
     l1k_.clear();
     l2k_.clear();
+    lower_k_.clear();
+    upper_k_.clear();
   }
 
   void forget_slopes() { std::fill(previous_gradient_.begin(), previous_gradient_.end(), std::numeric_limits<double>::quiet_NaN()); }
@@ -94,7 +115,9 @@ class NewtonStep {
   // The minimizer of the model: target_ on the candidates, free_change_, and the step of the linear predictors.
   void predict(const Level& at, int rank) {
     const double exactness = std::min(1e-10, std::max(1e-14, 0.1 * at.tol));
-    model_.minimize({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_}, at.strength, at.ridge, exactness, rank, target_, free_change_);
+    const double *lower = boxed() ? lower_k_.data() : nullptr, *upper = boxed() ? upper_k_.data() : nullptr;
+    model_.minimize({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_, lower, upper}, at.strength, at.ridge, exactness, rank, target_,
+                    free_change_);
     predicted_fall_ = 0;
     support_stands_ = true;
     for (size_t a = 0; a < coefs_.size(); a++) {
@@ -127,14 +150,15 @@ class NewtonStep {
     return gradient - std::copysign(at.strength, coefs_[a]) * l1k_[a] - at.ridge * l2k_[a] * coefs_[a];
   }
 
-  // A step along a conjugate direction, as long as the curvature there asks; false if a sign would change.
-  bool refine(const Level& at) {
+  // A step along a conjugate direction, as long as the curvature there, `bend_of(step_)`, asks; false if a sign would change.
+  template <class Bend>
+  bool refine(const Level& at, Bend bend_of) {
     const size_t k = coefs_.size(), q = free_.count();
     residual_k_.assign(k + q, 0.0);
     for (size_t a = 0; a < k; a++)
       if (coefs_[a] != 0) residual_k_[a] = residual_on_support(at, a, gradient_k_[a]);
     std::copy(free_gradient_.begin(), free_gradient_.end(), residual_k_.begin() + k);
-    model_.solve_on_support({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_}, at.ridge, residual_k_, direction_);
+    model_.solve_on_support({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_, nullptr, nullptr}, at.ridge, residual_k_, direction_);
     const double slope = conjugate_.turn(residual_k_, direction_);
     double bend = 0;
     for (size_t a = 0; a < k; a++) {
@@ -143,7 +167,7 @@ class NewtonStep {
     }
     std::copy_n(direction_.begin() + k, q, free_change_.begin());
     spread_step();
-    for (size_t i = 0; i < step_.size(); i++) bend += curvature_[i] * step_[i] * step_[i];
+    bend += bend_of(step_);
     const double length = slope / bend;
     if (!(slope > 0) || !(bend > 0) || !std::isfinite(length)) return false;
     for (size_t a = 0; a < k; a++) {
@@ -213,6 +237,7 @@ class NewtonStep {
   FreeBlock free_;
   Columns x_;
   const double *l1_ = nullptr, *l2_ = nullptr;
+  const double *lower_ = nullptr, *upper_ = nullptr;  // null where coefficients have no bounds
   ChordModel model_;
 
   std::vector<double> eta_, curvature_, step_;                            // by row
@@ -220,6 +245,7 @@ class NewtonStep {
   std::vector<double> gradient_, previous_gradient_, root_;               // root: weighted length of the column
   std::vector<int> candidates_, moved_;                                   // columns of the working set
   std::vector<double> coefs_, l1k_, l2k_, gradient_k_, target_, change_;  // by candidate
+  std::vector<double> lower_k_, upper_k_;                                 // by candidate, where there are bounds
   std::vector<double> residual_k_, direction_;                            // by candidate, then free block
   std::vector<double> free_coefs_, free_gradient_, free_root_, free_change_;
   double unit_ = std::numeric_limits<double>::infinity();  // least l1 weight per length of a column

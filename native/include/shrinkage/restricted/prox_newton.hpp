@@ -48,6 +48,9 @@ class ProxNewton : private NewtonStep {
     last_strength_ = previous_strength_ = trail_.strength = 0;
     minimize(Level{0, 0, 1e-15});
     null_objective_ = loss_.value(eta_.data());
+    double slopes = 0;
+    for (Index i = 0; i < loss_.rows; i++) slopes += loss_.weights[i] > 0 ? residual_[i] * residual_[i] / loss_.weights[i] : 0.0;
+    faint_ = 1e-3 * std::sqrt(slopes);
     model_.clear();
     gradient_is_current_ = true;  // of no columns
   }
@@ -65,11 +68,19 @@ class ProxNewton : private NewtonStep {
     for (int j = measured; j < x.count; j++) {
       all_.push_back(j);
       root_[j] = std::sqrt(x.weighted_square(j, loss_.weights));
-      if (root_[j] > 0) unit_ = std::min(unit_, l1[j] / root_[j]);
+      if (root_[j] > 0 && l1[j] > 0) unit_ = std::min(unit_, l1[j] / root_[j]);
     }
     x.dots(all_.data() + known, x.count - known, residual_.data(), gradient_.data() + known);
     if (last_strength_ <= 0)
-      for (int j = 0; j < x.count; j++) last_strength_ = std::max(last_strength_, std::fabs(gradient_[j]) / l1[j]);
+      for (int j = 0; j < x.count; j++)
+        if (l1[j] > 0) last_strength_ = std::max(last_strength_, std::fabs(gradient_[j]) / l1[j]);
+  }
+
+  // Hold coefficients within bounds, one of each per column of the working set, lower <= 0 <= upper; before `attach`. A
+  // column with bounds may have an l1 of 0, and the strength may be 0.
+  void bound(const double* lower, const double* upper) {
+    lower_ = lower;
+    upper_ = upper;
   }
 
   // Minimize, warm-started; tol is relative to strength. A jump far down is walked in hidden steps, or it would diverge.
@@ -107,18 +118,24 @@ class ProxNewton : private NewtonStep {
     return loss_.value(eta_.data()) + penalty;
   }
 
-  // theta = v times a point of the dual domain near the residuals, orthogonal to the free block.
-  void dual_point(double* theta, bool intercept_only) { dual_.point(loss_, eta_.data(), residual_.data(), theta, intercept_only); }
+  // theta = v times a point of the dual domain near the residuals, orthogonal to the free block. Returns its dual objective
+  // where the loss couples rows, else nothing of use.
+  double dual_point(double* theta, bool intercept_only) {
+    if constexpr (Couples<Loss>::value) return dual_.point(loss_, eta_.data(), residual_.data(), theta, intercept_only);
+    dual_.point(loss_, eta_.data(), residual_.data(), theta, intercept_only);
+    return 0;
+  }
 
  private:
-  static constexpr int max_steps = 100;
+  static constexpr int max_steps = 300;
   static constexpr int max_backtracks = 20;
+  static constexpr double tiny = std::numeric_limits<double>::min();
   static constexpr double contraction = 0.25;  // of the residual per step; a slower step asks for a new Hessian
 
   // --- one strength ---------------------------------------------------------------------------------------------------
   int walk(const Level& at) {
     choose_candidates(at.strength);
-    smooth_ = set_out(at);
+    smooth_ = !boxed() && set_out(at);
     if (smooth_) search(at);
     if (at.strength != last_strength_) {
       previous_gradient_ = gradient_;
@@ -146,10 +163,11 @@ class ProxNewton : private NewtonStep {
         stalls = 0;
         continue;
       }
-      const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh);
+      const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh) || loss_.kinked();
       if (refresh) renew_model(at);
       fresh = refresh;
-      smooth_ = support_stands_ && !fresh && !outside_violates_ && refine(at);
+      smooth_ =
+          !boxed() && support_stands_ && !fresh && !outside_violates_ && refine(at, [this](const std::vector<double>& step) { return bend(step); });
       if (!smooth_) predict(at, rank());
       before = search(at) ? residual : 0;
       if (before == 0 && fresh) break;
@@ -158,7 +176,7 @@ class ProxNewton : private NewtonStep {
     return steps;
   }
 
-  double noise() const { return 1e-13 * std::max(null_objective_, 1e-3); }
+  double noise() const { return 1e-13 * std::max(null_objective_, loss_.least_objective()); }
 
   // Largest violation of the optimality conditions on the candidates and the free block, in units of the strength.
   double candidate_residual(const Level& at) {
@@ -173,11 +191,17 @@ class ProxNewton : private NewtonStep {
     outside_violates_ = false;
     for (int a = 0; a < k; a++) {
       const double bound = at.strength * l1k_[a], g = gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a];
+      if (boxed()) {
+        const double root = root_[candidates_[a]];
+        worst = std::max(worst, (boxed_violation(a, g, bound) - rounding * root) / std::max(bound, faint_ * root + tiny));
+        continue;
+      }
       const double off = coefs_[a] != 0 ? std::fabs(g - (coefs_[a] > 0 ? bound : -bound)) : std::fabs(g) - bound;
       outside_violates_ = outside_violates_ || (coefs_[a] == 0 && off > at.tol * bound);
       worst = std::max(worst, (off - rounding * root_[candidates_[a]]) / bound);
     }
-    const double scale = at.strength > 0 ? at.strength * unit_ : 1.0;
+    double scale = at.strength > 0 ? at.strength * unit_ : 1.0;
+    if (boxed() && !(at.strength > 0 && std::isfinite(scale))) scale = faint_ + tiny;
     for (int a = 0; a < free_.count(); a++)
       if (free_root_[a] > 0) worst = std::max(worst, (std::fabs(free_gradient_[a]) / free_root_[a] - rounding) / scale);
     return worst;
@@ -198,34 +222,59 @@ class ProxNewton : private NewtonStep {
     model_.clear();
     for (size_t a = 0; a < old.size(); a++) {
       place_[old[a]] = -1;
-      if (old_coefs[a] == 0 && std::fabs(old_gradient[a]) < near * at.strength * l1_[old[a]]) continue;
+      if (old_coefs[a] == 0 && allowed(old[a], old_gradient[a]) < near * at.strength * l1_[old[a]]) continue;
       admit({old[a]});
       coefs_.back() = old_coefs[a];
       gradient_k_.push_back(old_gradient[a]);
     }
-    model_.renew(x_, candidates_, curvature_);
+    if constexpr (Couples<Loss>::value) {
+      loss_.means(eta_.data(), means_);
+      model_.renew(x_, candidates_, curvature_, &means_);
+    } else {
+      model_.renew(x_, candidates_, curvature_);
+    }
+  }
+
+  // step'H step for the linear predictors
+  double bend(const std::vector<double>& step) {
+    if constexpr (Couples<Loss>::value) {
+      return loss_.bend(eta_.data(), step.data(), curvature_.data());
+    } else {
+      return free_.curvature(curvature_.data()).form(step.data());
+    }
   }
 
   int rank() {
-    if (positive_rows_ == 0)
+    if (positive_rows_ == 0) {
       for (Index i = 0; i < loss_.rows; i++) positive_rows_ += loss_.weights[i] > 0;
-    return static_cast<int>(std::max<Index>(1, positive_rows_ - model_.free_rank()));
+      if constexpr (Couples<Loss>::value) positive_rows_ = std::max<Index>(1, positive_rows_ - loss_.sets->strata);
+    }
+    const Index seen = positive_rows_ / x_.classes, used = x_.classes > 1 ? seen * (x_.classes - 1) : seen;  // of K classes K - 1 say all
+    return static_cast<int>(std::max<Index>(1, used - model_.free_rank()));
   }
 
   // --- the line search ------------------------------------------------------------------------------------------------------
-  // Shorten the step until the objective is no longer rising steeply at its end; false if no length was found.
+  // Shorten the step until the objective is no longer rising steeply at its end; false if no length was found. A loss with
+  // kinks is followed further, to where it hardly rises or falls any more: there a model's step says little of its far end.
   bool search(const Level& at) {
     if (!std::isfinite(predicted_fall_)) return false;
-    double t = 1;
-    for (int trial = 0; trial < max_backtracks; trial++) {
+    const double fall = std::fabs(predicted_fall_), most = loss_.kinked() ? 0.1 : 0.9;
+    double t = 1, low = 0, high = 0, low_rise = -fall, high_rise = 0;
+    for (int trial = 0; trial <= max_backtracks; trial++) {
       const double rise = penalty_slope(at, t) - loss_.sweep(eta_.data(), step_.data(), t, Loss::least_curvature, eta_trial_.data(),
                                                              residual_trial_.data(), curvature_trial_.data());
-      if (rise <= 0.9 * std::fabs(predicted_fall_) || std::fabs(predicted_fall_) < noise()) {
+      const bool level = rise <= most * fall && (high == 0 || rise >= -most * fall);
+      if (level || fall < noise() || (trial == max_backtracks && rise <= 0)) {
         accept(t);
         return true;
       }
-      if (!std::isfinite(rise)) return false;
-      t *= std::min(0.5, std::max(0.1, predicted_fall_ / (predicted_fall_ + rise)));
+      if (rise < 0) {
+        low = t, low_rise = rise;
+      } else {
+        high = t, high_rise = rise;
+      }
+      const double share = std::isfinite(high_rise) ? low_rise / (low_rise - high_rise) : 0.1;
+      t = trial + 1 == max_backtracks && low > 0 ? low : low + (high - low) * std::min(0.5, std::max(0.1, share));
     }
     return false;
   }
@@ -256,7 +305,9 @@ class ProxNewton : private NewtonStep {
   Loss loss_;
   DualPoint<Loss> dual_;
   std::vector<double> residual_, eta_trial_, residual_trial_, curvature_trial_;  // by row
+  RunningMeans means_;
   double null_objective_ = 1;
+  double faint_ = 0;  // the unit of a gradient per length of a column, where no penalty gives one
   Index positive_rows_ = 0;
   bool gradient_is_current_ = true;
 };

@@ -60,6 +60,7 @@ def test_a_response_that_is_not_finite_is_refused_with_its_row(bad):
 
 
 def test_losses_are_told_apart_by_name():
-    assert [loss().name for loss in ALL] == ["squared", "logistic"]
+    names = "squared logistic poisson gamma tweedie negative_binomial huber quantile"
+    assert [loss().name for loss in ALL] == names.split()
     assert Squared() == Squared()
     assert Squared() != Logistic()

@@ -1,0 +1,72 @@
+"""The loss that a request names, with its parameters as given or read off the data."""
+
+from typing import Any
+
+import numpy as np
+
+from shrinkage._errors import ArgumentError
+from shrinkage.losses import (
+    Gamma,
+    Huber,
+    Logistic,
+    Loss,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Squared,
+    Tweedie,
+)
+from shrinkage.selection import error_scale, median_spread
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(), NegativeBinomial(), Huber(), Quantile())
+}
+"""By name; the link, which is all that a prediction needs, does not depend on parameters."""
+
+PARAMETERS = {
+    "tweedie": ("power",),
+    "negative_binomial": ("theta",),
+    "huber": ("delta",),
+    "quantile": ("quantile", "smoothing"),
+}
+
+
+def check_parameters(loss: str, given: dict[str, float | None]) -> None:
+    """Refuse a parameter of another loss."""
+    owner = {name: other for other, names in PARAMETERS.items() for name in names}
+    for name, value in given.items():
+        if value is not None and owner[name] != loss:
+            raise ArgumentError(
+                f"--{name} is a parameter of --loss {owner[name].replace('_', '-')}; got it with --loss {loss}"
+            )
+
+
+def stated_loss(
+    loss: str, given: dict[str, float | None], X: np.ndarray, y: np.ndarray, options: dict[str, Any]
+) -> tuple[Loss, str]:
+    """The loss, and its parameters in words.
+
+    Parameters
+    ----------
+    loss : str
+    given : dict
+        power, theta, delta, quantile, smoothing; None where the loss may choose.
+    X, y : ndarray
+    options : dict
+        What `error_scale` takes besides.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    read = ""
+    if loss == "huber" and "delta" not in known:
+        known["delta"], read = Huber().delta * error_scale(X, y, **options), ", from the data"
+    if loss == "quantile" and "smoothing" not in known:
+        offset = options.get("offset")
+        z = y if offset is None else y - offset
+        known["smoothing"], read = 0.01 * median_spread(z, options.get("sample_weight")), ", smoothing from the data"
+    if loss not in PARAMETERS:
+        return LOSSES[loss], ""
+    kind: Any = type(LOSSES[loss])
+    made = kind(**known)
+    values = ", ".join(f"{name} {getattr(made, name):.4g}" for name in PARAMETERS[loss])
+    return made, f" ({values}{read})"

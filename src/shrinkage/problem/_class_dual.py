@@ -1,0 +1,89 @@
+"""Free blocks and dual points of several classes; float64 NumPy. `weights` sum to 1, Q is weighted-orthonormal."""
+
+import numpy as np
+
+from shrinkage.losses import Multinomial
+
+_LOSS = Multinomial()
+_STEPS = 200
+
+
+def minimize_free_classes(
+    y: np.ndarray, eta: np.ndarray, Q: np.ndarray, weights: np.ndarray, tol: float = 1e-24
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimize Σ weights ℓ(y, η + Q D) over D (r, K) by Newton's method with a line search.
+
+    Steps follow the curvature diag p - p pᵀ; where that misjudges, as in flat tails, its upper bound ½(I - 11ᵀ/K)
+    (Böhning 1992) takes a step that never fails. Stops at a promised decrease of `tol` times the loss at the start.
+
+    Returns
+    -------
+    D : ndarray of shape (r, K)
+    eta : ndarray of shape (n_samples, K)
+    """
+    D = np.zeros((Q.shape[1], y.shape[1]))
+    if not D.size:
+        return D, eta
+    start = eta
+    value = initial = float(weights @ _LOSS.value(y, eta))
+    for _ in range(_STEPS):
+        g = Q.T @ (weights[:, None] * _LOSS.gradient(y, eta))
+        step = -_solve(_hessian(_LOSS.inverse_link(eta), Q, weights), g)
+        decrease = -float((g * step).sum())
+        t, found = 1.0, False
+        while np.isfinite(decrease) and decrease > 0 and t > 1e-3 and not found:
+            trial = float(weights @ _LOSS.value(y, start + Q @ (D + t * step)))
+            found = trial <= value - 1e-4 * t * decrease or decrease <= 1e-11 * initial
+            t = t if found else 0.5 * t
+        if not found:
+            step, t = -2.0 * (g - g.mean(axis=1, keepdims=True)), 1.0
+            decrease = -float((g * step).sum())
+        D = D + t * step
+        eta = start + Q @ D
+        value = float(weights @ _LOSS.value(y, eta))
+        if not decrease > tol * initial:
+            break
+    return D, eta
+
+
+def balance_classes(y: np.ndarray, eta: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return u = p - y with probabilities p near those at η, and Qᵀ(weights ∘ u) = 0.
+
+    Newton steps of the free coefficients, taken on the probabilities: p - (diag p - p pᵀ) t = p ∘ (1 - t + pᵀt), which
+    stays a probability for |t| <= ½; longer steps are cut to that, and repeated from the probabilities they led to.
+    Where that fails u is 0, which proves nothing but holds.
+    """
+    used = (weights > 0)[:, None]
+    u = np.where(used, _LOSS.gradient(y, eta), 0.0)
+    if not Q.shape[1]:
+        return u
+    p = _LOSS.inverse_link(eta)
+    small = 1e-14 * float((np.abs(Q).T @ (weights[:, None] * np.abs(u))).max(initial=0.0))
+    for _ in range(_STEPS):
+        wrong = Q.T @ (weights[:, None] * u)
+        if np.abs(wrong).max() <= small:
+            return u
+        t = Q @ _solve(_hessian(p, Q, weights), wrong)
+        t *= min(1.0, 0.5 / max(float(np.abs(t[used[:, 0]]).max()), 1e-300))
+        move = np.where(used, p * (t - (p * t).sum(axis=1, keepdims=True)), 0.0)
+        u, p = np.maximum(u - move, -1.0), np.maximum(p - move, 0.0)  # rounding leaves the domain
+    return np.zeros_like(u)
+
+
+def _hessian(p: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Second derivative of the mean loss in D, as a matrix (r K, r K) for D in rows."""
+    r, K = Q.shape[1], p.shape[1]
+    out = np.empty((r, K, r, K))
+    for k in range(K):
+        for m in range(k + 1):
+            c = weights * p[:, k] * (float(k == m) - p[:, m])
+            out[:, k, :, m] = Q.T @ (c[:, None] * Q)
+            out[:, m, :, k] = out[:, k, :, m]
+    return out.reshape(r * K, r * K)
+
+
+def _solve(H: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """H⁻¹ g of least norm: adding a number to all classes changes nothing, so H is singular."""
+    if not np.isfinite(H).all():
+        return np.full(g.shape, np.nan)
+    return np.linalg.lstsq(H, g.reshape(-1), rcond=1e-13)[0].reshape(g.shape)

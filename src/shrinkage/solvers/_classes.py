@@ -1,0 +1,147 @@
+"""Paths and folds of a multinomial problem: the engine, or Newton's method where there is no L1 part."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from shrinkage._errors import ArgumentError
+from shrinkage._threads import blas_alone
+from shrinkage.design import check_finite
+from shrinkage.problem import MultinomialProblem
+from shrinkage.solvers._class_driver import ClassDriver, class_columns
+from shrinkage.solvers._class_fits import ClassFits
+from shrinkage.solvers._class_groups import GroupPath
+from shrinkage.solvers._class_newton import NewtonPath
+from shrinkage.solvers._records import FoldColumns, PathColumns, statuses
+from shrinkage.solvers._scale import column_scale
+
+
+@blas_alone
+def solve_classes(
+    problem: MultinomialProblem, alphas: Any, folds: list, standardize: bool, tol: float = 1e-6, score: str = "deviance"
+) -> FoldColumns:
+    """Minimize over all classes on all rows, and on the training rows of each fold.
+
+    Parameters
+    ----------
+    problem : MultinomialProblem
+        With `standardize`, its scale is that of all rows; each fold uses the scale of its own training rows.
+    alphas : ndarray of shape (n_alphas,), > 0, or a function of alpha_max that returns one
+    folds : list of (training rows, held-out rows), index arrays
+    standardize : bool
+    tol : float > 0
+    score : str
+        A key of `CLASS_SCORES`.
+
+    Returns
+    -------
+    FoldColumns
+        `path.coefs` (K n_features, n_alphas), class after class; `path.intercepts` (K, n_alphas).
+
+    Raises
+    ------
+    ArgumentError
+        If a strength is 0.
+    """
+    masks = _masks(folds, problem.design.shape[0])
+    fit_weights = np.asfortranarray(np.stack([problem.weights * m / (problem.weights @ m) for m in masks], axis=1))
+    scale = np.ones((problem.design.shape[1], 1)) if problem.scale is None else np.asarray(problem.scale)[:, None]
+    if standardize and folds:
+        own = column_scale(problem.design, np.asfortranarray(fit_weights[:, 1:]), problem.fit_intercept)
+        scale = np.hstack([scale, own])
+    scale = np.broadcast_to(scale, (len(scale), len(masks)))
+    check_finite(problem.design)
+    top = problem.alpha_max
+    if top > 0 or not callable(alphas):
+        grid = np.asarray(alphas(top) if callable(alphas) else alphas, dtype=np.float64)
+    else:
+        grid = np.ones(1)  # y is explained without the penalized columns
+    if not (grid > 0).all():
+        raise ArgumentError("alphas must be > 0 for loss='multinomial': without a penalty classes may come apart")
+    distinct, back = np.unique(-grid, return_inverse=True)
+    strengths = np.ascontiguousarray(-distinct)
+    walk = _newton if problem.penalty.l1_ratio == 0 or problem.grouped else _engine
+    found = walk(problem, strengths, fit_weights, scale, [rows for _, rows in folds], tol, score)
+    if top == 0 and callable(alphas):
+        return replace(found, path=replace(found.path, alphas=np.zeros(1)))
+    if np.array_equal(strengths, grid):
+        return found
+    return _reordered(found, grid, back)
+
+
+def _masks(folds: list, n: int) -> list[np.ndarray]:
+    masks = [np.ones(n, bool)]
+    for rows, _ in folds:
+        mask = np.zeros(n, bool)
+        mask[rows] = True
+        masks.append(mask)
+    return masks
+
+
+def _engine(
+    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str
+) -> FoldColumns:
+    l1, l2 = (np.asfortranarray(problem.factors[:, None] * scale**power) for power in (1, 2))
+    fits = ClassFits(problem, fit_weights, l1, l2, tol, score)
+    driver = ClassDriver(problem, fits, l1, l2, tol, [rows for rows in held_out if len(rows)])
+    found = driver.run(alphas)
+    null = driver.null_objectives[0]
+    gaps = np.concatenate(found.gaps)
+    path = PathColumns(
+        alphas,
+        class_columns(problem.design.shape[1], problem.n_classes, problem.free, found),
+        np.concatenate(found.intercepts, axis=1),
+        gaps,
+        np.concatenate(found.kkt),
+        np.concatenate(found.steps),
+        statuses(gaps / null if null > 0 else gaps, tol),
+        found.n_passes,
+    )
+    return FoldColumns(path, *(np.concatenate([pair[i] for pair in found.scores]) for i in (0, 1)))
+
+
+def _newton(
+    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str
+) -> FoldColumns:
+    runs = []
+    for f in range(fit_weights.shape[1]):
+        own = (
+            problem
+            if f == 0
+            else problem.with_rows(fit_weights[:, f], scale[:, f] if problem.scale is not None else None)
+        )
+        kind = GroupPath if problem.grouped and problem.penalty.l1_ratio > 0 else NewtonPath
+        runs.append(kind(own, tol).run(alphas, held_out[f - 1] if f else None, problem, score))
+    first = runs[0]
+    null = problem.null.objective
+    path = PathColumns(
+        alphas,
+        sparse.csc_array(first.coefs),
+        first.intercepts,
+        first.gaps,
+        problem.kkts(first.coefs, first.intercepts, alphas),
+        first.steps,
+        statuses(first.gaps / null if null > 0 else first.gaps, tol),
+        first.n_passes,
+    )
+    shape = (len(alphas), len(runs) - 1)
+    scores = np.array([run.scores for run in runs[1:]]).reshape(shape[::-1]).T
+    gaps = np.array([run.gaps / (run.null or 1.0) for run in runs[1:]]).reshape(shape[::-1]).T
+    return FoldColumns(path, scores, gaps)
+
+
+def _reordered(columns: FoldColumns, grid: np.ndarray, back: np.ndarray) -> FoldColumns:
+    path = columns.path
+    path = replace(
+        path,
+        alphas=grid,
+        coefs=sparse.csc_array(path.coefs[:, back]),
+        intercepts=path.intercepts[:, back],
+        gaps=path.gaps[back],
+        kkt=path.kkt[back],
+        n_iter=path.n_iter[back],
+        status=tuple(path.status[i] for i in back),
+    )
+    return FoldColumns(path, columns.scores[back], columns.gaps[back])
