@@ -36,6 +36,13 @@ def bounded(penalty: Any, p: int, lower: Any, upper: Any, positive: Any, exclude
     return Box(penalty, low, high)
 
 
+def limits_once(penalty: Box, lower: Any, upper: Any, positive: Any) -> tuple[Any, Any]:
+    """The bounds of a penalty, where none are given beside it."""
+    if lower is not None or upper is not None or positive:
+        raise ArgumentError("penalty already has bounds: give them once")
+    return penalty.lower, penalty.upper
+
+
 def refuse_bounds(problem: Problem, what: str) -> None:
     """Refuse bounds and excluded columns, for what does not know them."""
     if isinstance(problem.penalty, Box):

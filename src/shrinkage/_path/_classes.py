@@ -6,7 +6,7 @@ import numpy as np
 
 from shrinkage._check import check_boolean, label_vector, weight_vector
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage._path._bounds import bounded, factors_and_excluded
+from shrinkage._path._bounds import bounded, factors_and_excluded, limits_once
 from shrinkage._path._record import Path
 from shrinkage._path._statement import stated_penalty
 from shrinkage.design import as_design
@@ -26,7 +26,7 @@ def state_classes(
 ) -> tuple[MultinomialProblem, tuple]:
     """The MultinomialProblem that the arguments state, with alpha 1, and the classes of y in sorted order.
 
-    `limits` are lower, upper and positive of `path`, which are refused.
+    `limits` are lower, upper and positive of `path`.
     """
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("standardize", standardize)
@@ -43,9 +43,9 @@ def state_classes(
     if not isinstance(terms, L1L2):
         raise ArgumentError(f"loss='multinomial' takes an L1, L2 or L1L2 as penalty; got {type(penalty).__name__}")
     lower, upper, positive = limits or (None, None, False)
+    if isinstance(penalty, Box):
+        lower, upper = limits_once(penalty, lower, upper, positive)
     terms = bounded(terms, p, lower, upper, positive, excluded)
-    if isinstance(penalty, Box) or isinstance(terms, Box):
-        raise ArgumentError("loss='multinomial' takes no bounds and no excluded columns: leave these columns out of X")
     scale = None
     if standardize:
         columns = None if weights is None else np.asfortranarray(weights[:, None])

@@ -18,7 +18,7 @@ from shrinkage._check import (
     weight_vector,
 )
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
-from shrinkage._path._bounds import bounded, factors_and_excluded
+from shrinkage._path._bounds import bounded, factors_and_excluded, limits_once
 from shrinkage._path._record import Path
 from shrinkage._path._survival import survival_response
 from shrinkage.design import as_design
@@ -103,9 +103,7 @@ def state(
     penalty_factor, excluded = factors_and_excluded(penalty_factor, p)
     terms = stated_penalty(l1_ratio, penalty_factor, penalty, p, groups_too)
     if isinstance(penalty, Box):
-        if lower is not None or upper is not None or positive:
-            raise ArgumentError("penalty already has bounds: give them once")
-        lower, upper = penalty.lower, penalty.upper
+        lower, upper = limits_once(penalty, lower, upper, positive)
     if not isinstance(terms, GroupL2 | SparseGroup):
         terms = bounded(terms, p, lower, upper, positive, excluded)
     elif isinstance(measure, JointLoss):

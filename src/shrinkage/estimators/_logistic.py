@@ -135,13 +135,12 @@ class LogisticRegression(Classes, ClassifierMixin, BaseEstimator):
         The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
         Coefficients are in the raw unit of X either way.
     penalty_factor : array-like of shape (n_features,), optional
-        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it (of
-        two classes only).
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it.
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
     lower, upper : number or array-like of shape (n_features,), optional
         Bounds lower <= 0 <= upper of coefficients, in the raw unit of X; -inf and inf are none.
-        For two classes only.
+        For more than two classes those of a column hold in each of them.
     positive : bool, default False
         Stands for lower=0.
 

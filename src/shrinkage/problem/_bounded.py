@@ -34,7 +34,7 @@ def open_sides(penalty: Any, z: np.ndarray) -> np.ndarray:
     return np.where(is_open, np.abs(z), 0.0)
 
 
-def _unshrunk(penalty: Box, n_features: int) -> np.ndarray:
+def held_by_one_bound(penalty: Box, n_features: int) -> np.ndarray:
     """Whether nothing but a bound on one side holds a coefficient."""
     lower, upper = np.asarray(penalty.lower), np.asarray(penalty.upper)
     one_sided = np.broadcast_to((lower == -np.inf) != (upper == np.inf), (n_features,))
@@ -50,7 +50,7 @@ def inside_of_one_bound(penalty: Any, w: np.ndarray) -> np.ndarray:
     """
     if not isinstance(penalty, Box):
         return np.zeros(len(w), bool)
-    return _unshrunk(penalty, len(w)) & (w > penalty.lower) & (w < penalty.upper)
+    return held_by_one_bound(penalty, len(w)) & (w > penalty.lower) & (w < penalty.upper)
 
 
 def without_bounds(penalty: Box, where: np.ndarray) -> Box:
@@ -63,7 +63,7 @@ def bounded_dual(penalty: Box, z: np.ndarray, largest: float) -> tuple[float, fl
 
     Of columns with one bound that nothing shrinks, correlations of 1e-12 of the largest are taken as 0.
     """
-    z = np.where(_unshrunk(penalty, len(z)) & (np.abs(z) <= _ROUNDING * largest), 0.0, z)
+    z = np.where(held_by_one_bound(penalty, len(z)) & (np.abs(z) <= _ROUNDING * largest), 0.0, z)
     c = float(penalty.dual_scale(z))
     c = c if c == 1.0 else c * (1.0 - 1e-15)
     return c, float(penalty.conjugate(c * z))

@@ -10,7 +10,9 @@ from scipy import sparse
 from shrinkage._check import check_boolean, weight_vector
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage.losses import Multinomial
-from shrinkage.penalties import L1L2
+from shrinkage.penalties import L1L2, Box
+from shrinkage.problem._bounded import has_no_bound, open_sides
+from shrinkage.problem._class_bounds import bounded_class_dual, class_box, class_violation
 from shrinkage.problem._class_dual import balance_classes, minimize_free_classes
 from shrinkage.problem._dual import free_block
 from shrinkage.problem._problem import NullModel
@@ -39,7 +41,8 @@ class MultinomialProblem:
     design : Design of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, K)
         The class of each row as a unit vector.
-    penalty : L1L2, with a number as alpha
+    penalty : L1L2, or a Box around one, with a number as alpha
+        Bounds of a feature, in the raw unit of X, are those of its coefficients in every class.
     sample_weight : array of shape (n_samples,) or None
     offset : array of shape (n_samples, K) or None
     fit_intercept : bool
@@ -64,7 +67,7 @@ class MultinomialProblem:
 
     design: "Design"
     y: np.ndarray
-    penalty: L1L2
+    penalty: L1L2 | Box
     sample_weight: Any = None
     offset: Any = None
     fit_intercept: bool = True
@@ -107,8 +110,13 @@ class MultinomialProblem:
 
     @cached_property
     def free(self) -> np.ndarray:
-        """Indices of the columns of factor 0."""
-        return np.flatnonzero(self.factors == 0)
+        """Indices of the columns of factor 0, without bounds."""
+        return np.flatnonzero((self.factors == 0) & has_no_bound(self.penalty, self.design.shape[1]))
+
+    @property
+    def unpenalized(self) -> np.ndarray:
+        """As `free`: the columns that no strength acts on, nor a bound."""
+        return self.free
 
     @cached_property
     def free_block(self) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +152,7 @@ class MultinomialProblem:
         """The smallest alpha at which every penalized coefficient is 0; for ρ = 0 the number for ρ = 1e-3 stands in."""
         if self.null.objective == 0:
             return 0.0
-        z = self._correlate(-_LOSS.gradient(self.y, self.null.eta))
+        z = open_sides(self.penalty, self._correlate(-_LOSS.gradient(self.y, self.null.eta)).T).T
         size = np.linalg.norm(z, axis=1) if self.grouped else np.abs(z).max(axis=1)
         held = np.divide(size, self.factors, out=np.zeros_like(size), where=self.factors > 0)
         return float(held.max(initial=0.0)) / max(self.penalty.l1_ratio, _RIDGE_GRID_RATIO)
@@ -183,6 +191,8 @@ class MultinomialProblem:
         return W, eta + self.design.combine(support, np.asfortranarray(W[support])) if support.size else eta
 
     def _gap(self, W: np.ndarray, eta: np.ndarray, alpha: float) -> float:
+        if isinstance(self.penalty, Box):
+            return self._gap_in_bounds(W, eta, alpha)
         Q = self.free_block[0]
         primal = self._mean_loss(eta) + alpha * self._penalty(W)
         near = minimize_free_classes(self.y, eta, Q, self.weights)[1]
@@ -190,6 +200,14 @@ class MultinomialProblem:
         z = self._correlate(-u)
         z[self.free] = 0.0
         return primal - max(self._scaled_dual(u, z, alpha), self._full_dual(u, z, alpha))
+
+    def _gap_in_bounds(self, W: np.ndarray, eta: np.ndarray, alpha: float) -> float:
+        """The gap where coefficients have bounds, in which the conjugate is finite at some multiple of a dual point."""
+        V = self._measured(W)
+        box = class_box(self.penalty, alpha, self.scale, V.shape)
+        primal = self._mean_loss(eta) + float(box.value(V.ravel()))
+        u, c, conjugate = bounded_class_dual(self, box, V, eta)
+        return primal - (self._loss_dual(c * u) - conjugate)
 
     def _scaled_dual(self, u: np.ndarray, z: np.ndarray, alpha: float) -> float:
         """D(c u) for the largest c in [0, 1] at which the conjugate of the penalty is 0."""
@@ -218,6 +236,11 @@ class MultinomialProblem:
     def _kkt(self, W: np.ndarray, eta: np.ndarray, alpha: float) -> float:
         slope = _LOSS.gradient(self.y, eta)
         scale = np.ones((len(W), 1)) if self.scale is None else np.asarray(self.scale)[:, None]
+        in_b = float((np.abs(self.weights @ slope) * self.fit_intercept).max())
+        if isinstance(self.penalty, Box):
+            box = class_box(self.penalty, alpha, self.scale, W.shape)
+            bad = class_violation(box, self._measured(W), self._correlate(-slope))
+            return max(float((bad * scale).max(initial=0.0)), in_b)
         l1 = alpha * self.penalty.l1_ratio * self.factors[:, None]
         V = scale * W
         c = self._correlate(-slope) - alpha * (1 - self.penalty.l1_ratio) * self.factors[:, None] * V
@@ -227,16 +250,20 @@ class MultinomialProblem:
             bad = np.where(size > 0, on, np.maximum(np.linalg.norm(c, axis=1, keepdims=True) - l1, 0.0))
         else:
             bad = np.where(V != 0, np.abs(c - l1 * np.sign(V)), np.maximum(np.abs(c) - l1, 0.0))
-        in_b = np.abs(self.weights @ slope) * self.fit_intercept
-        return max(float((bad * scale).max(initial=0.0)), float(in_b.max()))
+        return max(float((bad * scale).max(initial=0.0)), in_b)
 
     def _penalty(self, W: np.ndarray) -> float:
         """g(W) / α for coefficients (n_features, K)."""
-        V = W if self.scale is None else np.asarray(self.scale)[:, None] * W
+        if isinstance(self.penalty, Box):
+            return float(class_box(self.penalty, 1.0, self.scale, W.shape).value(self._measured(W).ravel()))
+        V = self._measured(W)
         squares = (V * V).sum(axis=1)
         first = np.sqrt(squares) if self.grouped else np.abs(V).sum(axis=1)
         rho = self.penalty.l1_ratio
         return float(self.factors @ (rho * first + 0.5 * (1 - rho) * squares))
+
+    def _measured(self, W: np.ndarray) -> np.ndarray:
+        return W if self.scale is None else np.asarray(self.scale)[:, None] * W
 
     def _mean_loss(self, eta: np.ndarray) -> float:
         return float(self.weights @ _LOSS.value(self.y, eta))

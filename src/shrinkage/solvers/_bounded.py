@@ -13,7 +13,7 @@ from shrinkage.design import DenseDesign, SparseDesign, as_design
 from shrinkage.losses import Squared
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
-from shrinkage.solvers._batches import Driver
+from shrinkage.solvers._class_driver import ClassDriver
 from shrinkage.solvers._newton import Batch, NewtonFits
 from shrinkage.solvers._records import FoldColumns
 
@@ -22,6 +22,8 @@ _RIDGE_GRID_RATIO = 1e-3
 
 class BoundedFits(NewtonFits):
     """All rows and the training rows of each fold, any loss of the core, with bounds (n_features,) on coefficients."""
+
+    n_classes = 1
 
     def __init__(self, problem: Problem, fit_weights, l1_weights, l2_weights, lower, upper, tol: float):
         super().__init__(problem, fit_weights, l1_weights, l2_weights, tol)
@@ -45,43 +47,47 @@ class BoundedFits(NewtonFits):
 
     def duals(self, batch: Batch, scales: np.ndarray, conjugates: np.ndarray) -> np.ndarray:
         """(n_fits, n_strengths) dual objectives at multiples of the dual points, with the conjugates of the penalty."""
-        duals, count = np.empty_like(batch.objectives), batch.objectives.shape[1]
-        for f, fit in enumerate(self._fits):
-            fit.duals(batch.theta[:, f * count : (f + 1) * count], np.ascontiguousarray(scales[f]), duals[f])
-        return duals - conjugates
+        return duals_of(self._fits, batch, scales) - conjugates
 
     def problem_of(self, fit: int, scale: np.ndarray) -> Problem:
         """The problem of one fit: its rows, and its scale of the columns."""
         return replace(self._problem, sample_weight=self._weights[:, fit].copy(), scale=scale)
 
-    def raw(self, batch: Batch, fit: int) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (size + n_free, T) of the working set and then the free columns, and intercepts (T,)."""
-        count = batch.objectives.shape[1]
-        own = slice(fit * count, (fit + 1) * count)
+    def raw(self, batch: Batch, fit: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_features, len(places)) and intercepts of one fit, at some strengths of a batch."""
+        own = fit * batch.objectives.shape[1] + places
         raw, first = self._to_raw @ batch.free[:, own], int(self._problem.fit_intercept)
         if self._from_null:
             null = self._problem.null
             raw = raw + np.concatenate([[null.intercept] * first, null.coef_free])[:, None]
-        coefs = batch.coefs[:, own]
-        intercepts = raw[0] - self._columns.means @ coefs if first else np.zeros(count)
-        return np.concatenate([coefs, raw[first:]]), intercepts
+        coefs = np.zeros((self._design.shape[1], len(places)))
+        coefs[self.features], coefs[self._problem.unpenalized] = batch.coefs[:, own], raw[first:]
+        return coefs, raw[0] - self._columns.means @ batch.coefs[:, own] if first else np.zeros(len(places))
 
 
-class BoundedDriver(Driver):
-    """Walks a grid of strengths for every fit at once, coefficients in bounds.
+def duals_of(fits: list, batch: Any, scales: np.ndarray) -> np.ndarray:
+    """(n_fits, n_strengths) dual objectives at multiples of the dual points of a batch, without the penalty's part."""
+    duals, count = np.empty_like(batch.objectives), batch.objectives.shape[1]
+    for f, fit in enumerate(fits):
+        fit.duals(batch.theta[:, f * count : (f + 1) * count], np.ascontiguousarray(scales[f]), duals[f])
+    return duals
+
+
+class BoundedDriver(ClassDriver):
+    """Walks a grid of strengths for every fit at once, coefficients in bounds: of one linear predictor a row or of K.
 
     Columns that nothing shrinks but that have a bound, and with l1_ratio 0 all, are worked on from the start.
 
     Parameters
     ----------
-    problem : Problem with a `Box`, alpha 1
-    fits : BoundedFits
+    problem : Problem or MultinomialProblem, with a `Box`; alpha 1
+    fits : BoundedFits or BoundedClassFits
     l1_weights, l2_weights, scale : ndarray of shape (n_features, n_fits)
     tol : float
     held_out : list of index arrays, one for each fit after the first
     """
 
-    def __init__(self, problem: Problem, fits: BoundedFits, l1_weights, l2_weights, scale, tol: float, held_out: list):
+    def __init__(self, problem: Any, fits: Any, l1_weights, l2_weights, scale, tol: float, held_out: list):
         l1_ratio = float(problem.penalty.l1_ratio)
         super().__init__(
             problem.design, fits, l1_weights, l2_weights, l1_ratio or _RIDGE_GRID_RATIO, tol, held_out,
@@ -99,7 +105,7 @@ class BoundedDriver(Driver):
         excluded = (self.lower == 0) & (self.upper == 0)
         self.inside = self._free | excluded
         self._one_sided = (self.upper == np.inf) != (self.lower == -np.inf)
-        tops = (self._allowed(self.correlations) * self.inverse).max(axis=0, initial=0.0)
+        tops = (self._allowed(self.correlations).max(axis=1) * self.inverse).max(axis=0, initial=0.0)
         self.alpha_max = float(tops[0]) / (l1_ratio or _RIDGE_GRID_RATIO)
         unshrunk = ((self.l1 == 0).any(axis=1) & ~self.inside).any()
         fits.tops = np.full(fits.n_fits, np.inf) if unshrunk else tops * (1 - 4 * np.finfo(float).eps)
@@ -120,22 +126,22 @@ class BoundedDriver(Driver):
     def _predicted(self, step: float) -> np.ndarray:
         slopes = self.slopes
         moved = self._allowed(self.correlations if slopes is None else self.correlations - step * slopes)
-        return (moved * self.inverse).max(axis=1) + (step if slopes is None else 0.1 * step)
+        return (moved.max(axis=1) * self.inverse).max(axis=1) + (step if slopes is None else 0.1 * step)
 
     def _read(self, batch, strengths: np.ndarray, ridges: np.ndarray) -> tuple[Any, Any]:
-        count, n_fits = len(strengths), self.fits.n_fits
-        correlations = self.design.correlate(batch.theta)
-        seen = correlations.reshape((len(correlations), count, n_fits), order="F").transpose(0, 2, 1)
+        count, n_fits, (n, p) = len(strengths), self.fits.n_fits, self.design.shape
+        correlations = self.design.correlate(batch.theta.reshape((n, -1), order="F"))
+        seen = correlations.reshape((p, self._n_classes, count, n_fits), order="F").transpose(0, 1, 3, 2)
         scales, conjugates = np.ones((n_fits, count)), np.zeros((n_fits, count))
-        first, excess = np.full(len(correlations), count, np.int32), np.zeros(len(correlations))
+        first, excess = np.full(p, count, np.int32), np.zeros(p)
         pulled = []
         for f in range(n_fits):
-            size = self._allowed(seen[:, f])
+            size = self._allowed(seen[:, :, f]).max(axis=1)
             size *= self.inverse[:, [f]]
             beyond = size > strengths
             rows = np.flatnonzero(beyond.any(axis=1) | ((self.l1[:, f] == 0) & ~self._free))
             pulled.append(rows)
-            scales[f], conjugates[f] = self._duals(seen[rows, f], rows, f, strengths, ridges)
+            scales[f], conjugates[f] = self._duals(seen[rows, :, f], rows, f, strengths, ridges)
             rows = rows[~self.inside[rows]]
             beyond = size[rows] > strengths * (1 + self.tol / 4)
             first[rows] = np.minimum(first[rows], np.where(beyond.any(axis=1), beyond.argmax(axis=1), count))
@@ -152,52 +158,52 @@ class BoundedDriver(Driver):
             places = np.flatnonzero(~shrunk.all(axis=0))
             if not places.size:
                 continue
-            found, intercepts = self.fits.raw(batch, f)
-            coefs = np.zeros((len(self.l1), len(places)))
-            coefs[np.concatenate([self.fits.features, self._problem.unpenalized])] = found[:, places]
+            coefs, intercepts = self.fits.raw(batch, f, places)
             problem = self.fits.problem_of(f, self._scale[:, f].copy())
-            gaps[f, places] = problem.gaps(coefs, intercepts[places], strengths[places] + ridges[places])
+            gaps[f, places] = problem.gaps(coefs, intercepts, strengths[places] + ridges[places])
 
     def _duals(self, z: np.ndarray, rows: np.ndarray, fit: int, strengths, ridges) -> tuple[np.ndarray, np.ndarray]:
         """Multiples c <= 1 of dual points at which the conjugate is finite, and it there.
 
-        z (m, T) are the correlations of some rows: all whose term may be more than 0.
+        z (m, K, T) are the correlations of some rows: all whose term may be more than 0.
         """
-        l1, l2 = self.l1[rows][:, [fit]] * strengths, self._l2[rows][:, [fit]] * ridges
-        z = np.where(self._free[rows, None], 0.0, z)
-        bound = np.where(z > 0, self.upper[rows, None], -self.lower[rows, None])
+        l1, l2 = (w[rows][:, [fit]][:, None] * by for w, by in ((self.l1, strengths), (self._l2, ridges)))
+        z = np.where(self._free[rows, None, None], 0.0, z)
+        bound = np.where(z > 0, self.upper[rows, None, None], -self.lower[rows, None, None])
         size = np.abs(z)
         limited = (l2 == 0) & np.isinf(bound) & (size > l1) & (l1 > 0)
-        scale = np.where(limited, l1 / np.where(limited, size, 1.0), 1.0).min(axis=0, initial=1.0)
+        scale = np.where(limited, l1 / np.where(limited, size, 1.0), 1.0).min(axis=(0, 1), initial=1.0)
         excess = np.maximum(scale * size - l1, 0.0)
         best = np.minimum(np.divide(excess, l2, out=np.full_like(excess, np.inf), where=l2 > 0), bound)
         best[(excess <= 0) | limited | np.isinf(best)] = 0.0
-        return scale, (excess * best - 0.5 * l2 * best * best).sum(axis=0)
+        return scale, (excess * best - 0.5 * l2 * best * best).sum(axis=(0, 1))
 
     def _move(self, good: int, seen, strengths: np.ndarray) -> None:
         if self.l1_ratio > 0:
             super()._move(good, seen, strengths)
 
     def _violations_of(self, batch, good: int, seen, scan, strengths, ridges) -> np.ndarray:
-        features = self.fits.features[: batch.coefs.shape[0]]
+        K = self._n_classes
+        features = self.fits.features[: len(batch.coefs) // K]
         rows = np.union1d(features, scan[1])  # the others stay at 0
-        coefs = np.zeros((len(rows), good))
-        coefs[np.searchsorted(rows, features)] = batch.coefs[:, :good]
-        lower, upper, l1 = self.lower[rows, None], self.upper[rows, None], self.l1[rows][:, :1] * strengths
-        pull = seen[rows, 0, :good] - ridges * self._l2[rows][:, :1] * coefs
+        coefs = np.zeros((len(rows), K, good))
+        coefs[np.searchsorted(rows, features)] = batch.coefs[:, :good].reshape((-1, K, good))
+        lower, upper = self.lower[rows, None, None], self.upper[rows, None, None]
+        l1, l2 = (w[rows][:, :1, None] * by for w, by in ((self.l1, strengths), (self._l2, ridges)))
+        pull = seen[rows, :, 0, :good] - l2 * coefs
         up = np.where(coefs < upper, pull - np.where(coefs >= 0, l1, -l1), 0.0)
         down = np.where(coefs > lower, -pull + np.where(coefs > 0, l1, -l1), 0.0)
-        return np.where(self._free[rows, None], 0.0, np.maximum(up, down)).max(axis=0, initial=0.0)
+        return np.where(self._free[rows, None, None], 0.0, np.maximum(up, down)).max(axis=(0, 1), initial=0.0)
 
 
-def bounds_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def bounds_of(problem: Any) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds (n_features,) of the coefficients of a problem with a `Box`."""
     p = problem.design.shape[1]
     lower, upper = (np.asarray(b, dtype=np.float64) for b in (problem.penalty.lower, problem.penalty.upper))
     return np.array(np.broadcast_to(lower, (p,))), np.array(np.broadcast_to(upper, (p,)))
 
 
-def unbounded_part(problem: Problem) -> tuple[Problem, np.ndarray] | None:
+def unbounded_part(problem: Any) -> tuple[Any, np.ndarray] | None:
     """A problem whose bounds only exclude columns, without these, and the columns that are left; else None.
 
     X in blocks cannot be cut, and stays as it is.
@@ -222,8 +228,10 @@ def unbounded_part(problem: Problem) -> tuple[Problem, np.ndarray] | None:
 
 
 def spread(columns: FoldColumns, kept: np.ndarray, n_features: int) -> FoldColumns:
-    """The same where `kept` of more features were fitted; the others have coefficients 0."""
+    """The same where `kept` of more features were fitted; the others have coefficients 0, in every class."""
     coefs: Any = columns.path.coefs
-    index = kept.astype(coefs.indices.dtype)[coefs.indices]
-    whole = sparse.csc_array((coefs.data, index, coefs.indptr), shape=(n_features, coefs.shape[1]))
+    n_classes = coefs.shape[0] // len(kept)
+    rows = (n_features * np.arange(n_classes)[:, None] + kept).ravel()
+    index = rows.astype(coefs.indices.dtype)[coefs.indices]
+    whole = sparse.csc_array((coefs.data, index, coefs.indptr), shape=(n_classes * n_features, coefs.shape[1]))
     return replace(columns, path=replace(columns.path, coefs=whole))

@@ -4,24 +4,19 @@ import numpy as np
 from scipy import sparse
 
 from shrinkage.design import BlockDesign
-from shrinkage.problem import MultinomialProblem
 from shrinkage.solvers._batches import BLOCKS, LAST_BATCH, LEAST_BATCH, MARGIN, SMALL, Driver
-from shrinkage.solvers._class_fits import ClassFits
 
 
 class ClassDriver(Driver):
     """The walk of `Driver` where each fit has K columns of residuals, one for each class.
 
     A pass reads all of them; a feature violates at a strength where it does in some class. Correlations and slopes are
-    (n_features, K, n_fits).
+    (n_features, K, n_fits). Fits have `n_classes`, K.
     """
 
-    def __init__(
-        self, problem: MultinomialProblem, fits: ClassFits, l1_weights, l2_weights, tol: float, held_out: list
-    ):
-        self._n_classes = fits.n_classes
-        ratio = float(problem.penalty.l1_ratio)
-        super().__init__(problem.design, fits, l1_weights, l2_weights, ratio, tol, held_out, problem.fit_intercept)
+    @property
+    def _n_classes(self) -> int:
+        return self.fits.n_classes
 
     def _tops(self) -> np.ndarray:
         self.correlations = self.correlations.reshape((len(self.l1), self._n_classes, -1), order="F")
@@ -30,7 +25,7 @@ class ClassDriver(Driver):
     def _takes_all(self, count: int) -> bool:
         n, p = self.design.shape
         columns = self.fits.n_fits * self._n_classes * count
-        return p * self._n_classes <= 100 and 8 * (2 * n + p) * columns <= SMALL
+        return self.watch is None and p * self._n_classes <= 100 and 8 * (2 * n + p) * columns <= SMALL
 
     def _longest_batch(self) -> int:
         n, p = self.design.shape

@@ -9,7 +9,10 @@ from scipy import sparse
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
 from shrinkage.design import check_finite
+from shrinkage.penalties import Box
 from shrinkage.problem import MultinomialProblem
+from shrinkage.solvers._bounded import BoundedDriver, spread, unbounded_part
+from shrinkage.solvers._bounded_classes import BoundedClassFits
 from shrinkage.solvers._class_driver import ClassDriver, class_columns
 from shrinkage.solvers._class_fits import ClassFits
 from shrinkage.solvers._class_groups import GroupPath
@@ -45,6 +48,12 @@ def solve_classes(
     ArgumentError
         If a strength is 0.
     """
+    plain = unbounded_part(problem) if isinstance(problem.penalty, Box) else None
+    if plain is not None:
+        found = solve_classes(plain[0], alphas, folds, standardize, tol, score)
+        return spread(found, plain[1], problem.design.shape[1])
+    if isinstance(problem.penalty, Box) and problem.grouped and problem.penalty.l1_ratio > 0:
+        raise ArgumentError("loss='multinomial_grouped' takes no bounds: give them with loss='multinomial'")
     masks = _masks(folds, problem.design.shape[0])
     fit_weights = np.asfortranarray(np.stack([problem.weights * m / (problem.weights @ m) for m in masks], axis=1))
     scale = np.ones((problem.design.shape[1], 1)) if problem.scale is None else np.asarray(problem.scale)[:, None]
@@ -62,7 +71,9 @@ def solve_classes(
         raise ArgumentError("alphas must be > 0 for loss='multinomial': without a penalty classes may come apart")
     distinct, back = np.unique(-grid, return_inverse=True)
     strengths = np.ascontiguousarray(-distinct)
-    walk = _newton if problem.penalty.l1_ratio == 0 or problem.grouped else _engine
+    grouped = problem.grouped and problem.penalty.l1_ratio > 0
+    smooth = problem.penalty.l1_ratio == 0 and not isinstance(problem.penalty, Box)
+    walk = _newton if grouped or smooth else _engine
     found = walk(problem, strengths, fit_weights, scale, [rows for _, rows in folds], tol, score)
     if top == 0 and callable(alphas):
         return replace(found, path=replace(found.path, alphas=np.zeros(1)))
@@ -84,8 +95,13 @@ def _engine(
     problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str
 ) -> FoldColumns:
     l1, l2 = (np.asfortranarray(problem.factors[:, None] * scale**power) for power in (1, 2))
-    fits = ClassFits(problem, fit_weights, l1, l2, tol, score)
-    driver = ClassDriver(problem, fits, l1, l2, tol, [rows for rows in held_out if len(rows)])
+    held_out = [rows for rows in held_out if len(rows)]
+    if isinstance(problem.penalty, Box):
+        fits = BoundedClassFits(problem, fit_weights, l1, l2, tol, score)
+        driver = BoundedDriver(problem, fits, l1, l2, scale, tol, held_out)
+    else:
+        fits, ratio = ClassFits(problem, fit_weights, l1, l2, tol, score), float(problem.penalty.l1_ratio)
+        driver = ClassDriver(problem.design, fits, l1, l2, ratio, tol, held_out, problem.fit_intercept)
     found = driver.run(alphas)
     null = driver.null_objectives[0]
     gaps = np.concatenate(found.gaps)
