@@ -1,5 +1,6 @@
 """The restricted problem of a smooth loss for a penalty with a solver of its own: by prox-Newton steps."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,45 @@ from shrinkage.solvers._growing import Columns
 from shrinkage.solvers._prox_squared import NOTHING, ProxBatch
 from shrinkage.solvers._prox_terms import Terms
 
-MOST_NEWTON, AFTER_FAILURE = 100, 5  # steps for one strength, and once one has not been enough
+MOST_NEWTON, AFTER_FAILURE = 300, 30  # steps for one strength, and once one has not been enough
 MOST_SWEEPS = 300  # of one model
 INEXACT = 1e-3  # of what the conditions lack, what a model's may
-HALVINGS, MOST_BOOSTS = 6, 20
+HALVINGS = 60
+KEPT = 0.1  # of the fall that a model promises, what a whole step must keep
+ARMIJO, ENOUGH = 1e-4, 0.3  # of the first slope, what a shortened step must keep, and what ends the search
 NOISE = 1e-13  # of the null objective, below which values of the objective say nothing
+
+
+@dataclass
+class _Conditions:
+    """What the loss says at a point of the fit."""
+
+    z: np.ndarray  # (size of the working set,) correlations
+    z_free: np.ndarray  # (rank,) with the free block
+    lacking: float  # the largest violation
+
+
+@dataclass
+class _Way:
+    """From the point of a fit to a minimum of a model."""
+
+    move: np.ndarray  # (size of the working set,)
+    free: np.ndarray  # (rank,)
+    along: np.ndarray  # (n_samples,) linear predictors
+    fall: float  # what the objective falls by, but for the curvature of the loss
 
 
 class SmoothProxFit:
     """The mean loss on the working set, its columns measured from their weighted means.
 
     Around the linear predictor at hand the loss is a quadratic of curvature D = diag(v ∘ ℓ''), v the row weights. Its
-    minimum with the penalty is taken if that lowers the objective; else the curvature is raised, first to what bounds
-    the loss of a residual from above, then twofold each time.
+    minimum with the penalty is taken if the objective falls there about as the model says. Else the penalty is taken
+    as the weighted L1 norm that touches it here and lies above: the way to that minimum goes down, and a line search
+    follows it.
+
+    References
+    ----------
+    Zou & Li (2008), One-step sparse estimates in nonconcave penalized likelihood models, Ann. Statist. 36(4), section 2
     """
 
     def __init__(self, problem: Problem, terms: Terms, tol: float):
@@ -83,68 +110,88 @@ class SmoothProxFit:
 
     def _solve_one(self, alpha: float) -> int:
         """Newton steps from where the fit stands, until its conditions hold to `tol`."""
-        columns, terms = self._columns.values, self.terms
         for step in range(self._most):
-            theta = self._theta(self._eta)
-            z, z_free = columns.T @ theta, self._Q.T @ theta
-            lacking = terms.violation(self._u, z, self.features, alpha)
-            if max(lacking, float(np.abs(z_free).max(initial=0.0))) <= self.tol:
+            at = self._conditions(self._u, self._eta, alpha)
+            if at.lacking <= self.tol or not self._newton_step(at, alpha):
                 return step
-            if not self._newton_step(z, z_free, alpha, max(0.1 * self.tol, INEXACT * lacking)):
-                return step + 1
-        self._most = AFTER_FAILURE  # separated classes: there is no minimum to come to
+        self._most = AFTER_FAILURE
         return MOST_NEWTON
 
-    def _newton_step(self, z: np.ndarray, z_free: np.ndarray, alpha: float, exact: float) -> bool:
-        """Move to the minimum of a quadratic model that lowers the objective; False where none does."""
+    def _conditions(self, u: np.ndarray, eta: np.ndarray, alpha: float) -> "_Conditions":
+        theta = self._theta(eta)
+        z, z_free = self._columns.values.T @ theta, self._Q.T @ theta
+        lacking = self.terms.violation(u, z, self.features, alpha)
+        return _Conditions(z, z_free, max(lacking, float(np.abs(z_free).max(initial=0.0))))
+
+    def _places(self, z: np.ndarray, alpha: float) -> np.ndarray:
+        """Places in the working set that may move: those that are not 0, or may not stay 0."""
         own = np.zeros(len(self.terms.scale), bool)
         own[self.features[self._u != 0]] = True
         whole = np.zeros(len(self.terms.scale))
         whole[self.features] = z
-        places = np.flatnonzero(self.terms.loose(whole, 0.9 * alpha, own)[self.features] | (self._u != 0))
+        return np.flatnonzero(self.terms.loose(whole, 0.9 * alpha, own)[self.features] | (self._u != 0))
+
+    def _newton_step(self, at: "_Conditions", alpha: float) -> bool:
+        """Go to the minimum of a model with the penalty, or towards that with its majorant; False where no way is left."""
+        places, terms = self._places(at.z, alpha), self.terms
         columns, features = np.asfortranarray(self._columns.values[:, places]), self.features[places]
-        start, value = self._u[places], self._objective(self._eta, self._u, alpha)
-        curvature = self._curvature(False)
-        for boost in range(MOST_BOOSTS):
-            H, mixed, inverse = self._model(columns, curvature)
-            linear = z[places] - mixed.T @ (inverse @ z_free) + H @ start
-            found = self.terms.solve(H, linear, features, np.array([alpha]), exact, start, MOST_SWEEPS)[0][:, 0]
-            free = inverse @ (z_free - mixed @ (found - start))
-            along = columns @ (found - start) + self._Q @ free
-            move = np.zeros(len(self._u))
-            move[places] = found - start
-            share = self._share(along, move, value, alpha)
+        start = self._u[places]
+        H, mixed, inverse = self._model(columns, self._curvature())
+        linear = at.z[places] - mixed.T @ (inverse @ at.z_free) + H @ start
+        exact = max(0.1 * self.tol, INEXACT * at.lacking)
+        for majorized in (False, True)[int(terms.convex) :]:
+            solve = terms.solve_majorized if majorized else terms.solve_model
+            found, rise = solve(H, linear, features, alpha, exact, start, MOST_SWEEPS)
+            step, move = found - start, np.zeros(len(self._u))
+            move[places] = step
+            free = inverse @ (at.z_free - mixed @ step)
+            fall = float(at.z[places] @ step + at.z_free @ free) - rise
+            way = _Way(move, free, columns @ step + self._Q @ free, fall)
+            share = self._share(way, at, alpha) if majorized else self._whole(way, at, alpha)
             if share > 0:
                 self._u = self._u + share * move
                 self._u[places] = found if share == 1 else self._u[places]
-                self._free, self._eta = self._free + share * free, self._eta + share * along
-                return bool(move.any() or free.any())
-            curvature = self._curvature(True) if boost == 0 else 2.0 * curvature
+                self._free, self._eta = self._free + share * free, self._eta + share * way.along
+                return True
         return False
 
-    def _share(self, along: np.ndarray, move: np.ndarray, value: float, alpha: float) -> float:
-        """How much of a step lowers the objective: all of it, the best of its halves, or 0 where none does."""
-        best, share, t = value + self._noise, 0.0, 1.0
+    def _whole(self, way: "_Way", at: "_Conditions", alpha: float) -> float:
+        """1 where a whole step keeps a share of what its model promises, else 0."""
+        value = self._objective(self._eta, self._u, alpha)
+        there = self._objective(self._eta + way.along, self._u + way.move, alpha)
+        curved = way.along @ (self._weights * self._curvature() * way.along)
+        promised = way.fall - 0.5 * curved
+        if promised > self._noise:
+            return float(value - there >= KEPT * promised)
+        return float(there <= value + self._noise and self._settles(way, at, alpha))
+
+    def _settles(self, way: "_Way", at: "_Conditions", alpha: float) -> bool:
+        """Whether a whole step halves the violation: what tells where values are lost in rounding."""
+        return self._conditions(self._u + way.move, self._eta + way.along, alpha).lacking <= 0.5 * at.lacking
+
+    def _share(self, way: "_Way", at: "_Conditions", alpha: float) -> float:
+        """How far to go along a way that goes down at first: the whole, or the best of its halves; 0 where none does."""
+        value = self._objective(self._eta, self._u, alpha)
+        best, share, t = value, 0.0, 1.0
         for _ in range(HALVINGS):
-            there = self._objective(self._eta + t * along, self._u + t * move, alpha)
-            if not there <= best:
-                if share > 0:
-                    break
-            else:
+            there = self._objective(self._eta + t * way.along, self._u + t * way.move, alpha)
+            if there < best and there <= value - ARMIJO * t * way.fall:
                 best, share = there, t
-                if t == 1 and there <= value:
+                if value - there >= ENOUGH * t * way.fall:
                     break
+            elif share > 0:
+                break
             t *= 0.5
+        if share == 0 and self._settles(way, at, alpha):
+            return 1.0
         return share
 
-    def _curvature(self, bounding: bool) -> np.ndarray:
-        """(n,) curvature of each row: the loss's own, or one that keeps a step from going too far."""
+    def _curvature(self) -> np.ndarray:
+        """(n,) curvature of each row: the loss's own, or a share of what bounds a robust loss from above."""
         loss, y, eta = self._loss, self.problem.y, self._eta
         own = loss.curvature(y, eta)
-        slope = np.abs(loss.gradient(y, eta))
         apart = 2.0 * (1.0 + np.abs(eta)) if np.isfinite(loss.reach) else np.maximum(np.abs(y - eta), 1e-300)
-        above = np.maximum(own, slope / apart)
-        return above if bounding else np.maximum(own, 1e-3 * above)
+        return np.maximum(own, 1e-3 * np.abs(loss.gradient(y, eta)) / apart)
 
     def _model(self, columns: np.ndarray, curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Hessian (k, k) without the free block, its mixed part (r, k), and the inverse of the free block's (r, r)."""

@@ -111,14 +111,17 @@ def _walk(driver: ProxDriver, alphas: np.ndarray, tol: float) -> PathColumns:
     if driver.terms.convex:
         status = statuses(problem.relative(gaps), tol)
     else:
-        met = kkt <= tol * driver.largest_gradient + _rounding(problem)
+        met = kkt <= tol * driver.largest_gradient + _rounding(driver)
         status = tuple(Status.STATIONARY if is_met else Status.KKT_ABOVE_TOL for is_met in met)
     return PathColumns(alphas, coefs, intercepts, gaps, kkt, steps, status, driver.n_passes + 1)
 
 
-def _rounding(problem: Problem) -> float:
-    """What rounding leaves of a gradient that is 0, where the null model explains y."""
-    return 1e-12 * max(1.0, float(np.abs(problem.y).max(initial=0.0))) if problem.null.objective == 0 else 0.0
+def _rounding(driver: ProxDriver) -> float:
+    """What rounding leaves of a gradient that is 0, where the null model explains y or no column says anything."""
+    problem = driver.problem
+    if problem.null.objective > 0 and driver.largest_gradient > 0:
+        return 0.0
+    return 1e-12 * max(1.0, float(np.abs(problem.y).max(initial=0.0)))
 
 
 def _with_strides(alphas: np.ndarray, alpha_max: float) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from shrinkage.penalties import MCP
 from shrinkage.problem import Problem
 
 MOST_SWEEPS = 20_000
+STRAIGHT = 1e100  # the gamma at which MCP is the L1 norm
 
 
 class Terms(Protocol):
@@ -44,6 +45,32 @@ class Terms(Protocol):
         most: int = MOST_SWEEPS,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Minimize ½ u'Hu - linear'u + g(u) at falling strengths: coefs (size, T), steps and objectives (T,)."""
+        ...
+
+    def solve_model(
+        self,
+        hessian: np.ndarray,
+        linear: np.ndarray,
+        features: np.ndarray,
+        alpha: float,
+        tol: float,
+        start: np.ndarray,
+        most: int,
+    ) -> tuple[np.ndarray, float]:
+        """As `solve` at one strength: coefs (size,), and what the penalty rises by from `start`."""
+        ...
+
+    def solve_majorized(
+        self,
+        hessian: np.ndarray,
+        linear: np.ndarray,
+        features: np.ndarray,
+        alpha: float,
+        tol: float,
+        start: np.ndarray,
+        most: int,
+    ) -> tuple[np.ndarray, float]:
+        """As `solve_model` for a convex penalty that touches g at `start` and lies above."""
         ...
 
     def value(self, u: np.ndarray, features: np.ndarray, alpha: float) -> float:
@@ -87,6 +114,20 @@ class ConcaveTerms:
             np.ascontiguousarray(alphas), tol, most, start, coefs, steps, objectives,
         )  # fmt: skip
         return coefs, steps, objectives
+
+    def solve_model(self, hessian, linear, features, alpha, tol, start, most):
+        found = self.solve(hessian, linear, features, np.array([alpha]), tol, start, most)[0][:, 0]
+        return found, self.value(found, features, alpha) - self.value(start, features, alpha)
+
+    def solve_majorized(self, hessian, linear, features, alpha, tol, start, most):
+        bent = self._on(features, alpha).violation(start, np.zeros(len(start)))  # the slopes of what is not 0
+        slopes = np.where(start == 0, alpha * self.factors[features], bent)
+        coefs, steps, objectives = np.empty((len(start), 1), order="F"), np.zeros(1, np.int32), np.zeros(1)
+        _core.solve_concave(
+            _core.Concave.mcp, STRAIGHT, hessian, linear, slopes, np.ones(1), tol, most, start,
+            coefs, steps, objectives,
+        )  # fmt: skip
+        return coefs[:, 0], float(slopes @ (np.abs(coefs[:, 0]) - np.abs(start)))
 
     def value(self, u: np.ndarray, features: np.ndarray, alpha: float) -> float:
         return float(self._on(features, alpha).value(u))

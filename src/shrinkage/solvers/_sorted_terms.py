@@ -61,6 +61,12 @@ class SortedTerms:
         )  # fmt: skip
         return coefs, steps, objectives
 
+    def solve_model(self, hessian, linear, features, alpha, tol, start, most):
+        found = self.solve(hessian, linear, features, np.array([alpha]), tol, start, most)[0][:, 0]
+        return found, self.value(found, features, alpha) - self.value(start, features, alpha)
+
+    solve_majorized = solve_model
+
     def value(self, u: np.ndarray, features: np.ndarray, alpha: float) -> float:
         return float(alpha * (np.sort(np.abs(u))[::-1] @ self.weights[: len(u)]))
 
