@@ -5,6 +5,7 @@ from shrinkage.solvers._classes import solve_classes as solve_classes
 from shrinkage.solvers._engine import solve as solve
 from shrinkage.solvers._engine import solve_folds as solve_folds
 from shrinkage.solvers._engine import solve_path as solve_path
+from shrinkage.solvers._fold_scores import score_folds as score_folds
 from shrinkage.solvers._native_losses import has_native as has_native
 from shrinkage.solvers._nodewise import Nodewise as Nodewise
 from shrinkage.solvers._ratios import solve_ratios as solve_ratios
