@@ -5,7 +5,7 @@ import pytest
 from penalized_data import LOSSES
 from scipy import sparse
 
-from shrinkage import path
+from shrinkage import _core, path
 from shrinkage.losses import Logistic, Poisson, Quantile
 from shrinkage.penalties import L1, MCP, SCAD
 from shrinkage.solvers import Status
@@ -75,6 +75,30 @@ def test_a_stationary_point_minimizes_the_weighted_lasso_that_touches_there(loss
             touching = L1(alpha, slopes(penalty, alpha, np.abs(w)) / alpha)
             gap = found.problem.with_penalty(touching).gap(w, found.intercepts[t])
             assert gap <= 1e-5 * found.null_objective
+
+
+@pytest.mark.parametrize("kind", [_core.Concave.mcp, _core.Concave.scad])
+def test_a_second_start_at_the_lasso_never_ends_higher_and_often_lower(kind):
+    lower, p = 0, 60
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, p))
+        for j in range(1, p):
+            X[:, j] = 0.95 * X[:, j - 1] + 0.3 * X[:, j]
+        H, linear = np.asfortranarray(X.T @ X / 30), X.T @ (X[:, ::15].sum(axis=1) + rng.normal(size=30)) / 30
+        alphas, ends = 0.1 * np.abs(linear).max() * np.ones(1), []
+        for two_starts in (False, True):
+            coefs, sweeps, objectives = np.empty((p, 1), order="F"), np.zeros(1, np.int32), np.zeros(1)
+            common = (kind, 2.2, H, linear, np.ones(p), alphas, 1e-9, 20_000, np.zeros(p), coefs, sweeps, objectives)
+            _core.solve_concave(*common, two_starts)
+            u = coefs[:, 0]
+            stated = (MCP if kind == _core.Concave.mcp else SCAD)(float(alphas[0]), 2.2)
+            assert objectives[0] == pytest.approx(0.5 * u @ H @ u - linear @ u + stated.value(u), rel=1e-9)
+            assert stated.violation(u, linear - H @ u).max() <= 1e-9
+            ends.append(objectives[0])
+        assert ends[1] <= ends[0]
+        lower += ends[1] < ends[0] - 1e-6 * abs(ends[0])
+    assert lower >= 5
 
 
 @pytest.mark.parametrize("loss", [Logistic(), Poisson()], ids=lambda loss: loss.name)

@@ -14,7 +14,7 @@ MOST_NEWTON, AFTER_FAILURE = 300, 30  # steps for one strength, and once one has
 MOST_SWEEPS = 300  # of one model
 INEXACT = 1e-3  # of what the conditions lack, what a model's may
 HALVINGS = 60
-KEPT = 0.1  # of the fall that a model promises, what a whole step must keep
+KEPT = 1e-3  # of the fall that a model promises, what a whole step must keep
 ARMIJO, ENOUGH = 1e-4, 0.3  # of the first slope, what a shortened step must keep, and what ends the search
 NOISE = 1e-13  # of the null objective, below which values of the objective say nothing
 
@@ -132,7 +132,7 @@ class SmoothProxFit:
         return np.flatnonzero(self.terms.loose(whole, 0.9 * alpha, own)[self.features] | (self._u != 0))
 
     def _newton_step(self, at: "_Conditions", alpha: float) -> bool:
-        """Go to the minimum of a model with the penalty, or towards that with its majorant; False where no way is left."""
+        """Go to the minimum of a model with the penalty, or towards that with its majorant; False for no way."""
         places, terms = self._places(at.z, alpha), self.terms
         columns, features = np.asfortranarray(self._columns.values[:, places]), self.features[places]
         start = self._u[places]
@@ -170,7 +170,7 @@ class SmoothProxFit:
         return self._conditions(self._u + way.move, self._eta + way.along, alpha).lacking <= 0.5 * at.lacking
 
     def _share(self, way: "_Way", at: "_Conditions", alpha: float) -> float:
-        """How far to go along a way that goes down at first: the whole, or the best of its halves; 0 where none does."""
+        """How much of a way that goes down at first: the whole, or the best of its halves; 0 where none does."""
         value = self._objective(self._eta, self._u, alpha)
         best, share, t = value, 0.0, 1.0
         for _ in range(HALVINGS):

@@ -106,17 +106,18 @@ class ConcaveTerms:
     def loose(self, z: np.ndarray, alpha: float, nonzero: np.ndarray | None) -> np.ndarray:
         return (np.abs(z) > alpha * self.factors) & ~self.free
 
-    def solve(self, hessian, linear, features, alphas, tol, start, most=MOST_SWEEPS):
+    def solve(self, hessian, linear, features, alphas, tol, start, most=MOST_SWEEPS, two_starts=True):
         coefs = np.empty((len(features), len(alphas)), order="F")
         steps, objectives = np.zeros(len(alphas), np.int32), np.zeros(len(alphas))
         _core.solve_concave(
             self.kind, self.penalty.gamma, hessian, linear, np.ascontiguousarray(self.factors[features]),
             np.ascontiguousarray(alphas), tol, most, start, coefs, steps, objectives,
+            two_starts,
         )  # fmt: skip
         return coefs, steps, objectives
 
     def solve_model(self, hessian, linear, features, alpha, tol, start, most):
-        found = self.solve(hessian, linear, features, np.array([alpha]), tol, start, most)[0][:, 0]
+        found = self.solve(hessian, linear, features, np.array([alpha]), tol, start, most, two_starts=False)[0][:, 0]
         return found, self.value(found, features, alpha) - self.value(start, features, alpha)
 
     def solve_majorized(self, hessian, linear, features, alpha, tol, start, most):
