@@ -132,8 +132,8 @@ def test_the_readme_names_everything_at_the_front_door():
     assert missing == []
 
 
-COUPLED = {"JointLoss", "Cox", "Multinomial"}
-"""What couples rows or classes; laws are in tests/losses/test_cox_loss.py and test_multinomial.py."""
+COUPLED = {"JointLoss", "Cox", "Multinomial", "GroupBox"}
+"""Their laws are in tests/losses/test_cox_loss.py, test_multinomial.py and tests/penalties/test_group_box.py."""
 
 
 def test_every_penalty_and_loss_is_under_law():

@@ -28,7 +28,7 @@ def spread_of(x, weights):
 EXPECTED = [
     pytest.param(p, id=f"{p['number']}-{p['design']}-{p['alpha']}")
     for p in stored()["problems"]
-    if p["family"] == "mgaussian" and "lower" not in p and "upper" not in p
+    if p["family"] == "mgaussian"
 ]
 
 
@@ -50,6 +50,7 @@ def test_coefficients_of_several_responses_are_those_of_glmnet(problem):
     scale, standardize = np.ones(p), problem["standardize"]
     if standardize and not problem["intercept"]:  # it divides by deviations from the mean all the same
         scale, standardize = spread_of(X, weights), False
+    bounds = {name: np.broadcast_to(numbers(problem[name]), (p,)) * scale for name in {"lower", "upper"} & set(problem)}
     X = sparse.csc_array(X / scale) if problem.get("sparse") else X / scale
     for place, theirs in zip(problem["places"], problem["coef"], strict=True):
         model = MultiTaskElasticNet(
@@ -59,6 +60,15 @@ def test_coefficients_of_several_responses_are_those_of_glmnet(problem):
             standardize=standardize,
             penalty_factor=factors,
             tol=1e-13,
+            **bounds,
         ).fit(X, Y / units, weights)
         ours = np.vstack([model.intercept_, model.coef_.T / scale[:, None]]) * units
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6 * np.abs(theirs).max())
+
+
+def test_all_stored_problems_are_among_them():
+    kinds = [
+        {name for name in ("lower", "weights", "offset", "penalty_factor") if name in p.values[0]} for p in EXPECTED
+    ]
+    assert len(EXPECTED) == 30
+    assert sum("lower" in kind for kind in kinds) == 6

@@ -11,7 +11,7 @@ from shrinkage._path import state_classes
 from shrinkage.losses import Multinomial
 from shrinkage.penalties import L1L2, Box
 
-FORMS = ["multinomial"]
+FORMS = ["multinomial", "multinomial_grouped"]
 every_form = pytest.mark.parametrize("loss", FORMS)
 STATED = ["l1_ratio", "fit_intercept", "standardize", "sample_weight", "offset", "penalty_factor", "penalty"]
 DEFAULTS = {"l1_ratio": 1.0, "fit_intercept": True, "standardize": False}

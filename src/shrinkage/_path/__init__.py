@@ -2,6 +2,7 @@
 
 from shrinkage._path._bounds import bounded as bounded
 from shrinkage._path._bounds import factors_and_excluded as factors_and_excluded
+from shrinkage._path._bounds import limit_vectors as limit_vectors
 from shrinkage._path._bounds import refuse_bounds as refuse_bounds
 from shrinkage._path._classes import state_classes as state_classes
 from shrinkage._path._concordance import concordance as concordance

@@ -6,7 +6,7 @@ import numpy as np
 
 from shrinkage._check import check_boolean, real_vector, weight_vector
 from shrinkage._errors import ArgumentError
-from shrinkage.penalties import Box
+from shrinkage.penalties import Box, GroupBox, GroupL2, SparseGroup
 from shrinkage.problem import Problem
 
 
@@ -24,19 +24,24 @@ def factors_and_excluded(penalty_factor: Any, p: int) -> tuple[np.ndarray | None
 
 def bounded(penalty: Any, p: int, lower: Any, upper: Any, positive: Any, excluded: np.ndarray | None) -> Any:
     """The penalty within the bounds that the arguments state, or itself where they state none."""
-    check_boolean("positive", positive)
-    if positive and lower is not None:
-        raise ArgumentError("positive=True is lower=0: give one or the other")
-    low = _vector("lower", 0.0 if positive else -np.inf if lower is None else lower, p, -1)
-    high = _vector("upper", np.inf if upper is None else upper, p, 1)
+    low, high = limit_vectors(p, lower, upper, positive)
     if excluded is not None:
         low[excluded] = high[excluded] = 0.0
     if np.isinf(low).all() and np.isinf(high).all():
         return penalty
-    return Box(penalty, low, high)
+    return (GroupBox if isinstance(penalty, GroupL2 | SparseGroup) else Box)(penalty, low, high)
 
 
-def limits_once(penalty: Box, lower: Any, upper: Any, positive: Any) -> tuple[Any, Any]:
+def limit_vectors(p: int, lower: Any, upper: Any, positive: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds (p,) that the arguments state."""
+    check_boolean("positive", positive)
+    if positive and lower is not None:
+        raise ArgumentError("positive=True is lower=0: give one or the other")
+    low = _vector("lower", 0.0 if positive else -np.inf if lower is None else lower, p, -1)
+    return low, _vector("upper", np.inf if upper is None else upper, p, 1)
+
+
+def limits_once(penalty: Box | GroupBox, lower: Any, upper: Any, positive: Any) -> tuple[Any, Any]:
     """The bounds of a penalty, where none are given beside it."""
     if lower is not None or upper is not None or positive:
         raise ArgumentError("penalty already has bounds: give them once")
@@ -45,7 +50,7 @@ def limits_once(penalty: Box, lower: Any, upper: Any, positive: Any) -> tuple[An
 
 def refuse_bounds(problem: Problem, what: str) -> None:
     """Refuse bounds and excluded columns, for what does not know them."""
-    if isinstance(problem.penalty, Box):
+    if isinstance(problem.penalty, Box | GroupBox):
         raise ArgumentError(f"{what} takes no bounds and no excluded columns: leave these columns out of X")
 
 

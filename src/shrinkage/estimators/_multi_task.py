@@ -16,11 +16,11 @@ from shrinkage._check import (
     weight_vector,
 )
 from shrinkage._errors import ArgumentError
-from shrinkage._path import CrossValidation, check_folds, factors_and_excluded, fold_rows, grid
+from shrinkage._path import CrossValidation, check_folds, factors_and_excluded, fold_rows, grid, limit_vectors
 from shrinkage.design import ResponsesDesign, as_design
 from shrinkage.estimators._fitting import FLOATS, Routed, split_metadata, warn_about_gap
 from shrinkage.losses import Squared
-from shrinkage.penalties import L2, GroupL2
+from shrinkage.penalties import L2, GroupBox, GroupL2
 from shrinkage.problem import Problem
 from shrinkage.solvers import Status, column_scale, solve, solve_folds
 
@@ -77,6 +77,10 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it.
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of the coefficients of a column in every response, in the raw unit of X.
+    positive : bool, default False
+        Stands for lower=0.
 
     Attributes
     ----------
@@ -113,6 +117,9 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -120,6 +127,9 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to rows of X and y.
@@ -153,7 +163,7 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
 
     Parameters
     ----------
-    l1_ratio, fit_intercept, standardize, penalty_factor, tol
+    l1_ratio, fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `MultiTaskElasticNet`, with l1_ratio > 0. `standardize` is redone on the training rows of each fold.
     alphas : array-like of float > 0, optional
         Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all coefficients zero.
@@ -201,6 +211,9 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
@@ -212,6 +225,9 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **metadata: Any) -> Self:
         """Choose the strength and fit to all rows.
@@ -272,6 +288,7 @@ def _stated(model: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, np
         raise ArgumentError(f"y must have shape (n_samples, n_responses); got {y.shape}: y[:, None] makes one response")
     factors, excluded = factors_and_excluded(model.penalty_factor, X.shape[1])
     factors = np.ones(X.shape[1]) if factors is None else factors
+    limits = limit_vectors(X.shape[1], model.lower, model.upper, model.positive)
     kept = np.flatnonzero(np.ones(X.shape[1], bool) if excluded is None else ~excluded)
     base, factors = as_design(X if excluded is None else X[:, kept]), factors[kept]
     (n, p), K, first = base.shape, y.shape[1], int(model.fit_intercept)
@@ -279,6 +296,10 @@ def _stated(model: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, np
     penalty: Any = GroupL2(ratio, [range(j * K, (j + 1) * K) for j in range(p)], weights=factors)
     if ratio < 1:
         penalty = L2(1.0 - ratio, np.repeat(np.append(factors, np.zeros(first)), K)) + penalty
+    lower, upper = (np.repeat(np.append(bound[kept], np.full(first, np.inf)), K) for bound in limits)
+    lower[len(lower) - first * K :] = -np.inf
+    if np.isfinite(lower).any() or np.isfinite(upper).any():
+        penalty = GroupBox(penalty, lower, upper)
     weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, n)
     scale = None
     if model.standardize:

@@ -1,11 +1,12 @@
 """What weights cost: penalties as frozen values that work on the arrays of any library.
 
 `L1`, `L2`, `L1L2`, `GroupL2`, `SparseGroup` (a sum of the first three with the fourth), `SortedL1`, `MCP` and `SCAD`
-are the penalties, `Box` puts bounds around one of the first three; `Penalty`, `Convex`, `Separable`, `BlockSeparable`
-and `HasKernel` say what a solver may ask of one.
+are the penalties, `Box` puts bounds around one of the first three, `GroupBox` around one of the next two; `Penalty`,
+`Convex`, `Separable`, `BlockSeparable` and `HasKernel` say what a solver may ask of one.
 """
 
 from shrinkage.penalties._box import Box as Box
+from shrinkage.penalties._group_box import GroupBox as GroupBox
 from shrinkage.penalties._group_l2 import GroupL2 as GroupL2
 from shrinkage.penalties._l1 import L1 as L1
 from shrinkage.penalties._l1l2 import L1L2 as L1L2
@@ -30,6 +31,7 @@ __all__ = [
     "BlockSeparable",
     "Box",
     "Convex",
+    "GroupBox",
     "GroupL2",
     "HasKernel",
     "Penalty",

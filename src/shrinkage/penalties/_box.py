@@ -110,9 +110,7 @@ class Box:
         l1, l2 = strengths(self.penalty, z)
         lower, upper = self._bounds(z)
         l2 = xp.zeros_like(z) + l2
-        return xp.sum(
-            _one_side(xp, positive_part(z - l1), l2, upper) + _one_side(xp, positive_part(-z - l1), l2, -lower)
-        )
+        return xp.sum(one_side(xp, positive_part(z - l1), l2, upper) + one_side(xp, positive_part(-z - l1), l2, -lower))
 
     def dual_scale(self, z: Array) -> Array:
         """Return the largest c in [0, 1] with g*(c·z) finite over the penalized coordinates; bounds make it so."""
@@ -150,7 +148,7 @@ class Box:
         return zero + matching(self.lower, like), zero + matching(self.upper, like)
 
 
-def _one_side(xp: Any, excess: Array, l2: Array, bound: Array) -> Array:
+def one_side(xp: Any, excess: Array, l2: Array, bound: Array) -> Array:
     """Max over 0 <= u <= bound of excess u - ½ l2 u², for excess >= 0."""
     zero = xp.zeros_like(excess)
     curved = l2 > 0

@@ -5,21 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.penalties import Box
+from shrinkage.penalties import Box, GroupBox
 
+BOUNDED = (Box, GroupBox)
 _ROUNDING = 1e-12
 
 
 def measured(penalty: Any, scale: np.ndarray | None) -> Any:
     """The penalty of scale ∘ w: bounds hold for w, and are measured with it."""
-    if scale is None or not isinstance(penalty, Box):
+    if scale is None or not isinstance(penalty, BOUNDED):
         return penalty
     return replace(penalty, lower=np.asarray(penalty.lower) * scale, upper=np.asarray(penalty.upper) * scale)
 
 
 def has_no_bound(penalty: Any, n_features: int) -> np.ndarray:
     """(n_features,) whether a coefficient may be any number."""
-    if not isinstance(penalty, Box):
+    if not isinstance(penalty, BOUNDED):
         return np.ones(n_features, bool)
     return np.broadcast_to(
         (np.asarray(penalty.lower) == -np.inf) & (np.asarray(penalty.upper) == np.inf), (n_features,)
@@ -28,17 +29,20 @@ def has_no_bound(penalty: Any, n_features: int) -> np.ndarray:
 
 def open_sides(penalty: Any, z: np.ndarray) -> np.ndarray:
     """|z| where a coefficient at 0 may move to the side of z, 0 elsewhere."""
-    if not isinstance(penalty, Box):
+    if not isinstance(penalty, BOUNDED):
         return np.abs(z)
     is_open = np.where(z > 0, np.asarray(penalty.upper) > 0, np.asarray(penalty.lower) < 0)
     return np.where(is_open, np.abs(z), 0.0)
 
 
-def held_by_one_bound(penalty: Box, n_features: int) -> np.ndarray:
+def held_by_one_bound(penalty: Box | GroupBox, n_features: int) -> np.ndarray:
     """Whether nothing but a bound on one side holds a coefficient."""
     lower, upper = np.asarray(penalty.lower), np.asarray(penalty.upper)
     one_sided = np.broadcast_to((lower == -np.inf) != (upper == np.inf), (n_features,))
-    free = np.zeros(n_features, bool) if penalty.factors is None else np.asarray(penalty.factors) == 0
+    if isinstance(penalty, GroupBox):
+        free = np.asarray(penalty.penalty.unpenalized(np.zeros(n_features)))
+    else:
+        free = np.zeros(n_features, bool) if penalty.factors is None else np.asarray(penalty.factors) == 0
     return one_sided & (free | (float(penalty.alpha) == 0))
 
 
@@ -48,17 +52,17 @@ def inside_of_one_bound(penalty: Any, w: np.ndarray) -> np.ndarray:
     Its dual constraint is an inequality without slack, as if it were free; taking the bound off lowers the minimum, so
     that a gap to the problem without it is one to the problem as well.
     """
-    if not isinstance(penalty, Box):
+    if not isinstance(penalty, BOUNDED):
         return np.zeros(len(w), bool)
     return held_by_one_bound(penalty, len(w)) & (w > penalty.lower) & (w < penalty.upper)
 
 
-def without_bounds(penalty: Box, where: np.ndarray) -> Box:
+def without_bounds(penalty: Any, where: np.ndarray) -> Any:
     """The same penalty, without the bounds of some coefficients."""
     return replace(penalty, lower=np.where(where, -np.inf, penalty.lower), upper=np.where(where, np.inf, penalty.upper))
 
 
-def bounded_dual(penalty: Box, z: np.ndarray, largest: float) -> tuple[float, float]:
+def bounded_dual(penalty: Box | GroupBox, z: np.ndarray, largest: float) -> tuple[float, float]:
     """A multiple c <= 1 of a dual point at which the conjugate is finite, and the conjugate there.
 
     Of columns with one bound that nothing shrinks, correlations of 1e-12 of the largest are taken as 0.

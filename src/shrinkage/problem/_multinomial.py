@@ -204,7 +204,7 @@ class MultinomialProblem:
     def _gap_in_bounds(self, W: np.ndarray, eta: np.ndarray, alpha: float) -> float:
         """The gap where coefficients have bounds, in which the conjugate is finite at some multiple of a dual point."""
         V = self._measured(W)
-        box = class_box(self.penalty, alpha, self.scale, V.shape)
+        box = class_box(self.penalty, alpha, self.scale, V.shape, self.grouped)
         primal = self._mean_loss(eta) + float(box.value(V.ravel()))
         u, c, conjugate = bounded_class_dual(self, box, V, eta)
         return primal - (self._loss_dual(c * u) - conjugate)
@@ -238,7 +238,7 @@ class MultinomialProblem:
         scale = np.ones((len(W), 1)) if self.scale is None else np.asarray(self.scale)[:, None]
         in_b = float((np.abs(self.weights @ slope) * self.fit_intercept).max())
         if isinstance(self.penalty, Box):
-            box = class_box(self.penalty, alpha, self.scale, W.shape)
+            box = class_box(self.penalty, alpha, self.scale, W.shape, self.grouped)
             bad = class_violation(box, self._measured(W), self._correlate(-slope))
             return max(float((bad * scale).max(initial=0.0)), in_b)
         l1 = alpha * self.penalty.l1_ratio * self.factors[:, None]
@@ -255,7 +255,9 @@ class MultinomialProblem:
     def _penalty(self, W: np.ndarray) -> float:
         """g(W) / α for coefficients (n_features, K)."""
         if isinstance(self.penalty, Box):
-            return float(class_box(self.penalty, 1.0, self.scale, W.shape).value(self._measured(W).ravel()))
+            return float(
+                class_box(self.penalty, 1.0, self.scale, W.shape, self.grouped).value(self._measured(W).ravel())
+            )
         V = self._measured(W)
         squares = (V * V).sum(axis=1)
         first = np.sqrt(squares) if self.grouped else np.abs(V).sum(axis=1)

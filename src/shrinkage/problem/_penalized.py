@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.penalties import L1, L1L2, L2, BlockSeparable, Box, SortedL1
-from shrinkage.problem._bounded import bounded_dual, has_no_bound, open_sides
+from shrinkage.penalties import L1, L1L2, L2, BlockSeparable, Box, GroupBox, SortedL1
+from shrinkage.problem._bounded import BOUNDED, bounded_dual, has_no_bound, open_sides
 
 _RIDGE_GRID_RATIO = 1e-3
 
@@ -44,7 +44,7 @@ def zero_cap(penalty: Any, z: np.ndarray) -> float:
 
 def dual_terms(penalty: Any, z: np.ndarray, largest: float) -> tuple[float, float]:
     """`zero_cap` and the conjugate at z; with bounds, a multiple at which the conjugate is finite, and it there."""
-    if isinstance(penalty, Box):
+    if isinstance(penalty, BOUNDED):
         return bounded_dual(penalty, z, largest)
     return zero_cap(penalty, z), float(penalty.conjugate(z))
 
@@ -55,6 +55,8 @@ def first_strength(penalty: Any, z: np.ndarray) -> float:
     For a penalty of squares alone, where there is none, the number for l1_ratio = 1e-3. Coefficients that only squares
     act on are left out beside others.
     """
+    if isinstance(penalty, GroupBox):
+        penalty, z = penalty.penalty, open_sides(penalty, z)
     if isinstance(penalty, BlockSeparable):
         return _first_of_multiples(penalty.with_alpha(1.0).without_l2(), z)
     if isinstance(penalty, SortedL1):

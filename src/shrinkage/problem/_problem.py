@@ -11,8 +11,8 @@ from shrinkage._check import check_boolean, finite_vector, weight_vector
 from shrinkage._errors import ArgumentError
 from shrinkage.design import check_finite
 from shrinkage.losses import JointLoss, Logistic, Loss, Squared
-from shrinkage.penalties import Box, Convex
-from shrinkage.problem._bounded import has_no_bound, inside_of_one_bound, measured, without_bounds
+from shrinkage.penalties import Convex
+from shrinkage.problem._bounded import BOUNDED, has_no_bound, inside_of_one_bound, measured, without_bounds
 from shrinkage.problem._coefficients import as_columns, dense, support
 from shrinkage.problem._dual import free_block, minimize_free, project, scaled_dual, squared_dual
 from shrinkage.problem._joint import minimize_free_jointly
@@ -347,7 +347,7 @@ class Problem:
             primal[t] += penalty.value(self._measured(dense(coefs[:, [t]])))
             caps[t], conjugates[t] = dual_terms(penalty, Z[:, t], largest)
         whole: tuple[Any, ...] = (None, conjugates)
-        if isinstance(self.penalty, Box):
+        if isinstance(self.penalty, BOUNDED):
             slope, whole = slope * caps, (conjugates,)
             bounds = None if bounds is None else bounds * caps
         if isinstance(self.loss, Squared):

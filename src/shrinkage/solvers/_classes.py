@@ -13,6 +13,7 @@ from shrinkage.penalties import Box
 from shrinkage.problem import MultinomialProblem
 from shrinkage.solvers._bounded import BoundedDriver, spread, unbounded_part
 from shrinkage.solvers._bounded_classes import BoundedClassFits
+from shrinkage.solvers._boxed_group_paths import BoxedClassGroups
 from shrinkage.solvers._class_driver import ClassDriver, class_columns
 from shrinkage.solvers._class_fits import ClassFits
 from shrinkage.solvers._class_groups import GroupPath
@@ -52,8 +53,6 @@ def solve_classes(
     if plain is not None:
         found = solve_classes(plain[0], alphas, folds, standardize, tol, score)
         return spread(found, plain[1], problem.design.shape[1])
-    if isinstance(problem.penalty, Box) and problem.grouped and problem.penalty.l1_ratio > 0:
-        raise ArgumentError("loss='multinomial_grouped' takes no bounds: give them with loss='multinomial'")
     masks = _masks(folds, problem.design.shape[0])
     fit_weights = np.asfortranarray(np.stack([problem.weights * m / (problem.weights @ m) for m in masks], axis=1))
     scale = np.ones((problem.design.shape[1], 1)) if problem.scale is None else np.asarray(problem.scale)[:, None]
@@ -128,7 +127,8 @@ def _newton(
             if f == 0
             else problem.with_rows(fit_weights[:, f], scale[:, f] if problem.scale is not None else None)
         )
-        kind = GroupPath if problem.grouped and problem.penalty.l1_ratio > 0 else NewtonPath
+        kind: Any = GroupPath if problem.grouped and problem.penalty.l1_ratio > 0 else NewtonPath
+        kind = BoxedClassGroups if isinstance(problem.penalty, Box) else kind
         runs.append(kind(own, tol).run(alphas, held_out[f - 1] if f else None, problem, score))
     first = runs[0]
     null = problem.null.objective

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkage.penalties import L1L2
+from shrinkage.penalties import L1L2, GroupBox
 from shrinkage.problem import Problem, row_loss
 from shrinkage.solvers._assembly import alone, appended, columns_of, explained, reordered
 from shrinkage.solvers._batches import Scorer
+from shrinkage.solvers._boxed_group_paths import boxed_group_path
 from shrinkage.solvers._group_driver import GroupDriver
 from shrinkage.solvers._records import FoldColumns, PathColumns
 from shrinkage.solvers._ridge import ridge_path
@@ -66,6 +67,8 @@ def _deviances(problem: Problem, rows: np.ndarray, eta: np.ndarray) -> np.ndarra
 
 def _path(problem: Problem, alphas: Grid, tol: float) -> PathColumns:
     """One path, of strengths in falling order, or of those that alpha_max asks for."""
+    if isinstance(problem.penalty, GroupBox):
+        return _boxed(problem, alphas, tol)
     driver = GroupDriver(problem.with_penalty(problem.penalty.with_alpha(1.0)), tol)
     null = driver.null_objective
     if callable(alphas):
@@ -81,3 +84,14 @@ def _path(problem: Problem, alphas: Grid, tol: float) -> PathColumns:
     if len(back) > len(distinct):
         found = reordered(found, np.asarray(alphas, dtype=np.float64), back)
     return found.path
+
+
+def _boxed(problem: Problem, alphas: Grid, tol: float) -> PathColumns:
+    """The same with bounds on coefficients."""
+    if callable(alphas):
+        return boxed_group_path(problem, alphas, tol)
+    distinct, back = np.unique(-np.asarray(alphas, dtype=np.float64), return_inverse=True)
+    found = alone(boxed_group_path(problem, np.abs(distinct), tol))
+    if np.array_equal(back, np.arange(len(distinct))):
+        return found.path
+    return reordered(found, np.asarray(alphas, dtype=np.float64), back).path

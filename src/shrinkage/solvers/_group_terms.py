@@ -7,7 +7,7 @@ import numpy as np
 
 from shrinkage import _core
 from shrinkage.losses import JointLoss
-from shrinkage.penalties import GroupL2, SparseGroup
+from shrinkage.penalties import GroupBox, GroupL2, SparseGroup
 from shrinkage.problem import Problem
 
 
@@ -15,7 +15,7 @@ def takes_groups(problem: Problem) -> bool:
     """Whether a problem is one for group paths: a penalty on groups of one strength, a loss of one row."""
     penalty = problem.penalty
     rows = not isinstance(problem.loss, JointLoss)
-    return rows and isinstance(penalty, GroupL2 | SparseGroup) and np.ndim(penalty.alpha) == 0
+    return rows and isinstance(penalty, GroupL2 | SparseGroup | GroupBox) and np.ndim(penalty.alpha) == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,8 @@ class GroupTerms:
         object.__setattr__(self, "sizes", np.diff(self.starts))
 
     @classmethod
-    def of(cls, problem: Problem) -> "GroupTerms":
-        """The weights of a problem's penalty."""
+    def of(cls, problem: Problem, unpenalized: np.ndarray | None = None) -> "GroupTerms":
+        """The weights of a problem's penalty; `unpenalized` are the columns that no group may hold, if others."""
         p = problem.design.shape[1]
         unit: Any = problem.penalty.with_alpha(1.0)
         l1, l2 = np.zeros(p), np.zeros(p)
@@ -55,7 +55,7 @@ class GroupTerms:
             l1 = float(part.alpha) * float(part.l1_ratio) * factors
             l2 = float(part.alpha) * (1.0 - float(part.l1_ratio)) * factors
         penalized = np.ones(p, bool)
-        penalized[problem.unpenalized] = False
+        penalized[problem.unpenalized if unpenalized is None else unpenalized] = False
         members, lam = _members(group, p)
         kept = [(own[penalized[own]], weight) for own, weight in zip(members, lam, strict=True)]
         kept = [(own, weight) for own, weight in kept if len(own) and (weight > 0 or not l1[own].any())]
