@@ -23,7 +23,7 @@ from shrinkage._path._record import Path
 from shrinkage._path._survival import survival_response
 from shrinkage.design import as_design
 from shrinkage.losses import Cox, Gamma, JointLoss, Logistic, Loss, Poisson, Squared
-from shrinkage.penalties import L1L2, MCP, SCAD, Box, GroupL2, SortedL1, SparseGroup
+from shrinkage.penalties import L1L2, MCP, SCAD, Box, GroupBox, GroupL2, SortedL1, SparseGroup
 from shrinkage.problem import Problem
 from shrinkage.solvers import PathColumns, Status, column_scale, has_native
 
@@ -102,14 +102,11 @@ def state(
         _check_size("offset", offset)
     penalty_factor, excluded = factors_and_excluded(penalty_factor, p)
     terms = stated_penalty(l1_ratio, penalty_factor, penalty, p, groups_too)
-    if isinstance(penalty, Box):
+    if isinstance(penalty, Box | GroupBox):
         lower, upper = limits_once(penalty, lower, upper, positive)
-    if not isinstance(terms, GroupL2 | SparseGroup):
-        terms = bounded(terms, p, lower, upper, positive, excluded)
-    elif isinstance(measure, JointLoss):
+    if isinstance(terms, GroupL2 | SparseGroup) and isinstance(measure, JointLoss):
         raise ArgumentError(f"penalties on groups take losses of one row; got loss={measure.name!r}")
-    elif lower is not None or upper is not None or positive:
-        raise ArgumentError("penalties on groups take no bounds: give lower, upper or positive with L1, L2 or L1L2")
+    terms = bounded(terms, p, lower, upper, positive, excluded)
     scale = None
     if standardize:
         weights = None if sample_weight is None else np.asfortranarray(sample_weight[:, None])
@@ -148,6 +145,8 @@ def stated_penalty(l1_ratio, penalty_factor, penalty, p: int, groups_too: bool =
         return L1L2(1.0, float(l1_ratio), penalty_factor)
     if l1_ratio != 1.0 or penalty_factor is not None:
         raise ArgumentError("penalty already says l1_ratio and penalty_factor: give one or the other")
+    if isinstance(penalty, GroupBox) and groups_too:
+        penalty = penalty.penalty
     if isinstance(penalty, GroupL2 | SparseGroup) and groups_too:
         return penalty.with_alpha(1.0)
     own = isinstance(penalty, MCP | SCAD | SortedL1)

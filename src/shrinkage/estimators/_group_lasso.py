@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from shrinkage._check import check_choice, check_fraction, check_nonnegative
 from shrinkage._errors import ConvergenceWarning
-from shrinkage._path import cross_validate, fold_rows
+from shrinkage._path import bounded, cross_validate, fold_rows
 from shrinkage.design import BlockDesign, as_design
 from shrinkage.estimators._column_groups import column_groups
 from shrinkage.estimators._fitting import (
@@ -54,6 +54,10 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of coefficients, in the raw unit of X; -inf and inf are none.
+    positive : bool, default False
+        Stands for lower=0.
 
     Attributes
     ----------
@@ -93,6 +97,9 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         fit_intercept: bool = True,
         standardize: bool = False,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.alpha = alpha
         self.groups = groups
@@ -101,6 +108,9 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
@@ -123,6 +133,7 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         X, y = check_data(self, X, y)
         check_nonnegative("alpha", self.alpha)
         penalty = _penalty(self, X.shape[1]).with_alpha(float(self.alpha))
+        penalty = bounded(penalty, X.shape[1], self.lower, self.upper, self.positive, None)
         problem = Problem(as_design(X), y, Squared(), penalty, sample_weight, offset, self.fit_intercept)
         if self.standardize:
             scale = column_scale(problem.design, problem.weights[:, None], self.fit_intercept)[:, 0]
@@ -135,7 +146,7 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    groups, l1_ratio, group_weights, fit_intercept, standardize, tol
+    groups, l1_ratio, group_weights, fit_intercept, standardize, tol, lower, upper, positive
         As in `GroupLasso`. `standardize` is redone on the training rows of each fold.
     alphas : array-like of float, optional
         Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all groups zero.
@@ -187,6 +198,9 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         fit_intercept: bool = True,
         standardize: bool = False,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.groups = groups
         self.l1_ratio = l1_ratio
@@ -199,6 +213,9 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self,
@@ -242,6 +259,9 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
                 offset=offset,
                 penalty=penalty,
                 tol=self.tol,
+                lower=self.lower,
+                upper=self.upper,
+                positive=self.positive,
             )
         warn_about_folds(run, self.tol)
         return store_chosen(self, run)
