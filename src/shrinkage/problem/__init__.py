@@ -14,6 +14,11 @@ from shrinkage.problem._dual import squared_dual as squared_dual
 from shrinkage.problem._joint import held_out_deviance as held_out_deviance
 from shrinkage.problem._joint import informative_weight as informative_weight
 from shrinkage.problem._joint import minimize_free_jointly as minimize_free_jointly
+from shrinkage.problem._kinked import FIRST_SHARE as FIRST_SHARE
+from shrinkage.problem._kinked import bounding_curvature as bounding_curvature
+from shrinkage.problem._kinked import is_kinked as is_kinked
+from shrinkage.problem._kinked import level_point as level_point
+from shrinkage.problem._kinked import next_share as next_share
 from shrinkage.problem._mean_loss import mean_losses as mean_losses
 from shrinkage.problem._mean_loss import row_loss as row_loss
 from shrinkage.problem._multinomial import MultinomialProblem as MultinomialProblem
@@ -22,18 +27,23 @@ from shrinkage.problem._problem import NullModel as NullModel
 from shrinkage.problem._problem import Problem as Problem
 
 __all__ = [
+    "FIRST_SHARE",
     "MultinomialProblem",
     "NullModel",
     "Problem",
     "balance",
+    "bounding_curvature",
     "class_offset",
     "free_basis",
     "free_block",
     "held_out_deviance",
     "informative_weight",
+    "is_kinked",
+    "level_point",
     "mean_losses",
     "minimize_free",
     "minimize_free_jointly",
+    "next_share",
     "project",
     "row_loss",
     "scaled_dual",

@@ -6,6 +6,7 @@ Shapes: n samples, k columns (strengths, folds), q free columns of which r are i
 import numpy as np
 
 from shrinkage.losses import Loss
+from shrinkage.problem._kinked import nearest_balanced
 
 _DEPENDENT = 1e-11
 _NEWTON_STEPS = 8
@@ -87,9 +88,10 @@ def balance(loss: Loss, y: np.ndarray, eta: np.ndarray, Z: np.ndarray, weights: 
     Newton steps of the free coefficients, taken on the slopes: u = slope - curvature ∘ t, t = Zδ, with δ such that
     Zᵀ(weights ∘ u) = 0. That stays inside where |t| <= `loss.reach`, as for the logistic loss
     σ - σ(1-σ)t = σ(1 - (1-σ)t) is in [0, 1] for |t| <= 1; rows that would move further stop there, and the others move
-    on without them until all is balanced to rounding. Where that fails, an intercept alone is balanced by scaling
-    the heavier of the positive and the negative slopes down, and other columns of Z by u = 0. What rounding, or a loss
-    of any reach, left outside is brought back by scaling its column, which stays balanced: 0 is in the domain.
+    on without them until all is balanced to rounding. Where that fails, an intercept alone is balanced, if the reach is
+    finite, by scaling the heavier of the positive and the negative slopes down, and other columns of Z by the nearest
+    slopes in the domain that are. What rounding, or a loss of any reach, left outside is brought back by scaling its
+    column, which stays balanced: 0 is in the domain.
 
     Parameters
     ----------
@@ -125,8 +127,12 @@ def balance(loss: Loss, y: np.ndarray, eta: np.ndarray, Z: np.ndarray, weights: 
             moved[:, k] = np.clip(moved[:, k] + np.where(h > 0, step, 0.0), -loss.reach, loss.reach)
         balanced[:, bad] = slope[:, bad] - curvature[:, bad] * moved[:, bad]
     bad = np.abs(Z.T @ (weights[:, None] * balanced)).max(axis=0) > small
-    constant = Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0
-    balanced[:, bad] = _scale_heavier(slope[:, bad], weights) if constant else 0.0
+    if np.isfinite(loss.reach) and Z.shape[1] == 1 and np.ptp(Z[used[:, 0]]) == 0:
+        balanced[:, bad] = _scale_heavier(slope[:, bad], weights)
+        return _inside(loss, y, balanced)
+    low, high = (np.broadcast_to(bound, y.shape)[:, 0] for bound in loss.slope_bounds(y))
+    for k in np.flatnonzero(bad):
+        balanced[:, k] = nearest_balanced(slope[:, k], Z, weights, low, high, float(small[k]))
     return _inside(loss, y, balanced)
 
 

@@ -151,6 +151,14 @@ class WorkingGroups:
         """(k,) the penalty of (columns, k) coefficients at k strengths."""
         return alphas * (self.l1 @ np.abs(u) + 0.5 * (self.l2 @ (u * u)) + self.lam @ self.norms(u))
 
+    def slope(self, u: np.ndarray, d: np.ndarray) -> float:
+        """The derivative of the penalty at strength 1 from u along d, from the left where u is 0."""
+        sign = np.where(u != 0, np.sign(u), -np.sign(d))
+        lengths, moves = self.norms(u[:, None])[:, 0], self.norms(d[:, None])[:, 0]
+        inner = np.add.reduceat(u * d, self.starts[:-1]) if len(self.groups) else lengths
+        turning = np.where(lengths > 0, inner / np.where(lengths > 0, lengths, 1.0), -moves)
+        return float(self.l1 @ (sign * d) + self.l2 @ (u * d) + self.lam @ turning)
+
     def lacking(self, u: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """(columns, k) the vector from the subdifferential at u to z, up to signs."""
         lengths = np.repeat(self.norms(u), np.diff(self.starts), axis=0)

@@ -82,6 +82,7 @@ class GroupQuadratic {
  private:
   static constexpr double contraction = 0.25;  // of the residual by a step with an old factor, above which it is renewed
   static constexpr int widest = 6000;          // largest support that is factored
+  static constexpr int most_cuts = 30;         // Newton steps that are cut short before the next sweep
 
   int first(int g) const { return start_[g] * K_; }
   int last(int g) const { return start_[g + 1] * K_; }
@@ -181,16 +182,16 @@ class GroupQuadratic {
       if (u_[e] != 0) support_.push_back(e);
   }
 
-  // One Newton step on the support; false if none was made.
+  // Newton steps on the support, as long as they end near a zero on the way; false if none was made.
   bool newton() {
-    const std::size_t size = support_.size();
-    if (size == 0) return true;
-    if (size > widest) return false;
-    if (factored_ == support_) {
-      if (descend()) return true;
+    bool made = support_.empty();
+    cut_ = true;
+    for (int more = most_cuts; cut_ && more > 0 && !support_.empty(); more--) {
+      if (support_.size() > widest) return made;
+      if (!(factored_ == support_ && descend()) && !(factor() && descend())) return made;
+      made = true;
     }
-    if (!factor()) return false;
-    return descend();
+    return made;
   }
 
   bool factor() {
@@ -253,21 +254,49 @@ class GroupQuadratic {
     const Int n = static_cast<Int>(support_.size());
     linalg::solve_lower(linalg::Op::none, n, L_.data(), n, direction_.data());
     linalg::solve_lower(linalg::Op::transpose, n, L_.data(), n, direction_.data());
-    for (double t = 1; t > 0.01; t *= 0.5) {
-      const double start = propose(t);
-      if (!(start >= 0)) continue;
-      next_ = r_;
-      for (int g = 0; g < static_cast<int>(lam_.size()); g++)
-        if (norm(move_.data(), g) > 0) subtract(g, &move_[first(g)], next_.data());
-      if (derivative() > 0.5 * start) continue;
-      u_ = there_;
-      r_ = next_;
-      find_support();
-      if (t < 1 || gather_lacking() > contraction * contraction * before) factored_.clear();
-      return true;
+    const double knot = first_knot();
+    double t = 1;
+    for (int trial = 0; trial < 12 && t > 0.05 * knot; trial++) {
+      const double rise = try_step(t, before);
+      if (rise <= 0.5) return true;
+      t = t > knot ? std::max(knot, t * std::min(0.5, 1 / (1 + rise))) : 0.5 * t;
     }
     factored_.clear();
     return false;
+  }
+
+  // The share of the direction at which the first coefficient that an L1 part holds, or the first group, turns at zero.
+  double first_knot() const {
+    double most = 1;
+    std::size_t a = 0;
+    for (int g = 0; g < static_cast<int>(lam_.size()); g++) {
+      double along = 0, square = 0;
+      for (; a < support_.size() && support_[a] < last(g); a++) {
+        const int e = support_[a];
+        if (l1_[e / K_] > 0 && u_[e] * direction_[a] < 0) most = std::max(most, -direction_[a] / u_[e]);
+        along -= direction_[a] * u_[e];
+        square += u_[e] * u_[e];
+      }
+      if (lam_[g] > 0 && along > 0) most = std::max(most, along / square);
+    }
+    return 1 / most;
+  }
+
+  // Go a share of the direction, unless the objective rises too steeply at its end: how steeply, over its fall at the start.
+  double try_step(double t, double before) {
+    const double start = propose(t);
+    if (!(start >= 0)) return std::numeric_limits<double>::infinity();
+    next_ = r_;
+    for (int g = 0; g < static_cast<int>(lam_.size()); g++)
+      if (norm(move_.data(), g) > 0) subtract(g, &move_[first(g)], next_.data());
+    const double rise = start > 0 ? derivative() / start : derivative() > 0;
+    if (!(rise <= 0.5)) return rise;
+    u_ = there_;
+    r_ = next_;
+    cut_ = t < 1;
+    find_support();
+    if (t < 1 || gather_lacking() > contraction * contraction * before) factored_.clear();
+    return rise;
   }
 
   // u + t direction, with coefficients that an L1 part holds at zero where they cross it, and groups that turn around zero.
@@ -278,13 +307,14 @@ class GroupQuadratic {
     move_.assign(u_.size(), 0.0);
     double start = 0;
     for (int g = 0; g < static_cast<int>(lam_.size()); g++) {
-      double along = 0;
+      double along = 0, square = 0;
       for (int e = first(g); e < last(g); e++) {
-        if (l1_[e / K_] > 0 && there_[e] * u_[e] < 0) there_[e] = 0;
+        if (l1_[e / K_] > 0 && (there_[e] * u_[e] < 0 || std::fabs(there_[e]) <= 1e-15 * std::fabs(u_[e]))) there_[e] = 0;
         along += there_[e] * u_[e];
+        square += u_[e] * u_[e];
       }
       for (int e = first(g); e < last(g); e++) {
-        if (lam_[g] > 0 && along <= 0) there_[e] = 0;
+        if (lam_[g] > 0 && along <= 1e-15 * square) there_[e] = 0;
         move_[e] = there_[e] - u_[e];
         start += lacking_[e] * move_[e];
       }
@@ -316,6 +346,7 @@ class GroupQuadratic {
   const double* H_ = nullptr;
   Index ld_ = 0;
   double strength_ = 0, ridge_ = 0;
+  bool cut_ = false;  // the last Newton step was made shorter
   std::vector<int> moving_, support_, factored_;  // factored_: the support of the factor, empty if there is none
   std::vector<double> L_, step_, direction_, lacking_, there_, move_, next_;
 };
