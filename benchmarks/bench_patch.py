@@ -23,6 +23,7 @@ PROBLEMS = {
     "500 x 5,000, 5 folds": ((500, 5000, 0.0), 5),
     "500 x 5,000, 10 folds": ((500, 5000, 0.0), 10),
     "500 x 5,000, correlated, 5 folds": ((500, 5000, 0.8), 5),
+    "20,000 x 300, 5 folds": ((20_000, 300, 0.0), 5),
     "20,000 x 300, 10 folds": ((20_000, 300, 0.0), 10),
 }
 """Rows, columns and correlation of neighbors of simulated data (None: the diabetes data), and the number of folds."""

@@ -27,6 +27,7 @@ FLOORS = {
     "report": 6.5,
     "claims": 6.8,
     **dict.fromkeys(["cli", "lab"], 7),
+    "__main__": 8,
 }
 GROUND = {"_arrays", "_check", "_errors"}  # what every room may see; `_threads` is for those that use `_core`
 NETWORKS = dict.fromkeys(

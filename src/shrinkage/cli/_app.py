@@ -35,8 +35,10 @@ from shrinkage.cli._write import why_not_writable, write_whole
 from shrinkage.report import html
 from shrinkage.tables import read
 
-PENALTIES = ("l1", "l2", "elastic")
-LOSSES = ("auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile")
+PENALTIES = ("l1", "l2", "elastic", "group")
+LOSSES = (
+    "auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile", "cox",
+)  # fmt: skip
 
 
 class Commands(click.Group):
@@ -88,6 +90,8 @@ Examples:
   shrinkage fit tumors.parquet --target diagnosis --out report
   shrinkage fit cells.csv --target type --positive MELANOMA --penalty l1 --cv 8
   shrinkage fit claims.csv --target claims --loss poisson --exposure years --group-folds policy --free age
+  shrinkage fit trial.csv --target days --loss cox --event died --strata site
+  shrinkage fit survey.csv --target score --penalty l1,group --groups height,weight
   shrinkage fit --config study.toml
   cat houses.csv | shrinkage fit - --target price --json > result.json
 
@@ -103,7 +107,7 @@ Examples:
     default="l1,l2,elastic",
     show_default=True,
     callback=_penalties,
-    help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net).",
+    help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net), group (group lasso).",
 )
 @click.option("--l1-ratio", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Share of L1 in elastic.")
 @click.option(
@@ -111,7 +115,7 @@ Examples:
     default="auto",
     show_default=True,
     type=click.Choice(LOSSES),
-    help="auto: logistic for two distinct values, squared for other numbers.",
+    help="auto: logistic for two distinct values, squared for other numbers; cox: the target is a censored time.",
 )
 @click.option("--power", type=float, help="Of tweedie, from 1 to 2.  [default: 1.5]")
 @click.option("--theta", type=float, help="Of negative-binomial: variance mu + mu^2 / theta.  [default: 1]")
@@ -145,6 +149,14 @@ Examples:
 @click.option("--exposure", metavar="COL", help="Column that counts are in proportion to: log(COL) is an offset.")
 @click.option("--group-folds", metavar="COL", help="Rows with one value of COL stay in one fold.")
 @click.option("--time-folds", metavar="COL", help="Each fold is predicted from rows of earlier COL only.")
+@click.option("--event", metavar="COL", help="Of cox: 1 where the target is the time of an event, 0 where censored.")
+@click.option("--strata", metavar="COL", help="Of cox: rows are compared with those of their own value of COL only.")
+@click.option(
+    "--groups",
+    metavar="COL,COL",
+    multiple=True,
+    help="Of group: columns that enter together; may be repeated. Each other column is a group, with all its levels.",
+)
 @click.option("--free", metavar="COL", multiple=True, help="Column that is not penalized; may be repeated.")
 @click.option("--lower", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N <= 0.")
 @click.option("--upper", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N >= 0.")

@@ -16,8 +16,8 @@ from shrinkage._path import cross_validate, path
 from shrinkage.cli._folds import NOTHING, cross_validate_with_recipe, deal, deal_groups, deal_times
 from shrinkage.cli._losses import check_parameters, stated_loss
 from shrinkage.cli._model_file import Fit, Model
-from shrinkage.cli._rows import Treatment, read_labels, read_offset
-from shrinkage.losses import Loss
+from shrinkage.cli._rows import Treatment, read_labels, read_offset, survival
+from shrinkage.losses import JointLoss, Loss
 from shrinkage.report import Candidate, Study
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
 
@@ -43,6 +43,9 @@ class Request:
     exposure: str | None = None
     group_folds: str | None = None
     time_folds: str | None = None
+    event: str | None = None
+    strata: str | None = None
+    groups: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
     upper: tuple[str, ...] = ()
@@ -68,12 +71,14 @@ class Request:
             "exposure": self.exposure,
             "groups of folds": self.group_folds,
             "time": self.time_folds,
+            "event": self.event,
+            "strata": self.strata,
         }
         return {self.target: "target"} | {name: role for role, name in named.items() if name is not None}
 
     def ratio(self, penalty: str) -> float:
         """The l1_ratio that a penalty's name means."""
-        return {"l1": 1.0, "l2": 0.0}.get(penalty, self.l1_ratio)
+        return {"l1": 1.0, "l2": 0.0, "group": 1.0}.get(penalty, self.l1_ratio)
 
     def call(self, out: str | None) -> str:
         """The command line that asks the same."""
@@ -82,12 +87,13 @@ class Request:
             parts += ["--l1-ratio", f"{self.l1_ratio:g}"]
         parts += ["--loss", self.loss, "--cv", str(self.cv), "--rule", self.rule, "--seed", str(self.seed)]
         parts.append("--standardize" if self.standardize else "--no-standardize")
-        columns = ("positive", "weights", "offset", "exposure", "group_folds", "time_folds")
+        columns = ("positive", "weights", "offset", "exposure", "group_folds", "time_folds", "event", "strata")
         said = {name: getattr(self, name) for name in columns} | {"out": out}
         said |= {name: None if value is None else f"{value:g}" for name, value in self.parameters.items()}
         for name, value in said.items():
             parts += [f"--{name.replace('_', '-')}", value] if value is not None else []
         for option, names in (
+            ("--groups", self.groups),
             ("--free", self.free),
             ("--lower", self.lower),
             ("--upper", self.upper),
@@ -109,7 +115,7 @@ class Prepared:
     X: np.ndarray
     scale: np.ndarray
     notes: tuple[str, ...]
-    loss: Loss | str
+    loss: Loss | JointLoss | str
     offset: np.ndarray | None = None
     treatment: Treatment = NOTHING
 
@@ -134,9 +140,12 @@ def prepare(request: Request) -> Prepared:
             table, weights = table.take(kept), weights[kept]
     target, y = read_target(table, request.target, request.loss.replace("-", "_"), request.positive)
     check_parameters(target.loss, request.parameters)
+    y = y if target.loss != "cox" else survival(table, request.target, y, request.event, request.strata)
+    _check_survival(request, target.loss)
     offset = read_offset(table, request.offset, request.exposure)
     recipe = Recipe.learn(table, {*request.roles, *request.drop}, weights)
-    treatment = Treatment(request.free, request.lower, request.upper)
+    treatment = Treatment(request.free, request.lower, request.upper, request.groups)
+    _check_groups(request, treatment, recipe, table)
     factors = treatment.arguments(recipe, table).get("penalty_factor")
     X, _ = recipe.apply(table)
     center = np.average(X, axis=0, weights=weights)
@@ -150,6 +159,22 @@ def prepare(request: Request) -> Prepared:
     target = replace(target, reason=target.reason + words)
     notes[0] = target.reason[0].upper() + target.reason[1:] + "."
     return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes), loss, offset, treatment)
+
+
+def _check_survival(request: Request, loss: str) -> None:
+    for name in ("event", "strata") if loss != "cox" else ():
+        if getattr(request, name) is not None:
+            raise ArgumentError(f"--{name} is of censored times and needs --loss cox; the loss is {loss}")
+    if loss == "cox" and "group" in request.penalties:
+        raise ArgumentError("--penalty group takes losses of one row; with --loss cox choose from l1, l2, elastic")
+
+
+def _check_groups(request: Request, treatment: Treatment, recipe: Recipe, table: Table) -> None:
+    if request.groups and "group" not in request.penalties:
+        raise ArgumentError("--groups needs group among the penalties: --penalty group")
+    if "group" in request.penalties and (request.lower or request.upper):
+        raise ArgumentError("--lower and --upper bound single coefficients: leave group out of --penalty")
+    treatment.members(recipe, table)
 
 
 def refuse_huge(table: Table, dropped: set[str]) -> None:
@@ -199,14 +224,17 @@ def folds_of(request: Request, data: Prepared) -> list[tuple[np.ndarray, np.ndar
         return deal_groups(read_labels(data.table, request.group_folds, "group"), request.cv, request.seed)
     if request.time_folds is not None:
         return deal_times(read_labels(data.table, request.time_folds, "time"), request.cv)
-    return deal(data.y, request.cv, request.seed, stratify=data.target.loss == "logistic")
+    joint = data.y.ndim == 2  # censored times: each fold has its share of events
+    strata = data.y[:, 1] if joint else data.y
+    mixed = joint and min(strata.sum(), len(strata) - strata.sum()) >= request.cv
+    return deal(strata, request.cv, request.seed, stratify=data.target.loss == "logistic" or mixed)
 
 
 def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candidate]:
     settings = [
         {
             "loss": data.loss,
-            "l1_ratio": request.ratio(penalty),
+            "penalty" if penalty == "group" else "l1_ratio": request.ratio(penalty),
             # Every grid ends at the same strength, a thousandth of the smallest at which the lasso is empty: ridge
             # starts a thousand times above it, and `cross_validate` gives it as many more decades downwards.
             "alpha_min_ratio": 1e-3 * (request.ratio(penalty) or 1.0),
@@ -220,9 +248,9 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
         tell(f"fitting {penalty}")
         start = time.perf_counter()
         fit = path if data.has_missing else cross_validate
-        extra = {"offset": data.offset, **data.treatment.arguments(data.recipe, data.table)}
+        extra = {"offset": data.offset, **data.treatment.stated(setting, data.recipe, data.table)}
         extra |= {} if data.has_missing else {"cv": folds}
-        results.append(fit(data.X, data.y, sample_weight=data.weights, **extra, **setting))
+        results.append(fit(data.X, data.y, sample_weight=data.weights, **extra))
         seconds.append(time.perf_counter() - start)
     if data.has_missing:
         results, more = cross_validate_with_recipe(
@@ -270,7 +298,12 @@ def _at_the_end(candidates: list[Candidate]) -> list[str]:
 
 
 def _asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
-    names = {"l1": "lasso (l1)", "l2": "ridge (l2)", "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})"}
+    names = {
+        "group": "group lasso",
+        "l1": "lasso (l1)",
+        "l2": "ridge (l2)",
+        "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})",
+    }
     kind = "stratified, " if data.target.loss == "logistic" else ""
     dealt = f"{kind}shuffled with seed {request.seed}"
     if request.group_folds is not None:
@@ -278,6 +311,7 @@ def _asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
     if request.time_folds is not None:
         dealt = f"each after those it learns from, by {request.time_folds!r}"
     more = {"Offset": request.offset, "Exposure": request.exposure, "Not penalized": ", ".join(request.free) or None}
+    more |= {"Event": request.event, "Strata": request.strata, "Groups": "; ".join(request.groups) or None}
     more |= {"Lower bounds": ", ".join(request.lower) or None, "Upper bounds": ", ".join(request.upper) or None}
     return (
         ("Target", request.target),
@@ -297,7 +331,11 @@ def summary_rows(table: Table, target: Target, y: np.ndarray, n_features: int) -
     """A summary of the data: names and values."""
     kinds = Counter(column.kind for column in table.columns)
     missing = sum(int(column.missing.sum()) for column in table.columns if len(column.values))
-    if not target.classes:
+    if y.ndim == 2:
+        about = (
+            f"{int(y[:, 1].sum()):,} events, the others censored; times from {y[:, 0].min():.5g} to {y[:, 0].max():.5g}"
+        )
+    elif not target.classes:
         about = f"mean {y.mean():.5g}, standard deviation {y.std():.5g}, from {y.min():.5g} to {y.max():.5g}"
     else:
         counts = np.bincount(y.astype(np.intp), minlength=len(target.classes))

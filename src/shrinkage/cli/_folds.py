@@ -9,6 +9,8 @@ import numpy as np
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage._path import CrossValidation, Path, path
 from shrinkage.cli._rows import Treatment
+from shrinkage.losses import JointLoss
+from shrinkage.problem import held_out_deviance, informative_weight
 from shrinkage.tables import Recipe, Table
 
 Fold = tuple[np.ndarray, np.ndarray]
@@ -67,6 +69,22 @@ def deal_times(times: np.ndarray, n_folds: int) -> list[Fold]:
     return folds
 
 
+def _held_out(
+    fit: Path, part: Path, y: np.ndarray, weights: np.ndarray, offset: np.ndarray, rows: dict[str, tuple]
+) -> np.ndarray:
+    """(n_alphas,) mean deviances of a fold's fit, as `cross_validate` has them; `rows` are its parts: places, X."""
+    loss: Any = fit.loss
+    eta = {
+        name: np.asarray(X @ part.coefs) + part.intercepts + offset[places, None] for name, (places, X) in rows.items()
+    }
+    train, test = rows["train"][0], rows["test"][0]
+    if not isinstance(loss, JointLoss):
+        return np.average(loss.deviance(y[test][:, None], eta["test"]), axis=0, weights=weights[test])
+    everywhere = np.zeros((len(y), len(fit.alphas)))
+    everywhere[train], everywhere[test] = eta["train"], eta["test"]
+    return held_out_deviance(loss, y, everywhere, weights, train, test)
+
+
 def cross_validate_with_recipe(
     table: Table,
     recipe: Recipe,
@@ -99,24 +117,23 @@ def cross_validate_with_recipe(
     gaps = [np.empty_like(score) for score in scores]
     seconds = [0.0] * len(whole)
     held = np.ones(len(y)) if weights is None else weights
+    shift = np.zeros(len(y)) if offset is None else offset
     for k, (train, test) in enumerate(folds):
         tell(f"fold {k + 1} of {len(folds)}")
         own = recipe.relearn(table, train, weights)
         X, X_test = own.apply(table, train)[0], own.apply(table, test)[0]
         known: dict[str, Any] = {} if offset is None else {"offset": offset[train]}
-        known |= treatment.arguments(own, table, partial=True)  # a column that is constant here is no feature
         for place, (fit, setting) in enumerate(zip(whole, settings, strict=True)):
             start = time.perf_counter()
             sample_weight = None if weights is None else weights[train]
-            part = path(X, y[train], **{**setting, "alphas": fit.alphas}, **known, sample_weight=sample_weight)
-            eta = np.asarray(X_test @ part.coefs) + part.intercepts
-            eta = eta if offset is None else eta + offset[test, None]
-            of_rows: Any = fit.loss
-            deviances = of_rows.deviance(y[test][:, None], eta)
-            scores[place][:, k] = np.average(deviances, axis=0, weights=held[test])
+            # a column that is constant here is no feature
+            asked = treatment.stated({**setting, "alphas": fit.alphas}, own, table, partial=True)
+            part = path(X, y[train], **asked, **known, sample_weight=sample_weight)
+            rows = {"train": (train, X), "test": (test, X_test)}
+            scores[place][:, k] = _held_out(fit, part, y, held, shift, rows)
             gaps[place][:, k] = part.relative_gaps
             seconds[place] += time.perf_counter() - start
-    fold_weights = np.array([held[test].sum() for _, test in folds])
+    fold_weights = np.array([informative_weight(whole[0].loss, y, weights, test) for _, test in folds])
     results = [
         CrossValidation.from_scores(fit.alphas, score, fold_weights, fit, gap)
         for fit, score, gap in zip(whole, scores, gaps, strict=True)

@@ -6,8 +6,10 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError
 from shrinkage.losses import (
+    Cox,
     Gamma,
     Huber,
+    JointLoss,
     Logistic,
     Loss,
     NegativeBinomial,
@@ -18,9 +20,9 @@ from shrinkage.losses import (
 )
 from shrinkage.selection import error_scale, median_spread
 
-LOSSES: dict[str, Loss] = {
+LOSSES: dict[str, Loss | JointLoss] = {
     loss.name: loss
-    for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(), NegativeBinomial(), Huber(), Quantile())
+    for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(), NegativeBinomial(), Huber(), Quantile(), Cox())
 }
 """By name; the link, which is all that a prediction needs, does not depend on parameters."""
 
@@ -44,7 +46,7 @@ def check_parameters(loss: str, given: dict[str, float | None]) -> None:
 
 def stated_loss(
     loss: str, given: dict[str, float | None], X: np.ndarray, y: np.ndarray, options: dict[str, Any]
-) -> tuple[Loss, str]:
+) -> tuple[Loss | JointLoss, str]:
     """The loss, and its parameters in words.
 
     Parameters

@@ -1,10 +1,12 @@
 """What columns say of rows besides weights: offsets, exposures, groups and times."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
+from shrinkage.penalties import GroupL2
 from shrinkage.tables import Recipe, Table
 
 
@@ -38,6 +40,33 @@ def _numbers(table: Table, name: str, role: str) -> np.ndarray:
     return column.values
 
 
+def survival(table: Table, target: str, times: np.ndarray, event: str | None, strata: str | None) -> np.ndarray:
+    """Censored times as the loss takes them: [time, event] or [time, event, stratum], (n_rows, 2 or 3).
+
+    Raises
+    ------
+    DataError
+        If an event is not 0 or 1, none was observed, a time is negative, or a column is unknown or misses a value.
+    """
+    if times.min() < 0:
+        row = int(np.argmin(times))
+        raise DataError(f"{table.source}: time {target!r} must be >= 0; data row {row + 1} is {times[row]:g}")
+    events = np.ones(len(times)) if event is None else np.asarray(_numbers(table, event, "event"), dtype=np.float64)
+    wrong = ~np.isin(events, (0.0, 1.0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{table.source}: event {event!r} must be 1, or 0 where the time is censored; data row {row + 1} is "
+            f"{events[row]:g}"
+        )
+    if not events.any():
+        raise DataError(f"{table.source}: event {event!r} is 0 in every row: there is nothing to learn from")
+    columns = [times, events]
+    if strata is not None:
+        columns.append(read_labels(table, strata, "strata").astype(np.float64))
+    return np.column_stack(columns)
+
+
 def read_labels(table: Table, name: str, role: str) -> np.ndarray:
     """Codes (n_rows,) of a column whose order, or whose sameness, matters: numbers or text."""
     column = table.column(name, f"{role} column")
@@ -59,11 +88,45 @@ class Treatment:
         Columns.
     lower, upper : tuple of str
         A number for all columns, or COL=NUMBER.
+    groups : tuple of str
+        COL,COL: columns whose features are one group.
     """
 
     free: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
     upper: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def stated(self, setting: dict[str, Any], recipe: Recipe, table: Table, partial: bool = False) -> dict[str, Any]:
+        """Keyword arguments of `path`: the setting, and what is asked of columns; a penalty in it is on groups."""
+        asked = self.arguments(recipe, table, partial)
+        if "penalty" not in setting:
+            return {**setting, **asked}
+        asked.pop("penalty_factor", None)
+        groups = self.members(recipe, table, partial)
+        return {**setting, **asked, "penalty": GroupL2(1.0, [places for places in groups if len(places)])}
+
+    def members(self, recipe: Recipe, table: Table, partial: bool = False) -> list[np.ndarray]:
+        """Features of every group: those of some columns together, then of each other column; of free ones none.
+
+        Raises
+        ------
+        ArgumentError
+            If a column is named twice, or is free as well.
+        DataError
+            If a column is unknown or, unless `partial`, no feature.
+        """
+        named = [[name.strip() for name in text.split(",") if name.strip()] for text in self.groups]
+        every = [name for names in named for name in names]
+        for name in every:
+            if every.count(name) > 1 or name in self.free:
+                met = "is free" if name in self.free else "is there twice"
+                raise ArgumentError(f"--groups must name columns once, and none that is free; {name!r} {met}")
+        of_column = _of_features(recipe, table, {name: 1 + k for k, names in enumerate(named) for name in names}, 0.0,
+                                 "grouped", partial)  # fmt: skip
+        owners = np.array([rule.name for rule in recipe.rules for _ in rule.features])
+        alone = [np.flatnonzero(owners == name) for name in dict.fromkeys(owners) if name not in {*every, *self.free}]
+        return [np.flatnonzero(of_column == 1 + k) for k in range(len(named))] + alone
 
     def arguments(self, recipe: Recipe, table: Table, partial: bool = False) -> dict[str, np.ndarray]:
         """Of `path`: penalty_factor, lower and upper, (n_features,) each, as far as something is asked.

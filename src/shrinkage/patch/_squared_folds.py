@@ -121,7 +121,7 @@ def _solve(groups: list[list[Fold]]) -> list[tuple[Whole, np.ndarray]]:
     refuse(dealt != sum(len(train) + len(test) for train, test in rows), "a fold has a row more than once")
     asked = engine_tol(first.path_params["tol"])
     leading = [group[0] for group in groups]
-    grids = [np.asarray(fold.alphas, dtype=np.float64) for fold in leading]
+    grids: list[Any] = [np.asarray(fold.alphas, dtype=np.float64) for fold in leading]
     if len(groups) > 1 and not first.path_params.get("positive"):
         ratios = [float(fold.l1_ratio) for fold in leading]
         shared = solve_ratios(problem, ratios, grids, rows, False, asked)
@@ -161,9 +161,10 @@ class _Final:
 
     def _read(self: Any, fold: Fold, path: PathColumns, at: int) -> Any:
         kind = fold.X.dtype.type
-        own = slice(path.coefs.indptr[at], path.coefs.indptr[at + 1])
-        self.coef_ = np.zeros(path.coefs.shape[0], kind)
-        self.coef_[path.coefs.indices[own]] = path.coefs.data[own]
+        coefs: Any = path.coefs
+        own = slice(coefs.indptr[at], coefs.indptr[at + 1])
+        self.coef_ = np.zeros(coefs.shape[0], kind)
+        self.coef_[coefs.indices[own]] = coefs.data[own]
         self.intercept_ = kind(path.intercepts[at]) if self.fit_intercept else 0.0
         self.dual_gap_ = kind(path.gaps[at])
         self.n_iter_ = max(1, int(path.n_iter[at]))

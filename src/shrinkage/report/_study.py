@@ -10,7 +10,7 @@ from shrinkage.solvers import Status
 if TYPE_CHECKING:
     from shrinkage._path import CrossValidation, Path
 
-PENALTY_NAMES = {"l2": "ridge", "l1": "lasso", "elastic": "elastic net"}
+PENALTY_NAMES = {"l2": "ridge", "l1": "lasso", "elastic": "elastic net", "group": "group lasso"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Candidate:
     Attributes
     ----------
     penalty : str
-        "l1", "l2" or "elastic".
+        "l1", "l2", "elastic" or "group".
     cv : CrossValidation
     rule : str
         "min" or "1se": which strength is taken.
@@ -66,7 +66,13 @@ class Candidate:
 
     @property
     def explained(self) -> float:
-        """Share of the null model's deviance that held-out predictions explain: 1 - error / (2 · null objective)."""
+        """Share of the null model's deviance that held-out predictions explain: 1 - error / (2 · null objective).
+
+        What rows that are held out add to a likelihood of all rows is measured from what they add without a model: the
+        error at the first strength.
+        """
+        if self.cv.path.loss.name == "cox":
+            return 1.0 - self.error / float(self.cv.mean[0])
         return share_explained(self.cv.path, self.error)
 
     @property

@@ -1,0 +1,5 @@
+"""`python -m shrinkage.cli`: the command."""
+
+from shrinkage.cli import main
+
+main()
