@@ -5,6 +5,7 @@ import pytest
 import sklearn.linear_model as sk
 
 import shrinkage
+from shrinkage.patch._squared import LEAST_WIDE
 from shrinkage.patch._stand_ins import STAND_INS
 from shrinkage.solvers._engine import LEAST_SHARED
 
@@ -51,3 +52,15 @@ def test_each_l1_ratio_has_its_folds_and_one_of_them_the_model(shape, positive):
         np.testing.assert_allclose(both.mse_path_[at], alone.mse_path_, rtol=1e-5)
         if ratio == both.l1_ratio_:
             np.testing.assert_allclose(both.coef_, alone.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("alphas", [[0.1], [1.0, 0.9, 0.2], [9.0, 0.1]], ids=["one", "three", "one of them empty"])
+def test_strengths_on_the_way_change_nothing(alphas, l1_ratio):
+    X, y = simulated(80, 1 + LEAST_WIDE // 80)
+    options = {"alphas": alphas, "l1_ratio": l1_ratio}
+    found, coefs, gaps, steps = STAND_INS["enet_path"](X, y, **options, return_n_iter=True)
+    theirs = sk.enet_path(X, y, **options, **EXACT)
+    assert found.tolist() == sorted(alphas, reverse=True)
+    assert len(gaps) == len(steps) == len(alphas)
+    np.testing.assert_allclose(coefs, theirs[1], atol=1e-5)
