@@ -77,6 +77,23 @@ def test_a_stationary_point_minimizes_the_weighted_lasso_that_touches_there(loss
             assert gap <= 1e-5 * found.null_objective
 
 
+def test_the_unit_of_standardized_columns_does_not_matter():
+    X, y = draw(Logistic(), 4)
+    options = {"loss": Logistic(), "penalty": MCP(1.0, 3.0), "standardize": True, "n_alphas": 8, "alpha_min_ratio": 0.1}
+    for unit in (1e4, 1e-4):
+        found = path(unit * X, y, **options)
+        assert set(found.status) == {Status.STATIONARY}
+        largest = np.abs(unit * X.T @ Logistic().gradient(y, np.full(len(y), found.intercepts[0]))).max() / len(y)
+        assert found.kkt.max() <= 1e-6 * largest
+
+
+@pytest.mark.parametrize("loss", [Poisson(), Quantile(0.5, 0.1)], ids=lambda loss: loss.name)
+def test_columns_far_from_zero_end_stationary(loss):
+    X, y = draw(loss, 2)
+    found = path(X + 1e3, y, loss=loss, penalty=MCP(1.0, 3.0), n_alphas=8, alpha_min_ratio=0.05)
+    assert set(found.status) == {Status.STATIONARY}
+
+
 @pytest.mark.parametrize("kind", [_core.Concave.mcp, _core.Concave.scad])
 def test_a_second_start_at_the_lasso_never_ends_higher_and_often_lower(kind):
     lower, p = 0, 60

@@ -47,8 +47,12 @@ class ProxDriver:
         self.alpha_max = terms.first(self.correlations)
         if not np.isfinite(self.alpha_max):
             check_finite(self.design)
-        self.largest_gradient = float(np.abs(np.where(terms.free, 0.0, self.correlations)).max(initial=0.0))
-        self.fit.tol = tol * self.largest_gradient
+        penalized = np.abs(np.where(terms.free, 0.0, self.correlations))
+        self.largest_gradient = float((terms.scale * penalized).max(initial=0.0))  # as `Problem` measures violations
+        scaled = float(penalized.max(initial=0.0))
+        self.fit.tol = tol * scaled
+        if self.largest_gradient > 0:
+            self.fit.unit = max(1.0, scaled / self.largest_gradient)
         self.inside = terms.free.copy()
         self.slopes: np.ndarray | None = None
         self.at, self.support = self.alpha_max, 0

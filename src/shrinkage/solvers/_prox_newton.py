@@ -61,6 +61,7 @@ class SmoothProxFit:
         self._columns = Columns(n, min(p, max(256, 4 * min(n, p))))
         self.features, self.means, self._u = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         self._free, self._eta = np.zeros(self._Q.shape[1]), self._null
+        self.unit = 1.0  # what the gradient of the intercept counts, in units of penalized columns
         self._most = MOST_NEWTON
         self._noise = NOISE * max(problem.null.objective, 1e-300)
 
@@ -121,7 +122,9 @@ class SmoothProxFit:
         theta = self._theta(eta)
         z, z_free = self._columns.values.T @ theta, self._Q.T @ theta
         lacking = self.terms.violation(u, z, self.features, alpha)
-        return _Conditions(z, z_free, max(lacking, float(np.abs(z_free).max(initial=0.0))))
+        # Columns as they were given have the gradient of the intercept times their means besides.
+        far = self.unit + float(np.abs(self.means).max(initial=0.0))
+        return _Conditions(z, z_free, max(lacking, far * float(np.abs(z_free).max(initial=0.0))))
 
     def _places(self, z: np.ndarray, alpha: float) -> np.ndarray:
         """Places in the working set that may move: those that are not 0, or may not stay 0."""

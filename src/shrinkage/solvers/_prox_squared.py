@@ -27,7 +27,7 @@ class SquaredProxFit:
     """Columns of the working set, multiplied by the roots of row weights and without their part in the free block."""
 
     def __init__(self, problem: Problem, terms: Terms, tol: float):
-        self.problem, self.terms, self.tol = problem, terms, tol
+        self.problem, self.terms, self.tol, self.unit = problem, terms, tol, 1.0
         n, p = problem.design.shape
         self._root = np.sqrt(problem.weights)
         Q, self.to_raw = problem.free_block
