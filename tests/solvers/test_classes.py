@@ -172,8 +172,8 @@ def test_labels_are_kept_and_a_path_reads_like_any_other():
 
 def test_what_cannot_be_used_is_refused_in_a_sentence():
     X, y = data(9, 30, 3, 3)
-    with pytest.raises(ArgumentError, match="alphas must be > 0 for loss='multinomial'"):
-        path(X, y, loss="multinomial", alphas=[0.1, 0.0])
+    with pytest.raises(ArgumentError, match="alphas must be > 0 for loss='multinomial' with bounds"):
+        path(X, y, loss="multinomial", alphas=[0.1, 0.0], positive=True)
     with pytest.raises(ArgumentError, match=r"offset must have shape \(30, 3\)"):
         path(X, y, loss="multinomial", offset=np.zeros(30))
     with pytest.raises(DataError, match="two classes or more"):

@@ -23,7 +23,7 @@ def survival_response(y: Any, n: int, strata: Any = None) -> np.ndarray:
     ArgumentError
         If shapes disagree.
     DataError
-        If a value cannot be read as a number.
+        If a value cannot be read as a number, or a time is negative.
     """
     values = np.asarray(y)
     if values.dtype.names is not None:
@@ -39,6 +39,9 @@ def survival_response(y: Any, n: int, strata: Any = None) -> np.ndarray:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"y must hold times and events as numbers; got {values.dtype}") from None
+    if (numbers[:, 0] < 0).any():
+        row = int(np.argmax(numbers[:, 0] < 0))
+        raise DataError(f"y must hold times >= 0, from the start of each row; row {row} is {numbers[row, 0]:g}")
     if strata is None:
         return numbers
     labels = np.asarray(strata)

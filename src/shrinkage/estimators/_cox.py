@@ -14,7 +14,15 @@ from shrinkage._errors import ArgumentError
 from shrinkage._path import cross_validate, fold_rows, path, survival_response
 from shrinkage.design import BlockDesign, as_design
 from shrinkage.estimators._baseline_hazard import BaselineHazard, baseline_hazard
-from shrinkage.estimators._fitting import FLOATS, Routed, is_finite_floats, linear_predictor, mixings, split_metadata
+from shrinkage.estimators._fitting import (
+    FLOATS,
+    Routed,
+    is_finite_floats,
+    linear_predictor,
+    mixings,
+    scoring_named,
+    split_metadata,
+)
 from shrinkage.losses import Cox
 from shrinkage.selection import concordance
 
@@ -50,24 +58,27 @@ class _RelativeRisks:
         ----------
         X, offset
             As in `predict`.
-        times : array-like of shape (n_times,), in the unit of the times of `fit`
+        times : number, or array-like of shape (n_times,), in the unit of the times of `fit`
         strata : array-like of shape (n_samples,)
             Where the fit had strata.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_times)
+        ndarray of shape (n_samples, n_times), or (n_samples,) for one number
         """
         eta = self.predict(X, offset)
-        asked = finite_vector("times", times, np.size(times))
+        if np.ndim(times) > 1:
+            raise ArgumentError(f"times must be a number or a vector of them; got shape {np.shape(times)}")
+        asked = finite_vector("times", np.atleast_1d(np.asarray(times)), np.size(times))
         places = self.baseline_.places(None if strata is None else np.asarray(strata), len(eta))
         curves = np.stack([self.baseline_.log_hazard(asked, k) for k in range(len(self.baseline_.strata))])
-        return np.exp(np.minimum(curves[places] + eta[:, None], 700.0))
+        hazards = np.exp(np.minimum(curves[places] + eta[:, None], 700.0))
+        return hazards if np.ndim(times) else hazards[:, 0]
 
     def predict_survival(
         self, X: Any, times: ArrayLike, offset: ArrayLike | None = None, strata: ArrayLike | None = None
     ) -> np.ndarray:
-        """Probability that each row outlives some times, exp of minus the cumulative hazard, (n_samples, n_times)."""
+        """Probability that each row outlives some times, exp of minus `predict_cumulative_hazard`, of its shape."""
         return np.exp(-self.predict_cumulative_hazard(X, times, offset, strata))
 
     def score(
@@ -85,7 +96,7 @@ class _RelativeRisks:
         """Sparse X is accepted; y holds times and events."""
         tags = super().__sklearn_tags__()  # pyright: ignore[reportAttributeAccessIssue]
         tags.input_tags.sparse = True
-        tags.target_tags.required = True
+        tags.target_tags.required = tags.target_tags.positive_only = True
         return tags
 
 
@@ -111,9 +122,13 @@ class CoxRegressor(_RelativeRisks, BaseEstimator):
         The penalty measures sdⱼ wⱼ instead of wⱼ, with sdⱼ the weighted standard deviation (divided by S) of column j.
         Coefficients are in the raw unit of X either way.
     penalty_factor : array-like of shape (n_features,), optional
-        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free.
+        Multipliers fⱼ >= 0 of the penalty, not all zero; 0 leaves a column free, inf excludes it.
     tol : float > 0, default 1e-6
         Largest duality gap of an answer, relative to the objective of the model without penalized columns.
+    lower, upper : number or array-like of shape (n_features,), optional
+        Bounds lower <= 0 <= upper of coefficients, in the raw unit of X; -inf and inf are none.
+    positive : bool, default False
+        Stands for lower=0.
 
     Attributes
     ----------
@@ -161,6 +176,9 @@ class CoxRegressor(_RelativeRisks, BaseEstimator):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -168,6 +186,9 @@ class CoxRegressor(_RelativeRisks, BaseEstimator):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self,
@@ -235,7 +256,7 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         "min" takes the strength with the best mean score; "1se" the largest within one standard error of it.
     scoring : {"deviance", "c_index"}, default "deviance"
         As `score` of `cross_validate`; the concordance compares the rows of a fold with each other alone.
-    ties, standardize, penalty_factor, tol
+    ties, standardize, penalty_factor, tol, lower, upper, positive
         As in `CoxRegressor`. `standardize` is redone on the training rows of each fold.
 
     Attributes
@@ -287,6 +308,9 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
         tol: float = 1e-6,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        positive: bool = False,
     ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
@@ -299,6 +323,9 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         self.standardize = standardize
         self.penalty_factor = penalty_factor
         self.tol = tol
+        self.lower = lower
+        self.upper = upper
+        self.positive = positive
 
     def fit(
         self,
@@ -337,10 +364,11 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
             **metadata,
         )
         design = _design(self, X)
-        runs = [
-            cross_validate(design, target, folds, l1_ratio=ratio, alpha_min_ratio=self.alpha_min_ratio, **shared)
-            for ratio in mixings(self.l1_ratio)
-        ]
+        with scoring_named():
+            runs = [
+                cross_validate(design, target, folds, l1_ratio=ratio, alpha_min_ratio=self.alpha_min_ratio, **shared)
+                for ratio in mixings(self.l1_ratio)
+            ]
         best = min(runs, key=lambda run: -run.mean[run.index_min] if run.more_is_better else run.mean[run.index_min])
         best = replace(best, path=replace(best.path, problem=None))  # a model does not hold its data
         chosen = best.index_min if self.rule == "min" else best.index_1se
@@ -386,6 +414,9 @@ def _shared(model: Any, sample_weight: Any, offset: Any) -> dict[str, Any]:
         "offset": offset,
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
+        "lower": model.lower,
+        "upper": model.upper,
+        "positive": model.positive,
     }
 
 

@@ -1,6 +1,8 @@
 """What the estimators share: checked input becomes a `Problem`, its answer becomes fitted attributes."""
 
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from typing import Any, cast
@@ -236,7 +238,7 @@ def fit_folds(
     }
     in_blocks, classifies = isinstance(X, BlockDesign), isinstance(model, ClassifierMixin)
     design: Any = X if in_blocks else as_design(X, getattr(model, "feature_names_in_", None))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), scoring_named():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
         if isinstance(model.cv, str) and model.cv == "loo" and loss == "squared" and mixings(l1_ratio) == [0.0]:
             runs = [_left_out(design, y, shared, metadata)]
@@ -256,6 +258,18 @@ def fit_folds(
     else:
         _equivalents.remember(model, y, best.path.loss.name, model.alpha_, best.path.l1_ratio, sample_weight, offset)
     return model
+
+
+@contextmanager
+def scoring_named() -> Generator[None]:
+    """Refusals of `score` as what an estimator calls it, `scoring`."""
+    try:
+        yield
+    except ArgumentError as error:
+        said = str(error)
+        if not said.startswith(("score=", "score must")):
+            raise
+        raise ArgumentError(f"scoring{said.removeprefix('score')}") from None
 
 
 def warn_about_folds(run: CrossValidation, tol: float) -> None:

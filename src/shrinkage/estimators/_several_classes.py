@@ -10,7 +10,7 @@ from shrinkage._path import bounded, factors_and_excluded
 from shrinkage.design import as_design
 from shrinkage.estimators import _equivalents
 from shrinkage.estimators._fitting import warn_about_gap
-from shrinkage.penalties import L1L2
+from shrinkage.penalties import L1L2, Box
 from shrinkage.problem import MultinomialProblem
 from shrinkage.solvers import Status, column_scale, solve_classes
 
@@ -20,10 +20,8 @@ def fit_classes(model: Any, X: Any, codes: np.ndarray, sample_weight: Any, offse
     penalty = L1L2(model.alpha, model.l1_ratio)
     factors, excluded = factors_and_excluded(model.penalty_factor, X.shape[1])
     terms = bounded(replace(penalty, factors=factors), X.shape[1], model.lower, model.upper, model.positive, excluded)
-    if penalty.alpha == 0:
-        raise ArgumentError(
-            "alpha must be > 0 for more than two classes, which without a penalty may come apart; got 0"
-        )
+    if penalty.alpha == 0 and isinstance(terms, Box):
+        raise ArgumentError("alpha must be > 0 for more than two classes with bounds; got 0")
     y = np.eye(len(model.classes_))[codes.astype(np.intp)]
     problem = MultinomialProblem(as_design(X), y, terms, sample_weight, offset, model.fit_intercept)
     if model.standardize:

@@ -1,10 +1,10 @@
 """The Tweedie loss."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 from shrinkage._arrays import Array, floating, namespace_of
-from shrinkage._check import check_positive
 from shrinkage._errors import ArgumentError
 from shrinkage.losses._gamma import Gamma
 from shrinkage.losses._logs import check_responses, exp_capped, expm1_capped, log_or_zero, not_negative, paired
@@ -52,10 +52,11 @@ class Tweedie:
     reach: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
-        check_positive("power", self.power)
-        if not 1 <= self.power <= 2:
+        real = isinstance(self.power, Real) and not isinstance(self.power, bool)
+        if not real or not 1 <= float(self.power) <= 2:
+            instead = ": power 0 is the squared loss, of Ridge and ElasticNet" if self.power == 0 else ""
             raise ArgumentError(
-                f"power must be in [1, 2], where the loss is convex under the log link; got {self.power}"
+                f"power must be in [1, 2], where the loss is convex under the log link; got {self.power!r}{instead}"
             )
         object.__setattr__(self, "power", float(self.power))
 

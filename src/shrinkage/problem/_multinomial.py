@@ -161,6 +161,12 @@ class MultinomialProblem:
         """The same problem with other weights of the rows, as of a fold, and another scale."""
         return replace(self, sample_weight=weights, scale=scale)
 
+    def without_penalty(self) -> "MultinomialProblem":
+        """The same problem with every column free, whose null model is its solution."""
+        other = replace(self)
+        other.__dict__["factors"] = np.zeros(self.design.shape[1])
+        return other
+
     def objective(self, coef: np.ndarray, intercept: np.ndarray, alpha: float) -> float:
         """Return F at coefficients (K, n_features) and intercepts (K,)."""
         eta = self.start + intercept + self.design.combine(np.arange(coef.shape[1]), np.asfortranarray(coef.T))

@@ -11,6 +11,7 @@ from shrinkage._threads import blas_alone
 from shrinkage.design import check_finite
 from shrinkage.penalties import Box
 from shrinkage.problem import MultinomialProblem
+from shrinkage.solvers._assembly import alone
 from shrinkage.solvers._bounded import BoundedDriver, spread, unbounded_part
 from shrinkage.solvers._bounded_classes import BoundedClassFits
 from shrinkage.solvers._boxed_group_paths import BoxedClassGroups
@@ -47,7 +48,7 @@ def solve_classes(
     Raises
     ------
     ArgumentError
-        If a strength is 0.
+        If a strength is 0 beside folds or bounds.
     """
     plain = unbounded_part(problem) if isinstance(problem.penalty, Box) else None
     if plain is not None:
@@ -67,7 +68,10 @@ def solve_classes(
     else:
         grid = np.ones(1)  # y is explained without the penalized columns
     if not (grid > 0).all():
-        raise ArgumentError("alphas must be > 0 for loss='multinomial': without a penalty classes may come apart")
+        if folds or isinstance(problem.penalty, Box):
+            where = "folds" if folds else "bounds"
+            raise ArgumentError(f"alphas must be > 0 for loss='multinomial' with {where}; got {grid.min()}")
+        return alone(_with_zero(problem, grid, tol))
     distinct, back = np.unique(-grid, return_inverse=True)
     strengths = np.ascontiguousarray(-distinct)
     grouped = problem.grouped and problem.penalty.l1_ratio > 0
@@ -79,6 +83,27 @@ def solve_classes(
     if np.array_equal(strengths, grid):
         return found
     return _reordered(found, grid, back)
+
+
+def _with_zero(problem: MultinomialProblem, grid: np.ndarray, tol: float) -> PathColumns:
+    """Strengths of which some are 0, where every column is free: the null model of a problem that frees all."""
+    null, free = problem.null.objective, problem.without_penalty()
+    level: Any = free.null.intercept
+    level = np.asarray(level).reshape((-1, 1)) if problem.fit_intercept else np.zeros((problem.n_classes, 1))
+    coefs = sparse.csc_array(np.asarray(free.null.coef_free).T.reshape((-1, 1)))
+    gaps, kkt = free.gaps(coefs, level, np.ones(1)), free.kkts(coefs, level, np.ones(1))
+    status = statuses(gaps / null if null > 0 else gaps, tol)
+    last = PathColumns(np.zeros(1), coefs, level, gaps, kkt, np.ones(1, np.int32), status, 1)
+    places, first = np.zeros(len(grid), np.int64), last
+    if (grid > 0).any():
+        first = solve_classes(problem, np.unique(grid[grid > 0])[::-1].copy(), [], False, tol).path
+        places = np.searchsorted(-first.alphas, -grid)
+        first = PathColumns(
+            np.append(first.alphas, 0.0), sparse.csc_array(sparse.hstack([first.coefs, coefs])),
+            np.hstack([first.intercepts, level]), np.append(first.gaps, gaps), np.append(first.kkt, kkt),
+            np.append(first.n_iter, last.n_iter), first.status + status, first.n_passes + 1,
+        )  # fmt: skip
+    return _reordered(alone(first), grid, places).path
 
 
 def _masks(folds: list, n: int) -> list[np.ndarray]:
