@@ -11,6 +11,7 @@ from shrinkage._errors import DataError
 from shrinkage._path._classes import finish_classes, is_multinomial, state_classes
 from shrinkage._path._folds import check_fold, check_folds, fold_rows, strata_of
 from shrinkage._path._record import Path
+from shrinkage._path._responses import Responses, are_responses, refuse_for_responses, state_responses
 from shrinkage._path._scores import SCORES, check_held_out, scorer
 from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
 from shrinkage.losses import Loss
@@ -177,6 +178,13 @@ def cross_validate(
             lower, upper, positive,
         )  # fmt: skip
         return _several_classes(*stated, (cv, groups), (alphas, n_alphas, alpha_min_ratio), standardize, tol, score)
+    if are_responses(y, loss):
+        refuse_for_responses(penalty, stop)
+        side_by_side = state_responses(
+            X, y, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, lower, upper, positive
+        )
+        wanted = (alphas, n_alphas, alpha_min_ratio)
+        return validate_responses(side_by_side, wanted, (cv, groups), standardize, tol, score)
     problem, classes = state(
         X,
         y,
@@ -206,6 +214,18 @@ def cross_validate(
     fitted = finish(problem, result.path, classes)
     warn_missed(fitted, result.gaps, tol, stacklevel=2)
     return CrossValidation.from_scores(fitted.alphas, result.scores, fold_weights, fitted, result.gaps, score)
+
+
+def validate_responses(
+    stated: Responses, wanted: tuple, dealt: tuple, standardize: bool, tol: float, score: str = "mse"
+) -> CrossValidation:
+    """`cross_validate` of several responses, by squared errors over rows and responses."""
+    check_choice("score", score, ("deviance", "mse"))
+    found, folds = stated.solve(wanted, dealt, standardize, tol)
+    fitted = stated.path(found)
+    warn_missed(fitted, found.gaps, tol, stacklevel=3)
+    shares = stated.fold_weights(folds)
+    return CrossValidation.from_scores(fitted.alphas, found.scores, shares, fitted, found.gaps, score)
 
 
 def _several_classes(problem, classes: tuple, dealt: tuple, wanted: tuple, standardize: bool, tol: float, score: str):

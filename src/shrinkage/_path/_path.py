@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from shrinkage._check import check_positive
 from shrinkage._path._classes import finish_classes, is_multinomial, state_classes
 from shrinkage._path._record import Path
+from shrinkage._path._responses import are_responses, refuse_for_responses, state_responses
 from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
 from shrinkage.losses import Loss
 from shrinkage.solvers import Stop, solve_classes, solve_path
@@ -44,7 +45,9 @@ def path(
         numbers are converted to float64 once. Coefficients and predictions are float64 either way.
     y : array-like of shape (n_samples,)
         Numbers; for logistic 0 and 1, booleans, or two string classes (the second in sorted order counts as 1); >= 0
-        for Poisson, Tweedie and negative binomial, > 0 for gamma; for multinomial labels of two classes or more.
+        for Poisson, Tweedie and negative binomial, > 0 for gamma; for multinomial labels of two classes or more. For
+        the squared loss also (n_samples, K), where the coefficients of a column are a group, as `MultiTaskElasticNet`
+        has them; those of the first response come first in the path.
     loss : "squared", "logistic", "poisson", "gamma", "multinomial" or "multinomial_grouped", or a loss
         Those with a parameter are values: `losses.Tweedie(1.5)`, `NegativeBinomial(2.0)`, `Huber(1.345)`,
         `Quantile(0.9, smoothing=0.01)`. Multinomial has coefficients and an intercept for each class, and no reference
@@ -123,6 +126,15 @@ def path(
         check_positive("tol", tol)
         strengths = grid(alphas, n_alphas, alpha_min_ratio, several.penalty.l1_ratio)
         fitted = finish_classes(several, solve_classes(several, strengths, [], False, tol).path, labels)
+        warn_missed(fitted, None, tol, stacklevel=2)
+        return fitted
+    if are_responses(y, loss):
+        refuse_for_responses(penalty, stop)
+        side_by_side = state_responses(
+            X, y, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, lower, upper, positive
+        )
+        found, _ = side_by_side.solve((alphas, n_alphas, alpha_min_ratio), None, standardize, tol)
+        fitted = side_by_side.path(found)
         warn_missed(fitted, None, tol, stacklevel=2)
         return fitted
     problem, classes = state(

@@ -167,7 +167,7 @@ def _response(y, loss: Loss, n: int) -> tuple[np.ndarray, tuple | None]:
     if values.ndim != 1 or len(values) != n:
         hint = ": y.ravel() makes a vector of it" if values.shape == (n, 1) else ""
         if values.ndim == 2 and len(values) == n and values.shape[1] > 1:
-            hint = ": MultiTaskElasticNet takes several responses"
+            hint = ": several responses take loss='squared'"
         raise ArgumentError(f"y must have shape ({n},), one value for each row of X; got {values.shape}{hint}")
     if not classifies:
         return finite_vector("y", values, n), None

@@ -1,5 +1,7 @@
 """Multi-task elastic net: several responses that keep or drop columns together."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any, Literal, Self, cast
 
 import numpy as np
@@ -7,22 +9,21 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._check import (
-    check_boolean,
-    check_choice,
-    check_fraction,
-    check_nonnegative,
-    check_positive,
-    weight_vector,
+from shrinkage._check import check_choice, check_nonnegative, check_positive
+from shrinkage._errors import ConvergenceWarning
+from shrinkage._path import Responses, fold_rows, state_responses, validate_responses
+from shrinkage.design import as_design
+from shrinkage.estimators._fitting import (
+    FLOATS,
+    Routed,
+    mixings,
+    split_metadata,
+    store_chosen,
+    warn_about_folds,
+    warn_about_gap,
 )
-from shrinkage._errors import ArgumentError
-from shrinkage._path import CrossValidation, check_folds, factors_and_excluded, fold_rows, grid, limit_vectors
-from shrinkage.design import ResponsesDesign, as_design
-from shrinkage.estimators._fitting import FLOATS, Routed, split_metadata, warn_about_gap
-from shrinkage.losses import Squared
-from shrinkage.penalties import L2, GroupBox, GroupL2
-from shrinkage.problem import Problem
-from shrinkage.solvers import Status, column_scale, solve, solve_folds
+from shrinkage.problem import class_offset
+from shrinkage.solvers import Status, solve
 
 
 class _MultiTaskRegressor(RegressorMixin, BaseEstimator):
@@ -30,12 +31,13 @@ class _MultiTaskRegressor(RegressorMixin, BaseEstimator):
 
     n_features_in_: int
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Mean responses, X coef_.T + intercept_.
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
+        """Mean responses, X coef_.T + intercept_ + offset.
 
         Parameters
         ----------
         X : array-like, table or sparse matrix of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples, n_responses), optional
 
         Returns
         -------
@@ -44,7 +46,8 @@ class _MultiTaskRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = cast(Any, validate_data(self, X, reset=False, accept_sparse=("csr", "csc"), dtype=FLOATS))
         model = cast(Any, self)
-        return X @ model.coef_.T + model.intercept_
+        eta = X @ model.coef_.T + model.intercept_
+        return eta if offset is None else eta + class_offset(offset, eta.shape)
 
     def __sklearn_tags__(self):
         """Sparse X is accepted, and y has columns."""
@@ -131,7 +134,9 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         self.upper = upper
         self.positive = positive
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit to rows of X and y.
 
         Parameters
@@ -140,18 +145,19 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         y : array-like of shape (n_samples, n_responses)
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; an integer weight means that many copies of the row.
+        offset : array-like of shape (n_samples, n_responses), optional
+            Known part of the linear predictors.
 
         Returns
         -------
         self
         """
         check_nonnegative("alpha", self.alpha)
-        problem, kept = _stated(self, X, y, sample_weight)
-        design: Any = problem.design
-        K = design.responses
+        stated = _stated(self, *_checked(self, X, y), self.l1_ratio, sample_weight, offset)
+        K, problem = stated.K, stated.problem
         problem = problem.with_penalty(problem.penalty.with_alpha(float(self.alpha) / K))
         found = solve(problem, tol=self.tol)
-        self.coef_, self.intercept_ = _parted(found.coef, design, kept, self.n_features_in_)
+        self.coef_, self.intercept_ = stated.parted(found.coef)
         self.dual_gap_, self.n_iter_, self.status_ = K * found.gap, found.n_iter, found.status
         if found.status is Status.GAP_ABOVE_TOL:
             warn_about_gap(found.gap / (problem.null.objective or 1.0), self.tol, stacklevel=3)
@@ -163,8 +169,10 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
 
     Parameters
     ----------
-    l1_ratio, fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
-        As in `MultiTaskElasticNet`, with l1_ratio > 0. `standardize` is redone on the training rows of each fold.
+    l1_ratio : float in (0, 1] or list of them, default 0.5
+        Of a list, the mixing with the best mean score is taken; `rule` then chooses along its strengths.
+    fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
+        As in `MultiTaskElasticNet`. `standardize` is redone on the training rows of each fold.
     alphas : array-like of float > 0, optional
         Strengths to compare; by default `n_alphas` on a log scale from the smallest that makes all coefficients zero.
     n_alphas : int, default 100
@@ -182,6 +190,12 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
     alphas_ : ndarray of shape (n_alphas,)
     cv_scores_ : ndarray of shape (n_alphas, n_folds)
         Mean held-out squared error over rows and responses; lower is better.
+    l1_ratio_ : float
+        The chosen mixing.
+    path_ : Path
+        The fits on all rows, those of the first response first.
+    cv_ : CrossValidation
+        The whole record: mean, standard error, both rules.
 
     References
     ----------
@@ -201,7 +215,7 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
     def __init__(
         self,
         *,
-        l1_ratio: float = 0.5,
+        l1_ratio: float | Sequence[float] = 0.5,
         alphas: ArrayLike | None = None,
         n_alphas: int = 100,
         alpha_min_ratio: float = 1e-3,
@@ -229,12 +243,19 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
         self.upper = upper
         self.positive = positive
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **metadata: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> Self:
         """Choose the strength and fit to all rows.
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, offset
             As in `MultiTaskElasticNet.fit`; the held-out scores are weighted too.
         **metadata
             `groups` of rows for a splitter that takes them; with scikit-learn's metadata routing, whatever it requests.
@@ -244,77 +265,30 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
         self
         """
         check_choice("rule", self.rule, ("min", "1se"))
-        problem, kept = _stated(self, X, y, sample_weight)
-        if self.l1_ratio == 0:
-            raise ArgumentError("l1_ratio must be > 0 for a path of several responses; 0 is RidgeCV for each of them")
-        design: Any = problem.design
-        K = design.responses
-        metadata = split_metadata(self, sample_weight, None, metadata)
-        rows = fold_rows(self.cv, problem.y.reshape(-1, K)[:, 0], False, X, **metadata)
-        own = [tuple((K * part[:, None] + np.arange(K)).ravel() for part in fold) for fold in rows]
-        folds = check_folds(cast(Any, own), problem)
-        strengths = grid(self.alphas, self.n_alphas, self.alpha_min_ratio, 1.0)
-        strengths = strengths if callable(strengths) else strengths / K
-        found = solve_folds(problem, strengths, folds, self.standardize, self.tol)
-        shares = np.array([float(problem.weights[test].sum()) for _, test in folds])
-        alphas = K * found.path.alphas
-        run = CrossValidation.from_scores(alphas, found.scores, shares, cast(Any, None), found.gaps)
-        chosen = run.index_min if self.rule == "min" else run.index_1se
-        self.alphas_, self.cv_scores_ = alphas, found.scores
-        self.alpha_min_, self.alpha_1se_, self.alpha_ = run.alpha_min, run.alpha_1se, float(alphas[chosen])
-        self.coef_, self.intercept_ = _parted(
-            found.path.coefs[:, [chosen]].toarray()[:, 0], design, kept, self.n_features_in_
-        )
-        self.dual_gap_, self.n_iter_ = K * float(found.path.gaps[chosen]), found.path.n_passes
-        self.status_ = found.path.status[chosen]
-        worst = max(float(problem.relative(found.path.gaps).max()), float(found.gaps.max(initial=0.0)))
-        if worst > self.tol:
-            warn_about_gap(worst, self.tol, stacklevel=3)
-        return self
+        design, Y = _checked(self, X, y)
+        metadata = split_metadata(self, sample_weight, offset, metadata)
+        shared, wanted = (sample_weight, offset), (self.alphas, self.n_alphas, self.alpha_min_ratio)
+        stated = [_stated(self, design, Y, ratio, *shared) for ratio in mixings(self.l1_ratio)]
+        rows = fold_rows(self.cv, Y[:, 0], False, X, **metadata)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with scikit-learn's category and place
+            runs = [validate_responses(one, wanted, (rows, None), self.standardize, self.tol) for one in stated]
+        for run in runs:
+            warn_about_folds(run, self.tol)
+        best = min(runs, key=lambda run: run.mean[run.index_min])
+        self.l1_ratio_ = best.path.l1_ratio
+        return store_chosen(self, best)
 
 
-def _stated(model: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, np.ndarray]:
-    """The problem of all responses side by side, at alpha 1, and the columns that are not excluded.
-
-    Its objective is a K-th of the one that is documented.
-    """
+def _checked(model: Any, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    """X as a design with the names of its columns, and y as a matrix."""
     check_positive("tol", model.tol)
-    check_boolean("standardize", model.standardize)
-    check_boolean("fit_intercept", model.fit_intercept)
-    check_fraction("l1_ratio", model.l1_ratio)
     X, y = cast(Any, validate_data(model, X, y, accept_sparse="csc", dtype=FLOATS, multi_output=True, y_numeric=True))
-    y = np.asarray(y, dtype=np.float64)
-    if y.ndim != 2:
-        raise ArgumentError(f"y must have shape (n_samples, n_responses); got {y.shape}: y[:, None] makes one response")
-    factors, excluded = factors_and_excluded(model.penalty_factor, X.shape[1])
-    factors = np.ones(X.shape[1]) if factors is None else factors
-    limits = limit_vectors(X.shape[1], model.lower, model.upper, model.positive)
-    kept = np.flatnonzero(np.ones(X.shape[1], bool) if excluded is None else ~excluded)
-    base, factors = as_design(X if excluded is None else X[:, kept]), factors[kept]
-    (n, p), K, first = base.shape, y.shape[1], int(model.fit_intercept)
-    ratio = float(model.l1_ratio)
-    penalty: Any = GroupL2(ratio, [range(j * K, (j + 1) * K) for j in range(p)], weights=factors)
-    if ratio < 1:
-        penalty = L2(1.0 - ratio, np.repeat(np.append(factors, np.zeros(first)), K)) + penalty
-    lower, upper = (np.repeat(np.append(bound[kept], np.full(first, np.inf)), K) for bound in limits)
-    lower[len(lower) - first * K :] = -np.inf
-    if np.isfinite(lower).any() or np.isfinite(upper).any():
-        penalty = GroupBox(penalty, lower, upper)
-    weights = None if sample_weight is None else weight_vector("sample_weight", sample_weight, n)
-    scale = None
-    if model.standardize:
-        own = None if weights is None else np.asfortranarray(weights[:, None])
-        scale = np.repeat(np.append(column_scale(base, own, model.fit_intercept)[:, 0], np.ones(first)), K)
-    weights = None if weights is None else np.repeat(weights, K)
-    design: Any = ResponsesDesign(base, K, model.fit_intercept)
-    return Problem(design, y.ravel(), Squared(), penalty, weights, None, False, scale), kept
+    return as_design(X, getattr(model, "feature_names_in_", None)), y
 
 
-def _parted(
-    coef: np.ndarray, design: ResponsesDesign, kept: np.ndarray, n_features: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (n_responses, n_features) and intercepts (n_responses,)."""
-    K, p = design.responses, design.base.shape[1]
-    coefs = np.zeros((K, n_features))
-    coefs[:, kept] = coef[: p * K].reshape(p, K).T
-    return coefs, (coef[p * K :] if design.intercept else np.zeros(K))
+def _stated(model: Any, design: Any, y: Any, l1_ratio: Any, sample_weight: Any, offset: Any) -> Responses:
+    return state_responses(
+        design, y, l1_ratio, model.fit_intercept, model.standardize, sample_weight, offset, model.penalty_factor,
+        model.lower, model.upper, model.positive,
+    )  # fmt: skip

@@ -36,6 +36,8 @@ class BoxedGroupPath:
 
     def settle(self, alpha: float) -> int:
         """Minimize at a strength, walking to it where it is far below the last; returns the rounds."""
+        if alpha >= self.alpha_max * (1 - 4 * np.finfo(float).eps) and not self._terms.only_squares.any():
+            return 0  # alpha_max is rounded, and steps may see a trace of a coefficient
         while self._before > LEAST_WALKED * self.alpha_max and alpha < 0.5 * self._before:
             self._settle(0.6 * self._before)
         return self._settle(alpha)
