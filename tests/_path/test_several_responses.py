@@ -57,6 +57,10 @@ def test_folds_are_paths_on_their_training_rows_and_the_estimator_stores_all():
     assert model.l1_ratio_ == 0.7
     np.testing.assert_array_equal(model.coef_, model.path_.coef(model.alpha_))
     np.testing.assert_array_equal(model.intercept_, model.path_.intercept(model.alpha_))
+    one = MultiTaskElasticNetCV(cv=folds, **options).fit(X, Y[:, :1])
+    assert one.coef_.shape == (1, 7)
+    assert one.intercept_.shape == (1,)
+    assert one.predict(X).shape == (60, 1)
     several = MultiTaskElasticNetCV(cv=folds, n_alphas=5, l1_ratio=[0.2, 1.0]).fit(X, Y)
     assert several.l1_ratio_ in (0.2, 1.0)
 

@@ -76,6 +76,7 @@ class Responses:
         own.sort_indices()
         levels = columns.coefs[p * K :].toarray() if cast(Any, self.problem.design).intercept else None
         levels = np.zeros((K, len(columns.alphas))) if levels is None else levels
+        levels = levels if K > 1 else levels[0]
         return Path(
             K * columns.alphas, own, levels, K * columns.gaps, K * columns.kkt, columns.status, columns.n_passes,
             K * self.problem.null.objective, Squared(), self.l1_ratio, None, self.names,

@@ -277,7 +277,9 @@ class MultiTaskElasticNetCV(Routed, _MultiTaskRegressor):
             warn_about_folds(run, self.tol)
         best = min(runs, key=lambda run: run.mean[run.index_min])
         self.l1_ratio_ = best.path.l1_ratio
-        return store_chosen(self, best)
+        store_chosen(self, best)
+        self.coef_, self.intercept_ = self.coef_.reshape((Y.shape[1], -1)), np.atleast_1d(self.intercept_)
+        return self
 
 
 def _checked(model: Any, X: Any, y: Any) -> tuple[Any, np.ndarray]:
