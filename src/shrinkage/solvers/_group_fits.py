@@ -14,6 +14,7 @@ from shrinkage.solvers._growing import Columns, Square
 
 MOST_STEPS = 300
 CONSTANT = 1e-10  # length of a column outside the free block, below this share of the whole: rounding
+MOST_FAILURES = 2  # strengths in a row that systems as large as the rows may leave to the Gram matrix
 WIDE = 0.5  # columns over rows of a working set, from which systems as large as the rows are solved
 
 
@@ -59,7 +60,7 @@ class SquaredGroupFit:
         plain = K == 1 and not terms.l1.any() and not terms.l2.any() and bool((terms.lam > 0).all())
         target = 0.5 * tol * problem.null.objective
         self._rows: RowGroups | None = RowGroups(self._left, target) if plain and target > 0 else None
-        self._wide = False
+        self._wide, self._failures = False, 0
 
     @property
     def means(self) -> np.ndarray:
@@ -110,22 +111,27 @@ class SquaredGroupFit:
 
     def _solve_wide(self, alphas: np.ndarray, u: np.ndarray, steps: np.ndarray) -> None:
         """Solve in systems as large as the rows; what does not end there, from the Gram matrix."""
-        rows: Any = self._rows
-        columns, working = self._columns.values, self.working
-        for t, alpha in enumerate(alphas):
-            found, steps[t] = rows.solve(columns, working.starts, working.lam, float(alpha))
-            if found is not None:
-                u[:, t] = found
-                continue
+        columns, working, done = self._columns.values, self.working, 0
+        while done < len(alphas):
+            left = alphas[done:]
+            if self._rows is not None:
+                ended = self._rows.solve(columns, working.starts, working.lam, left, u[:, done:], steps[done:])
+                done, self._failures = done + ended, self._failures * (ended == 0) + (ended < len(left))
+                if ended == len(left):
+                    return
             self._gram.extend(columns)
-            at, out, made = alphas[t : t + 1], u[:, t : t + 1], np.zeros(1, np.int32)
-            self._set.restart(u[:, max(t - 1, 0)].copy())
+            at, out, made = alphas[done : done + 1], u[:, done : done + 1], np.zeros(1, np.int32)
+            self._set.restart(u[:, max(done - 1, 0)].copy())
             self._set.solve(self._gram.values, self._linear, at, at, self._tol, MOST_STEPS, out, made)
-            self._stand_rows(out[:, 0], float(alpha))
+            self._stand_rows(out[:, 0], float(at[0]))
+            steps[done] += made[0]
+            done += 1
+            if self._failures > MOST_FAILURES:
+                self._rows, self._wide = None, False
 
     def _stand_rows(self, u: np.ndarray, alpha: float) -> None:
         if self._rows is not None:
-            self._rows.stand_at(self.working.norms(u[:, None])[:, 0], self.working.lam, alpha)
+            self._rows.stand_at(u.copy(), alpha)
 
     def _by_response(self, A: np.ndarray, u: np.ndarray) -> np.ndarray:
         """(rows * K, k) the products of A (rows, m) with coefficients (m * K, k), each response alone."""

@@ -5,43 +5,66 @@ M(s) = I + Σ_g s_g X_g X_g', and s is the minimum over s >= 0 of the convex fun
 
     ½ y'M(s)⁻¹y + ½ α² Σ_g λ_g² s_g,
 
-whose gradient is ½ (α² λ_g² - ‖X_g'r‖²) and whose Hessian is H = V'M⁻¹V with columns v_g = X_g X_g'r. The steps make
-1 / ‖X_g'r‖ - 1 / (α λ_g), which is nearly linear in s, vanish: H Δs = ‖X_g'r‖² (‖X_g'r‖ / (α λ_g) - 1), s + Δs >= 0.
+whose gradient is ½ (α² λ_g² - ‖X_g'r‖²). Steps are made on s and r at once by `RowModel`, and corrected by those before
+them (Anderson's acceleration), which makes up for factors of an earlier s.
 
-Source: the form in s is that of multiple kernel learning, Bach, Lanckriet and Jordan (2004), section 3.
+Sources: the form in s is that of multiple kernel learning, Bach, Lanckriet and Jordan (2004), section 3; Walker and Ni
+(2011), Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49(4).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-NEAR = 0.9  # share of the strength from which a group's correlation makes it take part in the steps
-MOST_STEPS, MOST_INNER = 30, 40
-SLOW = 0.3  # of what the conditions lack, left by a step, above which the model is made anew
-LONG = 10  # steps of conjugate gradients above which they are too
-FARTHEST = 2.0  # what a prediction may multiply a number s by
+from shrinkage.solvers._row_model import RowModel
 
-_blas: Any = get_blas_funcs
-_lapack: Any = get_lapack_funcs
+MOST_STEPS, MOST_TRIES = 40, 5
+NEAREST = 0.99  # share of the last strength beyond which no strength is tried on the way
+MEMORY = 6  # steps that correct the next one
+SLOW = 0.3  # of what the conditions lack, left by a step, above which the factors are made anew
+PATIENCE = 6  # steps after which they are made anew in any case
+ASTRAY = 10.0  # times what the conditions lacked at best, from which steps are taken back
+TOGETHER = 6  # strengths that are checked on all columns at once
+NEAR = 0.9  # share of the strength from which groups take part, while slopes are not known
+MARGIN = 0.1  # how far slopes may change, as a share of the step in strength
+ORDER = 3  # solutions that predict the next one
+MOST_GROWTH = 2.0  # what a prediction may multiply a number s by
+FARTHEST, WALK = 0.6, 0.7  # a strength below the first share of the last is reached in steps of the second
 
 
 @dataclass
-class _Model:
-    """What steps are made with: the columns of some groups, a factor of M and the Hessian, both perhaps at an old s."""
+class _State:
+    """Numbers s of the groups that take part, a residual r, and what they say."""
 
-    groups: np.ndarray  # places among the working groups
-    places: np.ndarray  # of their columns
-    starts: np.ndarray  # of each group among these columns
-    sizes: np.ndarray
-    columns: np.ndarray  # (rows, columns)
-    L: np.ndarray
-    hessian: np.ndarray
+    s: np.ndarray
+    r: np.ndarray
+    z: np.ndarray  # X'r
+    left: np.ndarray  # y - M(s) r
+    lengths: np.ndarray  # of z, group by group
+
+
+@dataclass
+class _Memory:
+    """The last steps taken, and the changes of the steps proposed."""
+
+    taken: list[np.ndarray] = field(default_factory=list)
+    changes: list[np.ndarray] = field(default_factory=list)
+    last: np.ndarray | None = None
+
+    def corrected(self, step: np.ndarray) -> np.ndarray:
+        """The step, less the multiples of earlier changes that come nearest to it."""
+        if self.last is not None:
+            self.changes = [*self.changes, step - self.last][-MEMORY:]
+        self.last = step
+        if not self.changes:
+            return step
+        changes = np.array(self.changes).T
+        shares = np.linalg.lstsq(changes, step, rcond=1e-10)[0]
+        return step - (np.array(self.taken[-len(self.changes) :]).T + changes) @ shares
 
 
 class RowGroups:
-    """Minimizes ½ ‖y - Xβ‖² + α Σ_g λ_g ‖β_g‖ at falling α, each from the line through the last two solutions.
+    """Minimizes ½ ‖y - Xβ‖² + α Σ_g λ_g ‖β_g‖ at falling α, each from the curve through the last solutions.
 
     Parameters
     ----------
@@ -52,187 +75,228 @@ class RowGroups:
 
     def __init__(self, y: np.ndarray, target: float):
         self.target = target
-        self._y, self._r = y, y.copy()
-        self._s = np.zeros(0)
-        self._alpha = 0.0
-        self._before: tuple[np.ndarray, float] | None = None
-        self._model: _Model | None = None
-        self._stale = True
+        self._y = y
+        self._own = self._places = np.zeros(0, np.int64)  # working groups that take part, and their columns
+        self._model = RowModel(len(y))
+        self._coef, self._at = np.zeros(0), np.inf
+        self._state: _State | None = None
+        self._history: list[tuple[float, np.ndarray, np.ndarray]] = []
+        self._known: list[tuple[float, np.ndarray, np.ndarray]] = []  # strengths, residuals and what all columns say
 
-    def stand_at(self, lengths: np.ndarray, lam: np.ndarray, alpha: float) -> None:
-        """Go to the norms of the groups of a solution."""
-        self._s, self._alpha, self._before = lengths / (alpha * lam), alpha, None
+    def stand_at(self, u: np.ndarray, alpha: float) -> None:
+        """Go to coefficients of the working columns."""
+        self._coef, self._at, self._state, self._history = u, alpha, None, []
 
-    def solve(self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alpha: float) -> tuple[np.ndarray | None, int]:
-        """The coefficients at a strength and the steps made; None if these did not end.
+    def solve(
+        self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alphas: np.ndarray, u: np.ndarray, steps: np.ndarray
+    ) -> int:
+        """Find the coefficients (columns, strengths) and count the steps; returns how many strengths came to an end.
 
         X (rows, columns) holds the groups side by side, those of earlier calls first.
         """
-        s = self._predicted(np.concatenate([self._s, np.zeros(len(lam) - len(self._s))]), alpha)
-        steps = 0
-        while steps < MOST_STEPS:
-            z = X.T @ self._r
-            s, found, made = self._descend(X, starts, lam, alpha, s, _norms(z, starts) / (alpha * lam))
-            steps += made
-            z = X.T @ self._r
-            beyond = _norms(z, starts) > alpha * lam
-            beyond[self._model.groups if self._model else []] = False
-            if found and not beyond.any():
-                return self._keep(s, z, starts, alpha), steps
-            self._stale = self._stale or not found
-        self._r, self._stale = self._y.copy(), True
-        return None, steps
+        if self._state is None:
+            self._begin(X, starts, lam)
+        done, tries, lost = 0, 0, 0.0
+        while done < len(alphas) and tries < MOST_TRIES:
+            ahead = alphas[done : done + (TOGETHER if len(self._history) > 1 and not tries else 1)]
+            near = self._near(ahead, lost)
+            walk = near[0] > ahead[0]
+            if lost > 0 and near[0] > NEAREST * self._at:
+                break
+            found, made, good, lost = self._advance(X, starts, lam, near)
+            tries = 0 if good else tries + 1
+            if not walk:
+                u[:, done : done + good] = found[:, :good]
+                steps[done : done + len(made)] += made
+                done += good
+        if done < len(alphas):
+            self._state, self._at = None, np.inf
+        return done
 
-    def _keep(self, s: np.ndarray, z: np.ndarray, starts: np.ndarray, alpha: float) -> np.ndarray:
-        self._before = (self._s, self._alpha) if self._alpha > alpha else None
-        self._s, self._alpha = s, alpha
-        return np.repeat(s, np.diff(starts)) * z
+    def _near(self, alphas: np.ndarray, lost: float) -> np.ndarray:
+        """Those of the first strengths that are not far from the one before; or one on the way to these or to a lost one."""
+        if lost > 0:
+            return np.array([np.sqrt(self._at * lost)])
+        far = np.flatnonzero(alphas < FARTHEST * np.append(self._at, alphas[:-1]))
+        if not len(far):
+            return alphas
+        return alphas[: far[0]] if far[0] else np.array([WALK * self._at])
 
-    def _predicted(self, s: np.ndarray, alpha: float) -> np.ndarray:
-        """Each s further along its power of the strength."""
-        if self._before is None or not self._alpha > alpha:
-            return s
-        before, then = self._before
-        both = np.flatnonzero((s[: len(before)] > 0) & (before > 0))
-        power = np.log(self._alpha / alpha) / np.log(then / self._alpha)
-        s = s.copy()
-        s[both] *= np.clip((s[both] / before[both]) ** power, 1 / FARTHEST, FARTHEST)
-        return s
+    def _begin(self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray) -> None:
+        """Start from the coefficients given."""
+        coef = np.concatenate([self._coef, np.zeros(X.shape[1] - len(self._coef))])
+        r = self._y - X @ coef
+        z = X.T @ r
+        if not np.isfinite(self._at):
+            self._at = float((_norms(z, starts) / lam).max())
+        self._known = [(self._at, r, z)]
+        s = _norms(coef, starts) / (self._at * lam)
+        self._take(X, starts, np.flatnonzero(s))
+        self._stand(coef, s[self._own])
 
-    def _descend(
-        self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alpha: float, s: np.ndarray, near: np.ndarray
-    ) -> tuple[np.ndarray, bool, int]:
-        """Steps on groups near their threshold, until their duality gap is the target; s, whether it is, how many."""
-        model, z, steps, missed, fresh, inexact = self._model, None, 0, np.inf, False, 1e-4
-        needed = (s > 0) | (near > 1)
-        if model is not None:
-            needed[model.groups] = False
-        self._stale = self._stale or bool(needed.any())
-        while True:
-            if model is None or self._stale:
-                own = np.flatnonzero((s > 0) | (near >= NEAR))
-                if not len(own):
-                    own = np.array([int(np.argmax(near))])
-                model = self._model = self._modeled(X, starts, s, own)
-                z, fresh, self._stale = None, True, False
-            at, held = s[model.groups], alpha * lam[model.groups]
-            left, z, inner = self._residual(model, at, inexact, z)
-            lengths = _norms(z, model.starts)
-            ratio = lengths / held
-            now = float(np.abs(np.where(at > 0, ratio - 1, np.maximum(ratio - 1, 0))).max(initial=0.0))
-            if self._gap(self._r, left, at, lengths, held, ratio) <= self.target:
-                exact = _norms(model.columns.T @ (self._r + left), model.starts) / held
-                if self._gap(self._r + left, left, at, lengths, held, exact) <= self.target:
-                    self._stale = inner > LONG
-                    return s, True, steps
-                if inexact > 1e-13:
-                    inexact = max(inexact / 100, 1e-14)
-                    continue
-            if steps >= MOST_STEPS:
-                return s, False, steps
-            if not fresh and (now > SLOW * missed or inner > LONG) and steps:
-                self._stale, missed = True, np.inf
-                continue
-            fresh, missed, inexact = False, now, min(inexact, max(0.02 * now, 1e-14))
-            move = _bounded(model.hessian, lengths * lengths * (ratio - 1), -at)
-            s = s.copy()
-            s[model.groups] = np.maximum(at + move, 0.0)
-            steps += 1
+    def _take(self, X: np.ndarray, starts: np.ndarray, groups: np.ndarray) -> None:
+        """Let working groups take part."""
+        groups = groups[~np.isin(groups, self._own)]
+        if not len(groups):
+            return
+        sizes = np.diff(starts)[groups]
+        places = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in groups])
+        self._model.append(X.T[places].T, sizes)
+        self._own, self._places = np.concatenate([self._own, groups]), np.concatenate([self._places, places])
+        state = self._state
+        if state is not None:
+            z = np.concatenate([state.z, X.T[places] @ state.r])
+            s = np.concatenate([state.s, np.zeros(len(groups))])
+            self._state = _State(s, state.r, z, state.left, _norms(z, self._model.starts))
 
-    def _gap(
-        self, theta: np.ndarray, left: np.ndarray, s: np.ndarray, lengths: np.ndarray, held: np.ndarray, ratio: Any
-    ):
-        """The duality gap on the model's groups, of β_g = s_g X_g'r and the multiple of theta that is feasible."""
-        share, slope = min(1.0, 1.0 / max(float(ratio.max()), 1e-300)), self._r + left
+    def _stand(self, coef: np.ndarray, s: np.ndarray) -> None:
+        """Go to coefficients whose residual is the last one kept."""
+        _, r, z = self._known[-1]
+        z = z[self._places]
+        change = (coef[self._places] - np.repeat(s, np.diff(self._model.starts)) * z).astype(np.float32)
+        left = (self._model.columns @ change).astype(np.float64)
+        self._state = _State(s, r, z, left, _norms(z, self._model.starts))
+
+    def _advance(
+        self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alphas: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, int, float]:
+        """Coefficients and steps at some strengths, how many have the gap that is wanted, and the one that got lost or 0."""
+        self._take(X, starts, self._predicted(X, starts, lam, float(alphas[-1])))
+        self._history = [known for known in self._history if known[0] > alphas[0]]
+        found, made, states, ended = np.zeros((X.shape[1], len(alphas)), order="F"), [], [], True
+        start, at = self._state, self._at
+        for alpha in alphas:
+            steps, state, ended = self._descend(lam[self._own], float(alpha))
+            made.append(steps)
+            if not ended:
+                break
+            found[self._places, len(states)] = np.repeat(state.s, np.diff(self._model.starts)) * state.z
+            states.append(state)
+            self._state, self._at = state, float(alpha)
+            self._history = [*self._history, (float(alpha), state.s, state.r)][-ORDER - TOGETHER :]
+        self._state, self._at = start, at
+        good = self._judge(X, starts, lam, alphas[: len(states)], found, states) if states else 0
+        return found, np.array(made, dtype=np.int32), good, 0.0 if ended or good < len(states) else float(alphas[good])
+
+    def _predicted(self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alpha: float) -> np.ndarray:
+        """The groups that may not be zero down to a strength."""
+        old = len(self._known[0][2])
+        if old < X.shape[1]:
+            self._known = [(at, r, np.concatenate([z, X[:, old:].T @ r])) for at, r, z in self._known]
+        at, _, z = self._known[-1]
+        step = at - alpha
+        if len(self._known) == 1:
+            return np.flatnonzero(_norms(z, starts) >= NEAR * alpha * lam)
+        before, _, then = self._known[-2]
+        z = z + step / (before - at) * (z - then)
+        return np.flatnonzero(_norms(z, starts) >= (alpha - MARGIN * step) * lam)
+
+    def _judge(
+        self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alphas: np.ndarray, found: np.ndarray, states: list
+    ) -> int:
+        """How many of the first strengths have the gap that is wanted; stand at the next one, or at the last."""
+        count = len(states)
+        R = self._y[:, None] - X @ found[:, :count]
+        Z = X.T @ R
+        gaps = np.zeros(count)
+        for t, (alpha, state) in enumerate(zip(alphas, states, strict=True)):
+            ratio = float((_norms(Z[:, t], starts) / (alpha * lam)).max())
+            gaps[t] = self._gap(R[:, t], R[:, t], state, alpha * lam[self._own], ratio)
+        good = int(np.append(np.flatnonzero(gaps > self.target), count)[0])
+        last = min(good, count - 1)
+        for t in range(max(last - 1, 0), last + 1):
+            self._known = [known for known in self._known if known[0] > alphas[t]][-1:]
+            self._known.append((float(alphas[t]), R[:, t].copy(), Z[:, t].copy()))
+        self._history = self._history[: len(self._history) - (count - good)]
+        self._at = float(alphas[last])
+        self._stand(found[:, last], states[last].s)
+        return good
+
+    def _gap(self, theta: np.ndarray, r: np.ndarray, state: _State, held: np.ndarray, ratio: float) -> float:
+        """The duality gap of β_g = s_g z_g with residual r, and of the multiple of theta that is feasible."""
+        share = min(1.0, 1.0 / max(ratio, 1e-300))
         dual = share * (self._y @ theta) - 0.5 * share * share * (theta @ theta)
-        return float(0.5 * (slope @ slope) + held @ (s * lengths) - dual)
+        return float(0.5 * (r @ r) + held @ (state.s * state.lengths) - dual)
 
-    def _modeled(self, X: np.ndarray, starts: np.ndarray, s: np.ndarray, own: np.ndarray) -> _Model:
-        """Factor M at s and make the Hessian there."""
-        sizes = np.diff(starts)[own]
-        ends = np.cumsum(sizes)
-        places = np.repeat(starts[own] - (ends - sizes), sizes) + np.arange(int(sizes.sum()))
-        old = self._model
-        same = old is not None and np.array_equal(old.groups, own)
-        columns = old.columns if old is not None and same else X.T[places].T
-        self._model = old = None
-        L = _factor(columns, np.repeat(s[own], sizes))
-        potrs, trsm, syrk = _lapack("potrs"), _blas("trsm"), _blas("syrk")
-        first = ends - sizes
-        model = _Model(own, places, first, sizes, columns, L, np.zeros((len(own), len(own))))
-        self._r = potrs(L, self._y, lower=1)[0]
-        z = self._residual(model, s[own], 1e-6)[1]
-        V = np.empty((len(self._y), len(own)), order="F")
-        for g, (a, size) in enumerate(zip(first, sizes, strict=True)):
-            V[:, g] = columns[:, a : a + size] @ z[a : a + size]
-        model.hessian = syrk(1.0, trsm(1.0, L, V, lower=1, overwrite_b=1), trans=1, lower=0)
-        model.hessian += np.triu(model.hessian, 1).T
-        return model
+    def _descend(self, lam: np.ndarray, alpha: float) -> tuple[int, _State, bool]:
+        """Steps at one strength until the gap on the groups that take part is half of what is wanted; whether it is."""
+        state, held, model, memory = self._extrapolated(alpha), alpha * lam, self._model, _Memory()
+        best, least, before, since, made_at, steps = state, np.inf, np.inf, 0, -2, 0
+        for steps in range(MOST_STEPS):
+            ratio = state.lengths / held
+            beyond = np.where(state.s > 0, np.abs(ratio - 1), np.maximum(ratio - 1, 0))
+            missed = max(float(beyond.max(initial=0.0)), float(np.linalg.norm(state.left) / np.linalg.norm(self._y)))
+            if missed < least:
+                best, least = state, missed
+            if self._ends(state, held, float(ratio.max(initial=0.0))):
+                return steps, state, True
+            astray = not missed < ASTRAY * least
+            slow = since >= 2 and missed > SLOW * before
+            move = None
+            if model.ready and not astray and not (made_at < 0 and (slow or since >= PATIENCE)):
+                move = model.step(state.s, state.z, state.lengths, held, state.left)
+            if move is None:
+                state = best if astray else state
+                if made_at == steps - 1 or not model.make(state.s, state.z, state.lengths):
+                    break
+                memory, since, made_at = _Memory(), 0, steps
+                move = model.step(state.s, state.z, state.lengths, held, state.left)
+                if move is None:
+                    break
+            before, since = missed, since + 1
+            state = self._moved(state, memory.corrected(move), memory)
+        return steps, best, False
 
-    def _residual(self, model: _Model, s: np.ndarray, tol: float, z: Any = None) -> tuple[np.ndarray, np.ndarray, int]:
-        """Solve M(s) r = y from the r at hand by conjugate gradients with an old factor; what is left, X'r, the steps.
+    def _ends(self, state: _State, held: np.ndarray, ratio: float) -> bool:
+        """Whether the gap is half of what is wanted, first as if M(s) r = y, then by the residual."""
+        r = state.r + state.left
+        if self._gap(state.r, r, state, held, ratio) > 0.5 * self.target:
+            return False
+        z = state.z + self._model.columns.T @ state.left.astype(np.float32)
+        ratio = float((_norms(z, self._model.starts) / held).max(initial=0.0))
+        return self._gap(r, r, state, held, ratio) <= 0.7 * self.target
 
-        z is X'r at the r at hand, where it is known.
-        """
-        X, weights, r = model.columns, np.repeat(s, model.sizes), self._r
-        potrs = _lapack("potrs")
-        z = X.T @ r if z is None else z
-        left: np.ndarray = self._y - r - X @ (weights * z)
-        along, last, steps = np.zeros(0), 0.0, 0
-        while steps < MOST_INNER and np.linalg.norm(left) > tol * np.linalg.norm(r):
-            towards = potrs(model.L, left, lower=1)[0]
-            now = float(left @ towards)
-            along = towards if steps == 0 else towards + now / last * along
-            onto = X.T @ along
-            image = along + X @ (weights * onto)
-            length = now / float(along @ image)
-            r = r + length * along
-            z = z + length * onto
-            left = left - length * image
-            last, steps = now, steps + 1
-        self._r = r
-        return left, z, steps
+    def _moved(self, state: _State, move: np.ndarray, memory: _Memory) -> _State:
+        """The state after a step, which the memory takes down."""
+        own = len(state.s)
+        unit = np.maximum(state.lengths, 1e-300)
+        s = np.maximum(state.s + move[:own] / unit, 0.0)
+        memory.taken.append(np.concatenate([(s - state.s) * unit, move[own:]]))
+        return self._there(state, s, move[own:])
+
+    def _there(self, state: _State, s: np.ndarray, dr: np.ndarray) -> _State:
+        sizes = np.diff(self._model.starts)
+        dr = dr.astype(np.float32).astype(np.float64)
+        z, change = self._model.moved(dr, s, state.z, np.repeat(state.s, sizes) * state.z)
+        return _State(s, state.r + dr, z, state.left - dr - change, _norms(z, self._model.starts))
+
+    def _extrapolated(self, alpha: float) -> _State:
+        """The last state, moved along the curve through the last solutions; s as a power of the strength."""
+        state, own = self._state, len(self._own)
+        assert state is not None
+        known = self._history[-ORDER:]
+        if not alpha < self._at or len(known) < 2 or known[-1][0] != self._at:
+            return state
+        shares = _shares(np.log([at for at, _, _ in known]), np.log(alpha))
+        known = known[-len(shares) :]
+        S = np.array([np.concatenate([s, np.zeros(own - len(s))]) for _, s, _ in known])
+        s, all_on = S[-1].copy(), (S > 0).all(axis=0)
+        growth = np.clip(np.exp(shares @ np.log(S[:, all_on])) / s[all_on], 1 / MOST_GROWTH, MOST_GROWTH)
+        s[all_on] *= growth
+        r = sum(share * r for share, (_, _, r) in zip(shares, known, strict=True))
+        return self._there(state, s, r - state.r)
+
+
+def _shares(at: np.ndarray, to: float) -> np.ndarray:
+    """What each of the last points counts in the polynomial through them, of them as many as keep that steady."""
+    for first in range(len(at)):
+        own = at[first:]
+        shares = np.array([np.prod([(to - b) / (a - b) for b in own if b != a]) for a in own])
+        if np.abs(shares).sum() <= 8:
+            break
+    return shares
 
 
 def _norms(z: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Euclidean norms of groups of columns."""
-    at = starts[:-1] if starts[-1] == len(z) else starts
-    return np.sqrt(np.add.reduceat(z * z, at))
-
-
-def _factor(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The Cholesky factor of I + X diag(weights) X', in single precision if that succeeds: steps are corrected."""
-    on = np.flatnonzero(weights)
-    if not len(on):
-        return np.eye(len(columns), order="F")
-    for kind in (np.float32, np.float64):
-        scaled = np.multiply(columns[:, on] if len(on) < len(weights) else columns, np.sqrt(weights[on]), dtype=kind)
-        M = _blas("syrk", dtype=kind)(1.0, scaled, lower=1)
-        M[np.diag_indices(len(M))] += kind(1.0)
-        L, info = _lapack("potrf", dtype=kind)(M, lower=1, overwrite_a=1)
-        if info == 0:
-            return np.asfortranarray(L, dtype=np.float64)
-    return np.eye(len(columns), order="F")
-
-
-def _bounded(H: np.ndarray, b: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """The minimum of ½ d'Hd - b'd over d >= low, by an active set; the last iterate where it cycles."""
-    posv = _lapack("posv")
-    free = (low < 0) | (b > 0)
-    d = np.zeros(len(b))
-    floor = 1e-12 * float(np.trace(H)) / max(len(b), 1) + np.finfo(float).tiny
-    for _ in range(20):
-        on = np.flatnonzero(free)
-        d[~free] = low[~free]
-        own = H[np.ix_(on, on)]
-        own[np.diag_indices(len(on))] += floor
-        d[on] = posv(own, b[on] - H[on] @ np.where(free, 0.0, d), lower=1)[1] if len(on) else 0.0
-        below = free & (d < low)
-        if below.any():
-            free &= ~below
-            continue
-        back = ~free & (H @ d - b < -1e-9 * np.abs(b))
-        if not back.any():
-            break
-        free |= back
-    return np.maximum(d, low)
+    return np.sqrt(np.add.reduceat(z * z, starts[:-1])) if len(z) else np.zeros(0)
