@@ -20,6 +20,7 @@ from shrinkage.solvers._row_model import RowModel
 
 MOST_STEPS, MOST_TRIES = 40, 5
 NEAREST = 0.99  # share of the last strength beyond which no strength is tried on the way
+ROUNDING = 1e-6  # of what the conditions lacked at first, below which moves in single precision say nothing more
 MEMORY = 6  # steps that correct the next one
 SLOW = 0.3  # of what the conditions lack, left by a step, above which the factors are made anew
 PATIENCE = 6  # steps after which they are made anew in any case
@@ -114,7 +115,7 @@ class RowGroups:
         return done
 
     def _near(self, alphas: np.ndarray, lost: float) -> np.ndarray:
-        """Those of the first strengths that are not far from the one before; or one on the way to these or to a lost one."""
+        """Those of the first strengths that are not far from the one before, or one on the way to them."""
         if lost > 0:
             return np.array([np.sqrt(self._at * lost)])
         far = np.flatnonzero(alphas < FARTHEST * np.append(self._at, alphas[:-1]))
@@ -160,7 +161,7 @@ class RowGroups:
     def _advance(
         self, X: np.ndarray, starts: np.ndarray, lam: np.ndarray, alphas: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, int, float]:
-        """Coefficients and steps at some strengths, how many have the gap that is wanted, and the one that got lost or 0."""
+        """Coefficients and steps at some strengths, how many have the gap wanted, and the one that got lost or 0."""
         self._take(X, starts, self._predicted(X, starts, lam, float(alphas[-1])))
         self._history = [known for known in self._history if known[0] > alphas[0]]
         found, made, states, ended = np.zeros((X.shape[1], len(alphas)), order="F"), [], [], True
@@ -221,14 +222,15 @@ class RowGroups:
     def _descend(self, lam: np.ndarray, alpha: float) -> tuple[int, _State, bool]:
         """Steps at one strength until the gap on the groups that take part is half of what is wanted; whether it is."""
         state, held, model, memory = self._extrapolated(alpha), alpha * lam, self._model, _Memory()
-        best, least, before, since, made_at, steps = state, np.inf, np.inf, 0, -2, 0
+        best, least, before, first, since, made_at, steps = state, np.inf, np.inf, np.inf, 0, -2, 0
         for steps in range(MOST_STEPS):
             ratio = state.lengths / held
             beyond = np.where(state.s > 0, np.abs(ratio - 1), np.maximum(ratio - 1, 0))
             missed = max(float(beyond.max(initial=0.0)), float(np.linalg.norm(state.left) / np.linalg.norm(self._y)))
             if missed < least:
                 best, least = state, missed
-            if self._ends(state, held, float(ratio.max(initial=0.0))):
+            first = missed if steps == 0 else first
+            if self._ends(state, held, float(ratio.max(initial=0.0))) or missed <= ROUNDING * first:
                 return steps, state, True
             astray = not missed < ASTRAY * least
             slow = since >= 2 and missed > SLOW * before

@@ -117,7 +117,7 @@ class RowModel:
     def step(
         self, s: np.ndarray, z: np.ndarray, lengths: np.ndarray, held: np.ndarray, left: np.ndarray
     ) -> np.ndarray | None:
-        """dq and dr, one after the other, with s + ds >= 0, for left = y - M(s) r; None where no such step is found."""
+        """The moves dq, then dr, with s + ds >= 0, for left = y - M(s) r; None where none is found."""
         self._extend(z, lengths)
         trsv, W = _blas("trsv", dtype=np.float32), self._weights[:, : len(s)]
         half = trsv(self._L, left.astype(np.float32), lower=1)
