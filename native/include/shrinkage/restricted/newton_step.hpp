@@ -6,6 +6,7 @@
 
 #include "shrinkage/restricted/chord_model.hpp"
 #include "shrinkage/restricted/conjugate_steps.hpp"
+#include "shrinkage/restricted/model_descent.hpp"
 
 namespace shrinkage {
 
@@ -118,6 +119,20 @@ class NewtonStep {
     const double *lower = boxed() ? lower_k_.data() : nullptr, *upper = boxed() ? upper_k_.data() : nullptr;
     model_.minimize({coefs_, gradient_k_, free_gradient_, curvature_, l1k_, l2k_, lower, upper}, at.strength, at.ridge, exactness, rank, target_,
                     free_change_);
+    measure_step(at);
+  }
+
+  // The same by coordinate descent, at the present curvature and as far as a step of this violation asks.
+  void predict_by_descent(const Level& at, double violation) {
+    free_.factor(curvature_.data());
+    const double tol = std::max(0.3 * at.tol, violation * std::min(0.05, 0.3 * violation));
+    descent_.minimize(x_, free_, candidates_, curvature_.data(), {coefs_, gradient_k_, free_gradient_, l1k_, l2k_}, at.strength, at.ridge, tol, target_,
+                      free_change_);
+    measure_step(at);
+  }
+
+  // How far the objective falls along the step at first, and the step of the linear predictors.
+  void measure_step(const Level& at) {
     predicted_fall_ = 0;
     support_stands_ = true;
     for (size_t a = 0; a < coefs_.size(); a++) {
@@ -239,6 +254,7 @@ class NewtonStep {
   const double *l1_ = nullptr, *l2_ = nullptr;
   const double *lower_ = nullptr, *upper_ = nullptr;  // null where coefficients have no bounds
   ChordModel model_;
+  ModelDescent descent_;
 
   std::vector<double> eta_, curvature_, step_;                            // by row
   std::vector<int> all_, place_;                                          // by column of the working set

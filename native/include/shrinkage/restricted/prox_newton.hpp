@@ -135,6 +135,8 @@ class ProxNewton : private NewtonStep {
   // --- one strength ---------------------------------------------------------------------------------------------------
   int walk(const Level& at) {
     choose_candidates(at.strength);
+    by_descent_ = !Couples<Loss>::value && !boxed() && !loss_.kinked() && at.strength > 0 && ModelDescent::pays(x_, candidates_);
+    if (by_descent_) model_.clear();
     smooth_ = !boxed() && set_out(at);
     if (smooth_) search(at);
     if (at.strength != last_strength_) {
@@ -161,6 +163,15 @@ class ProxNewton : private NewtonStep {
         if (!admit_violators(at)) return steps;
         before = std::numeric_limits<double>::infinity();
         stalls = 0;
+        continue;
+      }
+      if (by_descent_) {
+        if (steps == 0) thin_candidates(at);
+        predict_by_descent(at, residual);
+        fresh = true;
+        smooth_ = false;
+        before = search(at) ? residual : 0;
+        if (before == 0) break;
         continue;
       }
       const bool refresh = !model_.exists() || candidates_.empty() || (residual > contraction * before && !fresh) || loss_.kinked();
@@ -215,23 +226,28 @@ class ProxNewton : private NewtonStep {
   // --- the quadratic model ------------------------------------------------------------------------------------------------
   // The Hessian at the present weights, on the support and the candidates that are near it.
   void renew_model(const Level& at) {
+    model_.clear();
+    thin_candidates(at);
+    if constexpr (Couples<Loss>::value) {
+      loss_.means(eta_.data(), means_);
+      model_.renew(x_, candidates_, curvature_, &means_);
+    } else {
+      model_.renew(x_, candidates_, curvature_);
+    }
+  }
+
+  // Only the support and what is near it.
+  void thin_candidates(const Level& at) {
     const std::vector<int> old(candidates_);
     const std::vector<double> old_coefs(coefs_), old_gradient(gradient_k_);
     clear_candidates();
     gradient_k_.clear();
-    model_.clear();
     for (size_t a = 0; a < old.size(); a++) {
       place_[old[a]] = -1;
       if (old_coefs[a] == 0 && allowed(old[a], old_gradient[a]) < near * at.strength * l1_[old[a]]) continue;
       admit({old[a]});
       coefs_.back() = old_coefs[a];
       gradient_k_.push_back(old_gradient[a]);
-    }
-    if constexpr (Couples<Loss>::value) {
-      loss_.means(eta_.data(), means_);
-      model_.renew(x_, candidates_, curvature_, &means_);
-    } else {
-      model_.renew(x_, candidates_, curvature_);
     }
   }
 
@@ -310,6 +326,7 @@ class ProxNewton : private NewtonStep {
   double faint_ = 0;  // the unit of a gradient per length of a column, where no penalty gives one
   Index positive_rows_ = 0;
   bool gradient_is_current_ = true;
+  bool by_descent_ = false;  // models of this walk are minimized by coordinate descent
 };
 
 }  // namespace shrinkage
