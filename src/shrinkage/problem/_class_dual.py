@@ -6,6 +6,7 @@ from shrinkage.losses import Multinomial
 
 _LOSS = Multinomial()
 _STEPS = 200
+_APART, _FAR = 20, 2000.0
 
 
 def minimize_free_classes(
@@ -43,6 +44,44 @@ def minimize_free_classes(
         value = float(weights @ _LOSS.value(y, eta))
         if not decrease > tol * initial:
             break
+    return _come_apart(y, start, D, Q, weights)
+
+
+def _come_apart(
+    y: np.ndarray, start: np.ndarray, D: np.ndarray, Q: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Go on where the loss does not bend any more but falls: classes that Q tells apart.
+
+    Newton's method has left them a loss and slopes of rounding, which no dual point could balance; along such a
+    direction both end at 0, and rows that Q does not tell apart stay as they are.
+    """
+    eta = start + Q @ D
+    for _ in range(_APART):
+        p = _LOSS.inverse_link(eta)
+        slope = weights[:, None] * _LOSS.gradient(y, eta)
+        g = Q.T @ slope
+        if np.abs(g).max() <= 1e-15 * float((np.abs(Q).T @ np.abs(slope)).max()):
+            break
+        H = _hessian(p, Q, weights)
+        if not np.isfinite(H).all():
+            break
+        size, V = np.linalg.eigh(H)
+        flat = V[:, size <= 1e-11 * max(float(size[-1]), 1e-300)]
+        step = -(flat @ (flat.T @ g.reshape(-1))).reshape(g.shape)
+        step -= step.mean(axis=1, keepdims=True)
+        along = Q @ step
+        size_along = float(np.abs(along[weights > 0]).max(initial=0.0))
+        if not size_along > 0:
+            break
+        t, best = 1.0 / size_along, 0.0
+        while t * size_along < _FAR:
+            if float((weights[:, None] * _LOSS.gradient(y, eta + t * along) * along).sum()) > 0:
+                break
+            t, best = 2.0 * t, t
+        if best == 0.0:
+            break
+        D = D + best * step
+        eta = start + Q @ D
     return D, eta
 
 

@@ -1,7 +1,7 @@
-"""Several classes whose coefficients of a feature enter and leave together: Newton's method on groups that stand.
+"""Several classes whose coefficients of a feature enter and leave together: prox-Newton steps.
 
-Proximal gradients find which features are in; where none comes or goes, Newton steps finish. Features that the strong
-rule holds at zero are looked at in a pass, and join if they violate.
+Prox-Newton steps: a quadratic model of all classes, minimized with the penalty as for other groups. Features that the
+strong rule holds at zero are looked at in a pass, and join if they violate.
 """
 
 from typing import Any
@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from shrinkage import _core
 from shrinkage.losses import Multinomial
-from shrinkage.problem import MultinomialProblem
+from shrinkage.problem import MultinomialProblem, level_point
 from shrinkage.solvers._class_fits import CLASS_SCORES
 from shrinkage.solvers._class_newton import NewtonRun
 
 _LOSS = Multinomial()
-_ROUNDS, _GRADIENT_STEPS, _NEWTON_STEPS = 200, 60, 12
+_STEPS, _INNER, _IDLE = 200, 300, 3
+_NEAR = 0.9  # of its bound: groups whose gradient reaches it take part in a step
+_FAR, _FARTHEST = 50.0, 1e4  # what a step may change of a linear predictor: one that no derivative checks, any other
 
 
 class GroupPath:
@@ -37,7 +40,7 @@ class GroupPath:
         self._inside = np.zeros(0, np.int64)
         self._means = np.zeros(0)
         self._A = self._Q  # the free block, then the columns of the working set
-        self._x = np.zeros((self._Q.shape[1], problem.n_classes))
+        self._x = self._Q.T @ (self._weights[:, None] * (problem.null.eta - problem.start))
         self.n_passes = 0
 
     def run(self, alphas: np.ndarray, held_out: np.ndarray | None, judge: MultinomialProblem, score: str) -> NewtonRun:
@@ -86,104 +89,84 @@ class GroupPath:
         self._inside, self._means = np.concatenate([self._inside, new]), np.concatenate([self._means, means])
         self._A = np.hstack([self._A, columns - means])
         self._x = np.vstack([self._x, np.zeros((len(new), self._problem.n_classes))])
-        self._bound = 0.5 * np.linalg.norm(np.sqrt(self._weights)[:, None] * self._A, 2) ** 2
 
     def _minimize(self, alpha: float) -> int:
-        """Rounds of proximal gradients, then Newton steps; until the promised decrease is far below tol."""
+        """Prox-Newton steps on groups near their bound, until no condition is missed; returns how many."""
         r, problem = self._Q.shape[1], self._problem
-        factors = problem.factors[self._inside]
-        rho = problem.penalty.l1_ratio
+        factors, rho = problem.factors[self._inside], problem.penalty.l1_ratio
         l1 = np.concatenate([np.zeros(r), alpha * rho * factors])
         l2 = np.concatenate([np.zeros(r), alpha * (1 - rho) * factors])
-        if not self._A.shape[1]:
-            return 0
-        self._bound = 0.5 * np.linalg.norm(np.sqrt(self._weights)[:, None] * self._A, 2) ** 2
-        least = max(1e-5 * self._tol, 1e-17) * max(problem.null.objective, 1e-300)
-        for round in range(1, _ROUNDS + 1):
-            fall = None
-            for _ in range(_NEWTON_STEPS):
-                fall = self._newton_step(l1, l2)
-                if fall is None or fall <= least:
-                    break
-            if (
-                fall is not None
-                and fall <= least
-                and self._violation(l1, l2) <= 1e-7 * np.sqrt(max(self._tol, 1e-14)) * alpha
-            ):
-                return round
-            if self._gradient_steps(l1, l2) <= least * 1e-3 and round > 3:
-                return round
-        return _ROUNDS
+        noise = 1e-14 * max(problem.null.objective, 1e-300)
+        before, idle = np.inf, 0
+        for count in range(_STEPS):
+            missed, g = self._missed(l1, l2)
+            if missed <= max(1e-14, min(1e-7, 0.1 * self._tol)) or idle >= _IDLE:
+                return count
+            near = (l1 == 0) | self._x.any(axis=1) | (np.linalg.norm(g, axis=1) >= _NEAR * l1)
+            step, fall = self._towards(np.flatnonzero(near), g, l1, l2, max(1e-13, min(0.1, 0.05 * missed)))
+            self._go(step, fall, l1, l2, noise)
+            idle = idle + 1 if fall <= noise or (missed > 0.9 * before and missed < 1e-9) else 0
+            before = min(before, missed)
+        return _STEPS
 
-    def _value(self, x: np.ndarray, l1: np.ndarray, l2: np.ndarray) -> float:
-        squares = (x * x).sum(axis=1)
-        return float(
-            self._weights @ _LOSS.value(self._problem.y, self._eta(x)) + l1 @ np.sqrt(squares) + 0.5 * l2 @ squares
-        )
-
-    def _slope(self, x: np.ndarray, l2: np.ndarray) -> np.ndarray:
-        return self._A.T @ (self._weights[:, None] * _LOSS.gradient(self._problem.y, self._eta(x))) + l2[:, None] * x
-
-    def _violation(self, l1: np.ndarray, l2: np.ndarray) -> float:
-        """Largest norm by which a group at zero exceeds its bound."""
-        at_zero = ~self._x.any(axis=1) & (l1 > 0)
-        over = np.linalg.norm(self._slope(self._x, l2)[at_zero], axis=1) - l1[at_zero]
-        return float(over.max(initial=0.0))
-
-    def _gradient_steps(self, l1: np.ndarray, l2: np.ndarray) -> float:
-        """Accelerated proximal gradients with restarts; returns by how much the objective fell."""
-        size = 1.0 / (self._bound + float(l2.max(initial=0.0)))
-        x = point = self._x
-        t, first = 1.0, self._value(x, l1, l2)
-        for _ in range(_GRADIENT_STEPS):
-            v = point - size * self._slope(point, l2)
-            length = np.linalg.norm(v, axis=1)
-            keep = np.maximum(1.0 - size * l1 / np.where(length > 0, length, 1.0), 0.0)
-            new = keep[:, None] * v
-            if float(((point - new) * (new - x)).sum()) > 0:
-                t = 1.0
-            following = 0.5 * (1 + np.sqrt(1 + 4 * t * t))
-            point = new + (t - 1) / following * (new - x)
-            x, t = new, following
-        last = self._value(x, l1, l2)
-        if last <= first:
-            self._x = x
-        return first - last
-
-    def _newton_step(self, l1: np.ndarray, l2: np.ndarray) -> float | None:
-        """One Newton step on the groups that are not zero; its promised decrease, or None where it is no use."""
-        on = np.flatnonzero((l1 == 0) | self._x.any(axis=1))
-        x, K = self._x[on], self._x.shape[1]
+    def _missed(self, l1: np.ndarray, l2: np.ndarray) -> tuple[float, np.ndarray]:
+        """What the optimality conditions lack, over the bounds of groups; the gradient of the loss, (r + m, K)."""
+        x, slope = self._x, self._weights[:, None] * _LOSS.gradient(self._problem.y, self._eta(self._x))
+        g = self._A.T @ slope
         length = np.linalg.norm(x, axis=1)
-        curve = np.divide(l1[on], length, out=np.zeros_like(length), where=l1[on] > 0)
-        g = self._slope(self._x, l2)[on] + curve[:, None] * x
-        H = self._hessian(on).reshape((len(on), K, len(on), K))
-        unit = x / np.where(length > 0, length, 1.0)[:, None]
-        for i in range(len(on)):
-            own = l2[on[i]] * np.eye(K) + curve[i] * (np.eye(K) - np.outer(unit[i], unit[i]))
-            if l1[on[i]] == 0 and l2[on[i]] == 0:  # a number added to all classes changes nothing: it stays
-                own += np.trace(H[i, :, i, :]) / K
-            H[i, :, i, :] += own
-        try:
-            step = -np.linalg.solve(H.reshape((len(on) * K,) * 2), g.ravel()).reshape(g.shape)
-        except np.linalg.LinAlgError:
-            return None
-        fall = -float((g * step).sum())
-        if not np.isfinite(fall) or fall < 0:
-            return None
-        return self._search(on, step, fall, l1, l2)
+        pull = np.divide(l1, length, out=np.zeros_like(length), where=length > 0) + l2
+        lack = np.linalg.norm(g + pull[:, None] * x, axis=1)
+        lack = np.where((length > 0) | (l1 == 0), lack, np.maximum(lack - l1, 0.0))
+        unit = np.where(l1 > 0, l1, max(float(np.abs(slope).sum()), 1e-300))
+        return float((lack / unit).max(initial=0.0)), g
 
-    def _search(self, on: np.ndarray, step: np.ndarray, fall: float, l1: np.ndarray, l2: np.ndarray) -> float | None:
-        value, t, held = self._value(self._x, l1, l2), 1.0, l1[on] > 0
-        while t > 1e-3:
-            trial = self._x.copy()
-            trial[on] += t * step
-            turned = ((trial[on] * self._x[on]).sum(axis=1) <= 0) & held
-            if not turned.any() and (fall <= 1e-12 * value or self._value(trial, l1, l2) <= value - 1e-4 * t * fall):
-                self._x = trial
-                return fall
-            t *= 0.5
-        return None
+    def _towards(self, on: np.ndarray, g: np.ndarray, l1: np.ndarray, l2: np.ndarray, tol: float):
+        """The way to the minimum of the quadratic model on some rows of x, (r + m, K), and what it lets fall."""
+        K, x = g.shape[1], self._x
+        free = int((l1[on] == 0).sum()) * K  # they come first
+        H = self._hessian(on)
+        inverse = np.linalg.pinv(H[:free, :free], rcond=1e-13, hermitian=True)
+        mixed, own = H[:free, free:], on[free // K :]
+        hessian = np.asfortranarray(H[free:, free:] - mixed.T @ (inverse @ mixed))
+        u, z_free, z = x[own].ravel(), -g[on[: free // K]].ravel(), -g[own].ravel()
+        found, steps = np.zeros((len(u), 1), order="F"), np.zeros(1, np.int32)
+        if len(u):
+            kernel = _core.GroupQuadratic(1)
+            kernel.append(np.full(len(own), K, np.int64), l1[own], np.zeros(len(u)), np.repeat(l2[own], K))
+            kernel.restart(u)
+            ones = np.ones(1)
+            linear = z - mixed.T @ (inverse @ z_free) + hessian @ u
+            kernel.solve(hessian, linear, ones, ones, tol, _INNER, found, steps)
+        step = np.zeros_like(x)
+        move = found[:, 0] - u
+        step[own] = move.reshape(-1, K)
+        step[on[: free // K]] = (inverse @ (z_free - mixed @ move)).reshape(-1, K)
+        return step, -float((g * step).sum()) + self._penalty(x, l1, l2) - self._penalty(x + step, l1, l2)
+
+    def _go(self, step: np.ndarray, fall: float, l1: np.ndarray, l2: np.ndarray, noise: float) -> None:
+        """As far along a step as the objective falls; where the loss hardly bends it may be far too long."""
+        along, x, eta = self._A @ step, self._x, self._eta(self._x)
+        far = float(np.abs(along[self._weights > 0]).max(initial=0.0))
+        most = min(1.0, (_FAR if fall <= noise else _FARTHEST) / max(far, 1e-300))
+        weighted = self._weights[:, None] * along
+
+        def rise(t: float) -> float:
+            share = most * t
+            there = x + share * step
+            bend = float((weighted * _LOSS.gradient(self._problem.y, eta + share * along)).sum())
+            return bend + self._penalty_slope(there, step, l1, l2)
+
+        self._x = x + most * level_point(rise, fall, noise) * step
+
+    def _penalty(self, x: np.ndarray, l1: np.ndarray, l2: np.ndarray) -> float:
+        squares = (x * x).sum(axis=1)
+        return float(l1 @ np.sqrt(squares) + 0.5 * l2 @ squares)
+
+    def _penalty_slope(self, x: np.ndarray, step: np.ndarray, l1: np.ndarray, l2: np.ndarray) -> float:
+        """The derivative of the penalty at x along a step, from the left where a group is 0."""
+        length, inner = np.linalg.norm(x, axis=1), (x * step).sum(axis=1)
+        turning = np.where(length > 0, inner / np.where(length > 0, length, 1.0), -np.linalg.norm(step, axis=1))
+        return float(l1 @ turning + l2 @ inner)
 
     def _hessian(self, on: np.ndarray) -> np.ndarray:
         """Second derivative of the loss in x[on], (m K, m K)."""

@@ -13,6 +13,7 @@ from shrinkage.solvers._class_fits import CLASS_SCORES
 _LOSS = Multinomial()
 _STEPS = 60
 _CONJUGATE_STEPS = 400
+_FAR = 50.0  # what one step may change of a linear predictor: where classes come apart, the loss hardly bends
 _MOST_REDUCED = 2000
 """Rows up to which wide data are reduced by the eigenvectors of their products."""
 _MOST_WORK = 1e9
@@ -95,7 +96,8 @@ class NewtonPath:
             g_D, g_V = self._Q.T @ slope, self._A.adjoint(slope) + alpha * V
             d_D, d_V = self._direction(eta, g_D, g_V, alpha)
             fall = -float((g_D * d_D).sum() + (g_V * d_V).sum())
-            moved, t, trial = self._change(d_D, d_V), 1.0, value
+            moved, trial = self._change(d_D, d_V), value
+            t = min(1.0, _FAR / max(float(np.abs(moved[v > 0]).max(initial=0.0)), 1e-300))
             while t > 1e-8:
                 trial = float(v @ _LOSS.value(y, eta + t * moved)) + 0.5 * alpha * float(((V + t * d_V) ** 2).sum())
                 if trial <= value - 1e-4 * t * fall or fall <= 1e-11 * abs(value):
