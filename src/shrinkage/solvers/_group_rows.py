@@ -141,7 +141,7 @@ class RowGroups:
         if not len(groups):
             return
         sizes = np.diff(starts)[groups]
-        places = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in groups])
+        places = np.concatenate([np.arange(int(starts[g]), int(starts[g + 1])) for g in groups])
         self._model.append(X.T[places].T, sizes)
         self._own, self._places = np.concatenate([self._own, groups]), np.concatenate([self._places, places])
         state = self._state
@@ -291,12 +291,12 @@ class RowGroups:
 
 def _shares(at: np.ndarray, to: float) -> np.ndarray:
     """What each of the last points counts in the polynomial through them, of them as many as keep that steady."""
-    for first in range(len(at)):
-        own = at[first:]
+    own = at
+    while True:
         shares = np.array([np.prod([(to - b) / (a - b) for b in own if b != a]) for a in own])
         if np.abs(shares).sum() <= 8:
-            break
-    return shares
+            return shares
+        own = own[1:]
 
 
 def _norms(z: np.ndarray, starts: np.ndarray) -> np.ndarray:
