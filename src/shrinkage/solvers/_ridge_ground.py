@@ -7,7 +7,7 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError
 from shrinkage.losses import Cox, JointLoss
-from shrinkage.problem import Problem, minimize_free, minimize_free_jointly, row_loss
+from shrinkage.problem import Problem, is_kinked, minimize_free, minimize_free_jointly, row_loss
 from shrinkage.solvers._ridge_columns import (
     HELD_ENTRIES,
     Array,
@@ -19,7 +19,15 @@ from shrinkage.solvers._ridge_columns import (
     kernels,
 )
 from shrinkage.solvers._ridge_joint import JointColumns, JointSample, joint_sample
-from shrinkage.solvers._ridge_newton import CholeskySteps, ConjugateSteps, Sample, newton_path
+from shrinkage.solvers._ridge_kinked import KinkedDescent
+from shrinkage.solvers._ridge_newton import (
+    CholeskySteps,
+    ConjugateSteps,
+    Descent,
+    NewtonDescent,
+    Sample,
+    newton_path,
+)
 from shrinkage.solvers._ridge_shifted import fit_products
 from shrinkage.solvers._ridge_squared import (
     EPS,
@@ -246,7 +254,11 @@ def _fit_newton(ground: Ground, alphas: Array, tol: float, start: Array | None) 
     if start is None:
         start = np.zeros((columns.width, 1))
         start[: columns.n_free, 0] = solve_free @ free_coefs
-    coefs, gaps, counts = newton_path(sample, steps, alphas, max(0.1 * tol * null, 1e-15 * at_offset), null, start)
+    target = max(0.1 * tol * null, 1e-15 * at_offset)
+    descent: Descent = NewtonDescent(sample, steps, target, null)
+    if isinstance(sample, Sample) and is_kinked(sample.loss):
+        descent = KinkedDescent(sample, steps, target, null)
+    coefs, gaps, counts = newton_path(sample, descent, alphas, start)
     n_free = columns.n_free
     passes = 0 if isinstance(columns, JointColumns | DenseColumns) else 2 * int(counts.sum())
     penalized = coefs[n_free:] if ground.root is None else ground.root[1] @ coefs[n_free:]

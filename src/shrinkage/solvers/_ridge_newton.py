@@ -166,18 +166,22 @@ def gap_at(
     return float(rest @ rest) / (2.0 * alpha) + 0.5 * float(slopes @ free_inverse @ slopes), gradient
 
 
+class Descent(Protocol):
+    """Minimizes at one strength after another."""
+
+    def minimize(self, point: Point, alpha: float) -> tuple[Point, float, int]: ...
+
+
 def newton_path(
-    sample: Sample | JointSample, steps: Steps, alphas: Array, target: float, null: float, start: Array
+    sample: Sample | JointSample, descent: Descent, alphas: Array, start: Array
 ) -> tuple[Array, Array, Array]:
     """Minimize for every strength, largest first.
 
     Parameters
     ----------
+    descent : Descent
+        Over the same sample.
     alphas : ndarray of shape (T,), falling
-    target : float
-        Largest duality gap wanted, in the objective's unit.
-    null : float
-        Objective of the null model: the scale of rounding.
     start : ndarray of shape (width, 1) or (width, T)
         Where to begin: the first strength, or each of them.
 
@@ -185,7 +189,6 @@ def newton_path(
     -------
     coefs (width, T), gaps (T,), steps taken (T,)
     """
-    descent = _Descent(sample, steps, target, null)
     coefs = np.empty((sample.columns.width, alphas.size))
     gaps, counts = np.empty(alphas.size), np.zeros(alphas.size, dtype=np.int64)
     point = point_at(sample, start[:, 0].copy())
@@ -197,8 +200,18 @@ def newton_path(
     return coefs, gaps, counts
 
 
-class _Descent:
-    """Newton's method with what it carries from strength to strength: the Hessian, and the free block's inverse."""
+class NewtonDescent:
+    """Newton's method with what it carries from strength to strength: the Hessian, and the free block's inverse.
+
+    Parameters
+    ----------
+    sample : Sample or JointSample
+    steps : Steps
+    target : float
+        Largest duality gap wanted, in the objective's unit.
+    null : float
+        Objective of the null model: the scale of rounding.
+    """
 
     def __init__(self, sample: Sample | JointSample, steps: Steps, target: float, null: float) -> None:
         self._sample, self._steps, self._noise = sample, steps, NOISE * null
