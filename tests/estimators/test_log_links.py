@@ -231,8 +231,8 @@ def test_a_free_column_is_not_shrunken(data):
         (ours.HuberRegressor(delta=-1.0), 1.0, "delta must be > 0"),
         (ours.QuantileRegressor(quantile=1.0), 1.0, "quantile must be between 0 and 1"),
         (ours.QuantileRegressor(smoothing=None), 1.0, "smoothing must be a number > 0"),
-        (ours.PoissonRegressorCV(scoring="auc"), 1.0, "score='auc' is of two classes"),
-        (ours.PoissonRegressorCV(scoring="r2"), 1.0, "score must be one of 'deviance', "),
+        (ours.PoissonRegressorCV(scoring="auc"), 1.0, "scoring='auc' is of two classes"),
+        (ours.PoissonRegressorCV(scoring="r2"), 1.0, "scoring must be one of 'deviance', "),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(model, y, message, data):

@@ -20,7 +20,7 @@ KINDS = {
 MAY_GIVE_UP = ("few-strengths", "singles")  # at a tolerance of 1e-9
 
 
-def wide(sizes, shared=0.5, omega=False, n=40, p=400, n_alphas=25):
+def wide(sizes, shared=0.5, omega=False, n=72, p=400, n_alphas=25):
     """Columns that share a part, in groups of sizes that take turns."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, p)) + shared * rng.normal(size=(n, 1))

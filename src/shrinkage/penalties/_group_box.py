@@ -47,7 +47,7 @@ class GroupBox:
     >>> import numpy as np
     >>> g = GroupBox(GroupL2(1.0, groups=[[0, 1]], weights="ones"), lower=0.0, upper=[2.0, 9.0])
     >>> g.prox(np.array([3.0, 4.0]), step=1.0).round(3), g.prox(np.array([-3.0, 4.0]), step=1.0)
-    (array([2.   , 3.101]), array([0., 3.]))
+    (array([2.   , 3.155]), array([0., 3.]))
     """
 
     penalty: Any

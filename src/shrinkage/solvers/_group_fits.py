@@ -16,6 +16,7 @@ MOST_STEPS = 300
 CONSTANT = 1e-10  # length of a column outside the free block, below this share of the whole: rounding
 MOST_FAILURES = 2  # strengths in a row that systems as large as the rows may leave to the Gram matrix
 WIDE = 0.5  # columns over rows of a working set, from which systems as large as the rows are solved
+LEAST_ROWS = 64  # below, the Gram matrix costs nothing and is exact
 
 
 @dataclass
@@ -57,7 +58,7 @@ class SquaredGroupFit:
         self._explained = np.zeros((Q.shape[1], 0))  # (r, m) the part of each column in the free block
         self._means = _means(problem)
         self._set = _core.GroupQuadratic(K)
-        plain = K == 1 and not terms.l1.any() and not terms.l2.any() and bool((terms.lam > 0).all())
+        plain = K == 1 and n >= LEAST_ROWS and not terms.l1.any() and not terms.l2.any() and bool((terms.lam > 0).all())
         target = 0.5 * tol * problem.null.objective
         self._rows: RowGroups | None = RowGroups(self._left, target) if plain and target > 0 else None
         self._wide, self._failures = False, 0
