@@ -54,6 +54,11 @@ def matrix(place):
     return frame, np.column_stack([frame[["a", "b", "c"]].to_numpy(), *levels])
 
 
+def test_no_intercept_is_printed_of_hazards(trial):
+    assert "intercept" not in shrinkage("fit", trial, *COX, "--drop", "site").output
+    assert "intercept" in shrinkage("fit", trial, "--target", "score", "--penalty", "l1", "--cv", "3").output
+
+
 @pytest.mark.parametrize("strata", [True, False])
 def test_censored_times_are_those_of_cross_validate(trial, strata):
     said = answer(trial, *COX, *(("--strata", "site") if strata else ("--drop", "site")))

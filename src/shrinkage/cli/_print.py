@@ -18,7 +18,8 @@ STRONGEST = 10
 
 def text(study: Study) -> str:
     """The table of penalties, the strongest coefficients and the sentence on the choice."""
-    unit = "MSE" if study.winner.cv.path.loss.name == "squared" else "deviance"
+    loss = study.winner.cv.path.loss.name
+    unit = "MSE" if loss == "squared" else "deviance"
     rule = "1-SE" if study.winner.rule == "1se" else "min"
     error = f"error ({unit}) ± SE"
     head = ["penalty", "alpha at min", "alpha at 1-SE", error, "explained", "non-zeros", "largest gap", "seconds"]
@@ -40,13 +41,16 @@ def text(study: Study) -> str:
     lines += ["", study.sentence(), ""]
     strongest = study.strongest()
     if not strongest:
-        return "\n".join([*lines, "Every coefficient is 0: the intercept alone predicts as well.", ""])
+        alone = "the same hazard for all rows" if loss == "cox" else "the intercept alone"
+        return "\n".join([*lines, f"Every coefficient is 0: {alone} predicts as well.", ""])
     head = ["strongest coefficients", "raw units", "per standard deviation"]
     rows = [[name, f"{coef:.5g}", f"{effect:+.4g}"] for name, coef, effect in strongest[:STRONGEST]]
     lines += aligned(head, rows)
     if len(strongest) > STRONGEST:
         lines.append(f"and {len(strongest) - STRONGEST:,} more")
-    return "\n".join([*lines, f"intercept {study.winner.intercept:.5g}", ""])
+    if loss != "cox":  # hazards have none: it would cancel
+        lines.append(f"intercept {study.winner.intercept:.5g}")
+    return "\n".join([*lines, ""])
 
 
 def aligned(head: list[str], rows: list[list[str]], bold: int | None = None) -> list[str]:
