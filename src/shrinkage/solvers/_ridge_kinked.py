@@ -1,4 +1,4 @@
-"""Ridge for losses whose curvature jumps: Newton's steps with a share of a curvature that bounds the loss from above."""
+"""Ridge for losses whose curvature jumps: Newton steps with a share of a curvature that bounds the loss from above."""
 
 import numpy as np
 from scipy import linalg
