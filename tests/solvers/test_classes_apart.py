@@ -7,7 +7,7 @@ from shrinkage import path
 from shrinkage.problem._class_dual import balance_classes, minimize_free_classes
 from shrinkage.solvers import Status
 
-COLUMNS = ("one class", "part of a class")
+COLUMNS = ("one class", "part of a class", "every class")
 
 
 def data(kind, n, p, seed):
@@ -15,7 +15,7 @@ def data(kind, n, p, seed):
     X = rng.normal(size=(n, p))
     y = (X[:, 0] + 0.5 * rng.normal(size=n) > 0).astype(int) + (X[:, 1] > 0.5)
     y[:3] = range(3)
-    column = {"one class": y == 0, "part of a class": (y == 0) & (rng.random(n) < 0.5)}[kind]
+    column = {"one class": y == 0, "part of a class": (y == 0) & (rng.random(n) < 0.5), "every class": y}[kind]
     return np.column_stack([X, column.astype(float)]), y
 
 
@@ -35,7 +35,7 @@ def test_free_columns_that_tell_classes_apart_end_finite_and_certified(loss, l1_
     assert (found.relative_gaps >= -1e-9).all()
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("kind", COLUMNS[:2])  # the third explains all, and leaves nothing to prove
 def test_dual_points_of_separated_classes_are_balanced_and_prove_something(kind):
     X, y = data(kind, 40, 2, 5)
     weights, Y = np.full(40, 1 / 40), np.eye(3)[y]

@@ -55,13 +55,10 @@ def _come_apart(
     Newton's method has left them a loss and slopes of rounding, which no dual point could balance; along such a
     direction both end at 0, and rows that Q does not tell apart stay as they are.
     """
-    eta = start + Q @ D
     for _ in range(_APART):
+        eta = start + Q @ D
         p = _LOSS.inverse_link(eta)
-        slope = weights[:, None] * _LOSS.gradient(y, eta)
-        g = Q.T @ slope
-        if np.abs(g).max() <= 1e-15 * float((np.abs(Q).T @ np.abs(slope)).max()):
-            break
+        g = Q.T @ (weights[:, None] * _LOSS.gradient(y, eta))
         H = _hessian(p, Q, weights)
         if not np.isfinite(H).all():
             break
@@ -69,20 +66,30 @@ def _come_apart(
         flat = V[:, size <= 1e-11 * max(float(size[-1]), 1e-300)]
         step = -(flat @ (flat.T @ g.reshape(-1))).reshape(g.shape)
         step -= step.mean(axis=1, keepdims=True)
-        along = Q @ step
-        size_along = float(np.abs(along[weights > 0]).max(initial=0.0))
-        if not size_along > 0:
+        t = _way_apart(y, eta, Q @ step, weights)
+        if t == 0:
             break
-        t, best = 1.0 / size_along, 0.0
-        while t * size_along < _FAR:
-            if float((weights[:, None] * _LOSS.gradient(y, eta + t * along) * along).sum()) > 0:
-                break
-            t, best = 2.0 * t, t
-        if best == 0.0:
+        D = D + t * step
+    return D, start + Q @ D
+
+
+def _way_apart(y: np.ndarray, eta: np.ndarray, along: np.ndarray, weights: np.ndarray) -> float:
+    """How far the loss falls along a flat direction: to where it would rise, or classes are apart for good; 0 if not.
+
+    Its derivative is Σ weights p (along - that of the row's own class), in which nothing cancels where all fall.
+    """
+    longest = float(np.abs(along[weights > 0]).max(initial=0.0))
+    if not longest > 0:
+        return 0.0
+    ahead = along - (y * along).sum(axis=1, keepdims=True)
+    ahead[np.abs(ahead) <= 1e-12 * longest] = 0.0
+    t, best = 1.0 / longest, 0.0
+    while t * longest < _FAR:
+        fall = -float((weights[:, None] * _LOSS.inverse_link(eta + t * along) * ahead).sum())
+        if fall < 0 or (best == 0 and fall == 0):
             break
-        D = D + best * step
-        eta = start + Q @ D
-    return D, eta
+        t, best = 2.0 * t, t
+    return best
 
 
 def balance_classes(y: np.ndarray, eta: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
