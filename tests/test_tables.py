@@ -284,7 +284,7 @@ def test_one_class_against_the_rest():
         ([2.0, 2.0, 2.0], {}, "'2' in every row"),
         (["a", "b", "c"], {}, "3 different values .*--positive"),
         ([1.0, 2.0, 3.0], {"loss": "logistic"}, "3 different values .*use loss squared"),
-        (["a", "b", "a"], {"loss": "squared"}, "is text"),
+        (["a", "b", "a"], {"loss": "squared"}, "must be numbers for the squared loss; data row 1 is"),
         (["a", "b", "c", "d"], {"loss": "multinomial"}, "4 different values in 4 rows, too many to be classes"),
         (["a", "b", "a"], {"positive": "c"}, "no class 'c'"),
         (["a", "b", "a"], {"positive": "a", "loss": "squared"}, "logistic"),

@@ -95,6 +95,27 @@ def test_bounds_are_of_all_columns_or_of_one(claims, tmp_path):
     assert answer(claims, *QUICK, "--config", file, *drop, "--rule", "min")["call"] == said["call"]
 
 
+def test_a_bound_of_all_columns_leaves_free_ones_alone(claims):
+    drop = [part for name in ("years", "log_years", "site", "day", "w") for part in ("--drop", name)]
+    options = ("--loss", "poisson", "--free", "power", *drop, "--rule", "min")
+
+    def power(*bounds):
+        found = {c["feature"]: c["coefficient"] for c in answer(claims, *QUICK, *options, *bounds)["coefficients"]}
+        return found.get("power", 0.0)
+
+    assert power() < -0.2  # the simulated effect is -0.4
+    assert power("--lower", "0") < -0.2
+    assert power("--lower", "0", "--lower", "power=-0.1") == pytest.approx(-0.1)
+
+
+def test_a_row_of_the_target_that_a_loss_cannot_take_is_counted_from_one(tmp_path):
+    place = tmp_path / "d.csv"
+    place.write_text("x,y\n1,2\n3,-4\n5,6\n")
+    result = shrinkage("fit", place, "--target", "y", "--loss", "poisson", "--cv", "2")
+    assert result.exit_code == 3
+    assert f"{place}: target 'y' must be >= 0 and finite for Poisson; data row 2 is -4.0" in result.output
+
+
 @pytest.mark.parametrize("loss", ["huber", "quantile"])
 def test_what_a_loss_needs_is_read_off_the_data_and_said(claims, loss):
     said = answer(claims, *QUICK, "--loss", loss, "--drop", "site")
@@ -180,15 +201,24 @@ def test_a_model_file_asks_for_its_exposure_again(claims, tmp_path):
     ("options", "code", "message"),
     [
         (("--loss", "poisson", "--power", "1.5"), 2, "--power is a parameter of --loss tweedie"),
-        (("--loss", "gamma"), 3, "y must be > 0 and finite for Gamma"),
+        (("--loss", "gamma"), 3, "target 'claims' must be > 0 and finite for Gamma; data row"),
         (("--loss", "tweedie", "--power", "3"), 2, "power must be in [1, 2]"),
         (("--offset", "site"), 3, "offset 'site' must be numbers; the column is category"),
         (("--exposure", "age"), 3, "exposure 'age' must be > 0"),
-        (("--free", "claims"), 3, "the free column 'claims' is no feature"),
+        (("--free", "claims"), 2, "--free must name another column than --target; got 'claims' for both"),
+        (("--offset", "claims"), 2, "--offset must name another column than --target; got 'claims' for both"),
+        (("--free", "years", "--exposure", "years"), 3, "the free column 'years' is no feature"),
         (("--free", "agee"), 3, "no free column 'agee'; did you mean 'age'?"),
         (("--lower", "none"), 2, "--lower must be a number, or COL=NUMBER; got 'none'"),
         (("--upper", "agee=1"), 3, "no bounded column 'agee'; did you mean 'age'?"),
-        (("--lower", "1"), 2, "lower must be <= 0"),
+        (("--lower", "1"), 2, "--lower must be <= 0, for 0 lies within the bounds; got 1 for all columns"),
+        (("--lower", "power=1"), 2, "--lower must be <= 0, for 0 lies within the bounds; got 1 for column 'power'"),
+        (("--upper", "power=-2"), 2, "--upper must be >= 0, for 0 lies within the bounds; got -2 for column 'power'"),
+        (("--upper", "age=nan"), 2, "--upper must be a number, or COL=NUMBER; got 'age=nan'"),
+        (("--lower", "age=0", "--lower", "age=-1"), 2, "must bound a column once; got two bounds for column 'age'"),
+        (("--lower", "0", "--lower", "-1"), 2, "must bound a column once; got two bounds for all columns"),
+        (("--loss", "tweedie", "--power", "2"), 3, "target 'claims' must be > 0 and finite for Tweedie(power=2)"),
+        (("--time-folds", "w", "--cv", "4"), 3, "too few different times (3) for 4 folds"),
         (("--group-folds", "site", "--time-folds", "day"), 2, "give one of them"),
         (("--loss", "poisson", "--positive", "3"), 3, "no meaning for the poisson loss"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from shrinkage import cross_validate
+from shrinkage.cli import _rows
 from shrinkage.cli._app import app
 from shrinkage.cli._folds import cross_validate_with_recipe, deal
 from shrinkage.penalties import GroupL2
@@ -139,6 +140,39 @@ def test_what_cannot_be_meant_is_refused(trial, options, words):
     result = shrinkage("fit", trial, *options)
     assert result.exit_code in (2, 3)
     assert words in " ".join(result.output.split())
+
+
+def test_without_a_column_of_events_every_row_is_one_and_this_is_said(trial, tmp_path):
+    frame = pd.read_csv(trial)
+    frame["died"] = 1
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    arguments = (
+        "--target",
+        "days",
+        "--loss",
+        "cox",
+        "--penalty",
+        "l1",
+        "--cv",
+        "3",
+        "--drop",
+        "site",
+        "--drop",
+        "score",
+    )
+    told = answer(tmp_path / "all.csv", *arguments, "--event", "died")
+    silent = answer(tmp_path / "all.csv", *arguments, "--drop", "died")
+    assert silent["candidates"][0]["error"] == told["candidates"][0]["error"]
+    said = "No --event is given: every row counts as an event"
+    assert any(said in note for note in silent["notes"])
+    assert not any(said in note for note in told["notes"])
+
+
+def test_an_event_at_the_end_of_its_stratum_compares_nobody():
+    times, strata = np.array([1.0, 2.0, 3.0, 3.0]), np.array([0, 0, 1, 1])
+    assert _rows._has_company(times, np.array([1.0, 0.0, 0.0, 0.0]), strata)
+    assert not _rows._has_company(times, np.array([0.0, 1.0, 0.0, 0.0]), strata)
+    assert _rows._has_company(times, np.array([0.0, 0.0, 0.0, 1.0]), strata)  # the other one of the tie
 
 
 @pytest.mark.parametrize("module", ["shrinkage", "shrinkage.cli"])

@@ -149,7 +149,11 @@ Examples:
 @click.option("--exposure", metavar="COL", help="Column that counts are in proportion to: log(COL) is an offset.")
 @click.option("--group-folds", metavar="COL", help="Rows with one value of COL stay in one fold.")
 @click.option("--time-folds", metavar="COL", help="Each fold is predicted from rows of earlier COL only.")
-@click.option("--event", metavar="COL", help="Of cox: 1 where the target is the time of an event, 0 where censored.")
+@click.option(
+    "--event",
+    metavar="COL",
+    help="Of cox: 1 where the target is the time of an event, 0 where censored; without it every row is an event.",
+)
 @click.option("--strata", metavar="COL", help="Of cox: rows are compared with those of their own value of COL only.")
 @click.option(
     "--groups",
@@ -157,9 +161,24 @@ Examples:
     multiple=True,
     help="Of group: columns that enter together; may be repeated. Each other column is a group, with all its levels.",
 )
-@click.option("--free", metavar="COL", multiple=True, help="Column that is not penalized; may be repeated.")
-@click.option("--lower", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N <= 0.")
-@click.option("--upper", metavar="[COL=]N", multiple=True, help="Bound of all coefficients, or of COL's; N >= 0.")
+@click.option(
+    "--free",
+    metavar="COL",
+    multiple=True,
+    help="Column that is neither penalized nor bound by a plain --lower or --upper; may be repeated.",
+)
+@click.option(
+    "--lower",
+    metavar="[COL=]N",
+    multiple=True,
+    help="Bound of all coefficients but those of --free columns, or of COL's; N <= 0.",
+)
+@click.option(
+    "--upper",
+    metavar="[COL=]N",
+    multiple=True,
+    help="Bound of all coefficients but those of --free columns, or of COL's; N >= 0.",
+)
 @click.option("--drop", metavar="COL", multiple=True, help="Column to leave out; may be repeated.")
 @click.option(
     "--tol",

@@ -14,7 +14,7 @@ import numpy as np
 from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import cross_validate, path
 from shrinkage.cli._folds import NOTHING, cross_validate_with_recipe, deal, deal_groups, deal_times
-from shrinkage.cli._losses import check_parameters, stated_loss
+from shrinkage.cli._losses import check_numbers, check_parameters, stated_loss
 from shrinkage.cli._model_file import Fit, Model
 from shrinkage.cli._rows import Treatment, read_labels, read_offset, survival
 from shrinkage.losses import JointLoss, Loss
@@ -127,7 +127,8 @@ class Prepared:
 
 def prepare(request: Request) -> Prepared:
     """Read the data, choose the loss, learn the recipe."""
-    table = read(request.data)
+    _check_roles(request)
+    table = read(request.data, unread=request.drop)
     for name in request.drop:
         table.column(name, "column to drop")
     refuse_huge(table, {*request.drop})
@@ -156,9 +157,18 @@ def prepare(request: Request) -> Prepared:
     notes += [f"Column {name!r} is not used: {reason}." for name, reason in recipe.dropped]
     about = {"standardize": request.standardize, "sample_weight": weights, "offset": offset, "penalty_factor": factors}
     loss, words = stated_loss(target.loss, request.parameters, X, y, about)
+    check_numbers(loss, y, f"{table.source}: target {request.target!r}")
     target = replace(target, reason=target.reason + words)
     notes[0] = target.reason[0].upper() + target.reason[1:] + "."
     return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes), loss, offset, treatment)
+
+
+def _check_roles(request: Request) -> None:
+    options = ("weights", "offset", "exposure", "group_folds", "time_folds", "event", "strata", "drop", "free")
+    for option in options:
+        if request.target in np.atleast_1d(getattr(request, option) or ()):
+            flag = f"--{option.replace('_', '-')}"
+            raise ArgumentError(f"{flag} must name another column than --target; got {request.target!r} for both")
 
 
 def _check_survival(request: Request, loss: str) -> None:
@@ -280,6 +290,8 @@ def _how(request: Request, data: Prepared) -> list[str]:
             f"Missing values in {many} ({listed}): numbers become the mean of the training rows with an indicator "
             "column, categories a level of their own; folds are run one by one with their own means."
         )
+    if data.target.loss == "cox" and request.event is None:
+        notes.append("No --event is given: every row counts as an event, as in R's Surv(time).")
     if data.target.loss == "logistic":
         fewest = int(np.bincount(data.y.astype(np.intp)).min())
         if fewest < request.cv:

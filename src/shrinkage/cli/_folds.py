@@ -65,7 +65,8 @@ def deal_times(times: np.ndarray, n_folds: int) -> list[Fold]:
     part = rank * (n_folds + 1) // len(times)
     folds = [(np.flatnonzero(part < k), np.flatnonzero(part == k)) for k in range(1, n_folds + 1)]
     if not all(len(train) and len(test) for train, test in folds):
-        raise DataError(f"too few different times for {n_folds} folds that train on the past: lower --cv")
+        different = f"too few different times ({len(np.unique(times))})"
+        raise DataError(f"{different} for {n_folds} folds that train on the past: lower --cv")
     return folds
 
 

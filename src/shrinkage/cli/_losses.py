@@ -1,10 +1,11 @@
 """The loss that a request names, with its parameters as given or read off the data."""
 
+import re
 from typing import Any
 
 import numpy as np
 
-from shrinkage._errors import ArgumentError
+from shrinkage._errors import ArgumentError, DataError
 from shrinkage.losses import (
     Cox,
     Gamma,
@@ -42,6 +43,23 @@ def check_parameters(loss: str, given: dict[str, float | None]) -> None:
             raise ArgumentError(
                 f"--{name} is a parameter of --loss {owner[name].replace('_', '-')}; got it with --loss {loss}"
             )
+
+
+def check_numbers(loss: Loss | JointLoss, y: np.ndarray, where: str) -> None:
+    """Refuse a target whose numbers the loss cannot take; `where` is the target, and rows count from 1.
+
+    Raises
+    ------
+    DataError
+        With the first such row.
+    """
+    if isinstance(loss, JointLoss):
+        return
+    try:
+        loss.check(y)
+    except DataError as error:
+        said = re.sub(r"\brow (\d+)", lambda met: f"data row {int(met[1]) + 1}", str(error))
+        raise DataError(f"{where} {said.removeprefix('y ')}") from None
 
 
 def stated_loss(

@@ -46,7 +46,8 @@ def survival(table: Table, target: str, times: np.ndarray, event: str | None, st
     Raises
     ------
     DataError
-        If an event is not 0 or 1, none was observed, a time is negative, or a column is unknown or misses a value.
+        If an event is not 0 or 1, a time is negative, a column is unknown or misses a value, or no event was observed
+        while another row was at risk.
     """
     if times.min() < 0:
         row = int(np.argmin(times))
@@ -61,10 +62,23 @@ def survival(table: Table, target: str, times: np.ndarray, event: str | None, st
         )
     if not events.any():
         raise DataError(f"{table.source}: event {event!r} is 0 in every row: there is nothing to learn from")
-    columns = [times, events]
-    if strata is not None:
-        columns.append(read_labels(table, strata, "strata").astype(np.float64))
-    return np.column_stack(columns)
+    codes = None if strata is None else read_labels(table, strata, "strata")
+    if not _has_company(times, events, np.zeros(len(times), np.intp) if codes is None else codes):
+        within = "" if strata is None else f" of its stratum {strata!r}"
+        raise DataError(
+            f"{table.source}: at no event was another row{within} at risk: there is nothing to learn from"
+            + ("" if strata is None else "; name a column whose values repeat")
+        )
+    return np.column_stack([times, events] if codes is None else [times, events, codes.astype(np.float64)])
+
+
+def _has_company(times: np.ndarray, events: np.ndarray, strata: np.ndarray) -> bool:
+    """Whether some event is not that of the one row that is left in its stratum."""
+    last = np.zeros(strata.max() + 1)
+    np.maximum.at(last, strata, times)
+    at_the_end = times == last[strata]
+    alone = at_the_end & (np.bincount(strata[at_the_end], minlength=len(last))[strata] == 1)
+    return bool((events.astype(bool) & ~alone).any())
 
 
 def read_labels(table: Table, name: str, role: str) -> np.ndarray:
@@ -87,7 +101,7 @@ class Treatment:
     free : tuple of str
         Columns.
     lower, upper : tuple of str
-        A number for all columns, or COL=NUMBER.
+        A number for all columns that are not free, or COL=NUMBER.
     groups : tuple of str
         COL,COL: columns whose features are one group.
     """
@@ -145,6 +159,7 @@ class Treatment:
         for side, texts, none in (("lower", self.lower, -np.inf), ("upper", self.upper, np.inf)):
             if texts:
                 every, own = _bounds(side, texts)
+                own = (dict.fromkeys(self.free, none) if every is not None else {}) | own
                 every = none if every is None else every
                 made[side] = _of_features(recipe, table, own, every, "bounded", partial)
         return made
@@ -170,7 +185,15 @@ def _bounds(side: str, texts: tuple[str, ...]) -> tuple[float | None, dict[str, 
         try:
             value = float(number)
         except ValueError:
-            raise ArgumentError(f"--{side} must be a number, or COL=NUMBER; got {text!r}") from None
+            value = np.nan
+        if np.isnan(value):
+            raise ArgumentError(f"--{side} must be a number, or COL=NUMBER; got {text!r}")
+        whose = f"column {name!r}" if named else "all columns"
+        if value > 0 if side == "lower" else value < 0:
+            what = "<= 0" if side == "lower" else ">= 0"
+            raise ArgumentError(f"--{side} must be {what}, for 0 lies within the bounds; got {number} for {whose}")
+        if name in own if named else every is not None:
+            raise ArgumentError(f"--{side} must bound a column once; got two bounds for {whose}")
         if named:
             own[name] = value
         else:

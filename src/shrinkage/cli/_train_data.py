@@ -87,7 +87,7 @@ class Rows:
 
 def prepare_rows(request: TrainRequest) -> Rows:
     """Read the data, choose the loss, hold rows out, learn the recipe on the others."""
-    table = read(request.data)
+    table = read(request.data, unread=request.drop)
     for name in request.drop:
         table.column(name, "column to drop")
     refuse_huge(table, {*request.drop})

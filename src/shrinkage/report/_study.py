@@ -72,7 +72,8 @@ class Candidate:
         error at the first strength.
         """
         if self.cv.path.loss.name == "cox":
-            return 1.0 - self.error / float(self.cv.mean[0])
+            null = float(self.cv.mean[0])
+            return 1.0 - self.error / null if null else 0.0
         return share_explained(self.cv.path, self.error)
 
     @property

@@ -3,7 +3,8 @@
 import csv
 import io
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ ARROW = (".arrow", ".feather", ".ipc")
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>"]
 
 
-def read(source: str | Path, text: Collection[str] = ()) -> Table:
+def read(source: str | Path, text: Collection[str] = (), unread: Collection[str] = ()) -> Table:
     """Read CSV, Parquet or Arrow into a table with kinds.
 
     Parameters
@@ -25,6 +26,8 @@ def read(source: str | Path, text: Collection[str] = ()) -> Table:
         By suffix: .csv, .tsv; .parquet, .pq; .arrow, .feather, .ipc. "-" reads CSV from standard input.
     text : collection of str
         Columns of a CSV file to be kept as text even where every value looks like a number.
+    unread : collection of str
+        Columns that nobody will use, whose infinite numbers are no error.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def read(source: str | Path, text: Collection[str] = ()) -> Table:
     """
     _arrow()
     if str(source) == "-":
-        return _read_csv(sys.stdin.buffer.read(), ",", "standard input", text)
+        return _read_csv(sys.stdin.buffer.read(), ",", "standard input", text, unread)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix not in (*DELIMITERS, *PARQUET, *ARROW):
@@ -58,8 +61,8 @@ def read(source: str | Path, text: Collection[str] = ()) -> Table:
     if not data:
         raise DataError(f"{path} is empty (0 bytes)")
     if suffix in DELIMITERS:
-        return _read_csv(data, DELIMITERS[suffix], str(path), text)
-    return _read_binary(data, suffix, str(path))
+        return _read_csv(data, DELIMITERS[suffix], str(path), text, unread)
+    return _read_binary(data, suffix, str(path), unread)
 
 
 def _arrow() -> Any:
@@ -70,7 +73,7 @@ def _arrow() -> Any:
     return pyarrow
 
 
-def _read_binary(data: bytes, suffix: str, source: str) -> Table:
+def _read_binary(data: bytes, suffix: str, source: str, unread: Collection[str]) -> Table:
     pa = _arrow()
     from pyarrow import feather, parquet
 
@@ -87,10 +90,10 @@ def _read_binary(data: bytes, suffix: str, source: str) -> Table:
         kind = "a Parquet" if suffix in PARQUET else "an Arrow"
         reason = str(error).splitlines()[0]
         raise DataError(f"{source} is not {kind} file, or is cut short: {reason}") from None
-    return table_of(frame, source)
+    return table_of(frame, source, unread)
 
 
-def _read_csv(data: bytes, delimiter: str, source: str, text: Collection[str]) -> Table:
+def _read_csv(data: bytes, delimiter: str, source: str, text: Collection[str], unread: Collection[str]) -> Table:
     pa = _arrow()
     from pyarrow import csv as arrow_csv
 
@@ -115,7 +118,7 @@ def _read_csv(data: bytes, delimiter: str, source: str, text: Collection[str]) -
         raise DataError(f"{source} has a header but no rows")
     # Blank names of different lengths: distinct for the reader, unnamed for us.
     distinct = [name if name.strip() else " " * (place + 1) for place, name in enumerate(names)]
-    return table_of(frame.rename_columns(distinct), source)
+    return table_of(frame.rename_columns(distinct), source, unread)
 
 
 def _lines(data: bytes) -> io.TextIOWrapper:
@@ -126,9 +129,19 @@ def _header(data: bytes, delimiter: str, source: str) -> list[str]:
     """Names in the first line that is not blank."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{source} is UTF-16; save it as UTF-8 (iconv -f utf-16 -t utf-8)")
-    names = next((row for row in csv.reader(_lines(data), delimiter=delimiter) if row), None)
+    try:
+        names = next((row for row in csv.reader(_lines(data), delimiter=delimiter) if row), None)
+    except csv.Error as error:
+        _refuse_bytes(data, delimiter, source, [])
+        raise DataError(f"{source} cannot be read as CSV: {error}") from None
     if names is None or not any(name.strip() for name in names):
         raise DataError(f"{source} is empty: a first line with the names of the columns is needed")
+    other = next((sign for sign in ";\t" if delimiter == "," and len(names) == 1 and sign in names[0]), None)
+    if other is not None:
+        raise DataError(
+            f"{source}: fields must be separated by ','; the first line has {other!r} and no comma"
+            + (": name the file .tsv" if other == "\t" else "")
+        )
     if any("\ufffd" in name for name in names):
         _refuse_bytes(data, delimiter, source, names)
     refuse_duplicates(names, source)
@@ -139,7 +152,7 @@ def _refuse_ragged(data: bytes, delimiter: str, source: str, names: list[str]) -
     """Raise for the first line that has not one field for every column."""
     rows = csv.reader(_lines(data), delimiter=delimiter)
     start = 1
-    for row in rows:
+    for row in _until_error(rows):
         if row and len(row) != len(names):
             many = f"{len(row)} field{'s' * (len(row) != 1)}"
             if len(row) < len(names):
@@ -149,6 +162,11 @@ def _refuse_ragged(data: bytes, delimiter: str, source: str, names: list[str]) -
                 remedy = f'{extra}: quote ("...") values that hold a {delimiter!r}'
             raise DataError(f"{source}: line {start} has {many}, the header has {len(names)}; {remedy}")
         start = rows.line_num + 1
+
+
+def _until_error(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    with suppress(csv.Error):
+        yield from rows
 
 
 def _refuse_bytes(data: bytes, delimiter: str, source: str, names: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -95,14 +95,15 @@ class Table:
             If there is none, with the nearest name that there is.
         """
         if name not in self._places:
-            near = difflib.get_close_matches(name, self.names, n=1)
+            near = [other for other in self.names if other.strip() == name.strip()]
+            near = near or difflib.get_close_matches(name, self.names, n=1)
             few = ", ".join(repr(other) for other in self.names[:8]) + (", ..." if len(self.names) > 8 else "")
             hint = f"did you mean {near[0]!r}?" if near else f"its columns are {few}"
             raise DataError(f"{self.source} has no {role} {name!r}; {hint}")
         return self.columns[self._places[name]]
 
 
-def table_of(frame: Any, source: str = "the table") -> Table:
+def table_of(frame: Any, source: str = "the table", unread: Collection[str] = ()) -> Table:
     """A table with kinds from a pandas, polars or Arrow table, through narwhals.
 
     Parameters
@@ -110,6 +111,8 @@ def table_of(frame: Any, source: str = "the table") -> Table:
     frame : a table that narwhals knows, held in memory
     source : str
         What messages call it.
+    unread : collection of str
+        Columns that nobody will use: their infinite numbers become missing values.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def table_of(frame: Any, source: str = "the table") -> Table:
     table = nw.from_native(frame, eager_only=True)
     if len(table) == 0:
         raise DataError(f"{source} has columns but no rows")
-    columns = [_column(table[name], str(name), place, source) for place, name in enumerate(table.columns)]
+    columns = [_column(table[name], str(name), place, source, unread) for place, name in enumerate(table.columns)]
     return Table(tuple(columns), len(table), source)
 
 
@@ -145,7 +148,7 @@ def refuse_duplicates(names: Sequence[str], source: str) -> None:
             raise DataError(f"{source}: {count} columns are called {name!r} (columns {where}); rename all but one")
 
 
-def _column(series: Any, name: str, place: int, source: str) -> Column:
+def _column(series: Any, name: str, place: int, source: str, unread: Collection[str]) -> Column:
     import narwhals as nw
 
     dtype, nothing = series.dtype, np.empty(0)
@@ -155,6 +158,7 @@ def _column(series: Any, name: str, place: int, source: str) -> Column:
         return Column(name, "empty", nothing)
     if dtype == nw.Boolean or dtype.is_numeric():
         values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        values = np.where(np.isinf(values), np.nan, values) if name in unread else values
         return _numbers(name, "boolean" if dtype == nw.Boolean else "number", values, source)
     if dtype.is_temporal():
         return Column(name, "date", nothing)
@@ -184,7 +188,7 @@ def _numbers(name: str, kind: Kind, values: np.ndarray, source: str) -> Column:
         row = int(np.argmax(infinite))
         raise DataError(
             f"{source}: column {name!r} is infinite in {int(infinite.sum())} rows, first in data row {row + 1}; "
-            "replace it by a number, or leave it empty for missing"
+            "replace it by a number, leave it empty for missing, or drop the column"
         )
     if np.isnan(values).all():
         return Column(name, "empty", np.empty(0))

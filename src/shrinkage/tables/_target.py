@@ -1,5 +1,6 @@
 """The column to be predicted, and the loss that suits it."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,16 +104,39 @@ def read_target(
         return _two_classes(column, name, values, where, loss)
     measure = "squared" if loss == "auto" else loss
     if column.kind == "category":
-        raise DataError(f"{where} is text ({_few(column.levels)}), the {measure} loss needs numbers; use loss logistic")
+        raise DataError(_no_numbers(column, where, measure))
     given = "asked for" if loss != "auto" else f"{name!r} is a number"
     reason = f"{measure.replace('_', ' ')} loss: {given}"
     return Target(name, measure, (), reason), np.asarray(column.values, dtype=np.float64)
+
+
+def _no_numbers(column: Column, where: str, measure: str) -> str:
+    """That a loss of numbers met text: the first of it, and what would be right."""
+    texts = column.texts()
+    first = next(row for row, text in enumerate(texts) if not _is_number(text))
+    if any(map(_is_number, texts)):
+        remedy = "correct it, or leave the row out"
+    elif len(column.levels) == 2:
+        remedy = "use loss logistic"
+    else:
+        remedy = "name a column of numbers, or one class to model against the rest (--positive)"
+    what = f"numbers for the {measure.replace('_', ' ')} loss"
+    return f"{where} must be {what}; data row {first + 1} is {texts[first]!r}: {remedy}"
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return math.isfinite(float(text or ""))
+    except ValueError:
+        return False
 
 
 def _two_classes(column: Column, name: str, values: np.ndarray, where: str, loss: str) -> tuple[Target, np.ndarray]:
     if len(values) > 2:
         what = _few(column.levels) if column.kind == "category" else f"from {values[0]:g} to {values[-1]:g}"
         text = column.kind == "category"
+        if text and loss == "auto" and 2 * sum(map(_is_number, column.texts())) > len(column.values):
+            raise DataError(_no_numbers(column, where, "squared"))
         remedy = "name one class to model against the rest (--positive)" if text else "use loss squared"
         raise DataError(f"{where} has {len(values)} different values ({what}), logistic loss takes 2; {remedy}")
     texts = column.texts(np.array([np.argmax(column.values == value) for value in values]))
