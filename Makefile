@@ -17,6 +17,8 @@ tested := ./tests ./README.md ./docs --doctest-modules --doctest-glob=*.md --pya
 # Keras has one backend per process: its tests and examples run again under each other backend, each test of many
 # parameters with four of them; test-all takes them all.
 keras_tested := ./tests/keras --doctest-modules --pyargs shrinkage.keras
+# what is slow, and new random examples
+everything := -m "" --hypothesis-profile=fresh
 core_sources := $(shell find native cmake -type f) CMakeLists.txt
 sources := $(core_sources) pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 
@@ -34,9 +36,9 @@ test: $(VENV)/done-test test-core ## tests of the C++ core, of the installed pac
 	$(pytest:torch=jax) $(keras_tested)
 
 test-all: $(VENV)/done-all test-core ## the same with everything slow, every array library, peers and architectures of networks
-	$(pytest) -m "" $(tested)
-	$(pytest:torch=jax) -m "" $(keras_tested)
-	$(pytest:torch=tensorflow) -m "" $(keras_tested)
+	$(pytest) $(everything) $(tested)
+	$(pytest:torch=jax) $(everything) $(keras_tested)
+	$(pytest:torch=tensorflow) $(everything) $(keras_tested)
 
 check: lint types stub contract test ## what continuous integration runs
 
