@@ -301,3 +301,30 @@ def test_hazards_take_bounds():
         assert coefs.min() == bound.get("lower", 0.0)
         assert coefs.max() == bound.get("upper", coefs.max()) > 0
         assert recomputed(fitted).max() <= 1.01e-6
+
+
+@every_loss
+def test_columns_of_any_unit_have_the_ridge_of_standardized_ones_in_bounds(loss):
+    X, y = data(loss, 6)
+    units = 10.0 ** np.random.default_rng(2).uniform(-6, 6, X.shape[1])
+    lower, upper = bounds(X.shape[1], 1)
+    options = {"loss": loss, "l1_ratio": 0.0, "n_alphas": 6, "standardize": True}
+    known = path(X, y, lower=lower, upper=upper, **options)
+    found = path(X * units, y, lower=lower / units, upper=upper / units, alphas=known.alphas, **options)
+    assert recomputed(found).max() <= 1e-6
+    coefs = np.clip(found.coefs.toarray().T * units, lower, upper).T
+    gaps = known.problem.gaps(coefs, found.intercepts, known.alphas)
+    assert known.problem.relative(gaps).max() <= 2e-6
+
+
+@pytest.mark.parametrize("loss", [Squared(), Huber(1.0)], ids=lambda loss: loss.name)
+def test_a_tiny_column_that_one_bound_holds_is_not_taken_for_settled(loss):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(60, 2)) * [1e8, 1e-8]
+    y = 1e8 * X[:, 1] + 0.1 * rng.normal(size=60)
+    penalty = Box(L1L2(1e10, 0.0, np.array([1.0, 0.0])), 0.0, np.inf)
+    problem = Problem(as_design(X), y, loss, penalty, fit_intercept=False)
+    at_its_bound, better = np.zeros(2), np.array([0.0, 1e8])
+    excess = problem.objective(at_its_bound, 0.0) - problem.objective(better, 0.0)
+    assert excess > 0.1
+    assert problem.gap(at_its_bound, 0.0) >= excess

@@ -62,12 +62,22 @@ def without_bounds(penalty: Any, where: np.ndarray) -> Any:
     return replace(penalty, lower=np.where(where, -np.inf, penalty.lower), upper=np.where(where, np.inf, penalty.upper))
 
 
-def bounded_dual(penalty: Box | GroupBox, z: np.ndarray, largest: float) -> tuple[float, float]:
+def held_sizes(penalty: Any, design: Any, weights: np.ndarray, slope: np.ndarray, scale: Any) -> np.ndarray:
+    """(n_features, k) what Xᵀ(weights ∘ slope) / scale is at most, of columns held by one bound; 0 of the others."""
+    sizes = np.zeros((design.shape[1], slope.shape[1]))
+    if isinstance(penalty, BOUNDED) and (held := held_by_one_bound(penalty, len(sizes))).any():
+        means, variances = (moment[held, 0] for moment in design.column_moments(np.asfortranarray(weights[:, None])))
+        lengths = np.sqrt(variances + means**2) / (1.0 if scale is None else scale[held])
+        sizes[held] = np.outer(lengths, np.sqrt(weights @ (slope * slope)))
+    return sizes
+
+
+def bounded_dual(penalty: Box | GroupBox, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float]:
     """A multiple c <= 1 of a dual point at which the conjugate is finite, and the conjugate there.
 
-    Of columns with one bound that nothing shrinks, correlations of 1e-12 of the largest are taken as 0.
+    Of columns with one bound that nothing shrinks, correlations of 1e-12 of their `sizes`, which bound them, are 0.
     """
-    z = np.where(held_by_one_bound(penalty, len(z)) & (np.abs(z) <= _ROUNDING * largest), 0.0, z)
+    z = np.where(held_by_one_bound(penalty, len(z)) & (np.abs(z) <= _ROUNDING * sizes), 0.0, z)
     c = float(penalty.dual_scale(z))
     c = c if c == 1.0 else c * (1.0 - 1e-15)
     return c, float(penalty.conjugate(c * z))

@@ -46,7 +46,6 @@ def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -
     near = minimize_free_classes(problem.y, eta, Q, problem.weights)[1]
     u = balance_classes(problem.y, near, Q, problem.weights)
     z = problem._correlate(-u)
-    largest = float(np.abs(z).max(initial=0.0))
     z[problem.free] = 0.0
     z[features] = 0.0
-    return u, *bounded_dual(box, z.ravel(), largest)
+    return u, *bounded_dual(box, z.ravel(), 0.0)

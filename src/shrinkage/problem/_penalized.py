@@ -42,10 +42,10 @@ def zero_cap(penalty: Any, z: np.ndarray) -> float:
     return cap if np.isfinite(held.conjugate(cap * (1.0 - 1e-12) * z)) else 0.0
 
 
-def dual_terms(penalty: Any, z: np.ndarray, largest: float) -> tuple[float, float]:
+def dual_terms(penalty: Any, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float]:
     """`zero_cap` and the conjugate at z; with bounds, a multiple at which the conjugate is finite, and it there."""
     if isinstance(penalty, BOUNDED):
-        return bounded_dual(penalty, z, largest)
+        return bounded_dual(penalty, z, sizes)
     return zero_cap(penalty, z), float(penalty.conjugate(z))
 
 

@@ -12,7 +12,7 @@ from shrinkage._errors import ArgumentError
 from shrinkage.design import check_finite
 from shrinkage.losses import JointLoss, Logistic, Loss, Squared
 from shrinkage.penalties import Convex
-from shrinkage.problem._bounded import BOUNDED, has_no_bound, inside_of_one_bound, measured, without_bounds
+from shrinkage.problem._bounded import BOUNDED, has_no_bound, held_sizes, inside_of_one_bound, measured, without_bounds
 from shrinkage.problem._coefficients import as_columns, dense, support
 from shrinkage.problem._dual import free_block, minimize_free, project, scaled_dual, squared_dual
 from shrinkage.problem._joint import minimize_free_jointly
@@ -340,12 +340,12 @@ class Problem:
         slope, bounds = dual_slopes(self.loss, self.y, eta, self.basis, self.weights, self._start)
         Z = self._correlate(-slope)
         Z[self.free] = 0.0
-        largest = float(np.abs(Z).max(initial=0.0))
+        sizes = held_sizes(self.penalty.with_alpha(float(alphas[0])), self.design, self.weights, slope, self.scale)
         conjugates, caps = np.empty(alphas.size), np.empty(alphas.size)
         for t, alpha in enumerate(alphas):
             penalty = self.measuring.with_alpha(float(alpha))
             primal[t] += penalty.value(self._measured(dense(coefs[:, [t]])))
-            caps[t], conjugates[t] = dual_terms(penalty, Z[:, t], largest)
+            caps[t], conjugates[t] = dual_terms(penalty, Z[:, t], sizes[:, t])
         whole: tuple[Any, ...] = (None, conjugates)
         if isinstance(self.penalty, BOUNDED):
             slope, whole = slope * caps, (conjugates,)

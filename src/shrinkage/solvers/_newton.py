@@ -13,6 +13,7 @@ from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._growing import Columns
 from shrinkage.solvers._native_losses import native_fit
 
+_CONSTANT = 1e-13  # of its mean: a column that varies less is constant
 WORTH_A_CREW = 1_000_000  # multiply-adds of one product for each strength that outweigh the start of a thread
 
 
@@ -236,9 +237,13 @@ class _SparseColumns:
 
 
 def _center(columns: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Take weighted means off columns in place and return them; without weights, leave all as it is."""
+    """Take weighted means off columns in place and return them; without weights, leave all as it is.
+
+    What rounding leaves of a constant column is taken off as well: it is no direction to move in.
+    """
     if weights is None or not columns.shape[1]:
         return np.zeros(columns.shape[1])
     means = weights @ columns
     columns -= means
+    columns[:, np.einsum("i,ij,ij->j", weights, columns, columns) <= (_CONSTANT * means) ** 2] = 0.0
     return means

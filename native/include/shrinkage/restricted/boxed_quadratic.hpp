@@ -49,10 +49,10 @@ class BoxedQuadratic {
     limit_.resize(size);
     width_.resize(size);
     movable_.clear();
-    double widest = 0, largest = 0;
-    for (int j = 0; j < size; j++) widest = std::max(widest, diagonal_[j] = q_.diagonal(j));
+    double largest = 0;
     for (int j = 0; j < size; j++) {
-      if (!(diagonal_[j] > 1e-20 * widest)) continue;
+      diagonal_[j] = q_.diagonal(j);
+      if (!(diagonal_[j] > 0)) continue;  // however small: columns have units of their own
       largest = std::max(largest, std::fabs(q_.linear[j]) / std::sqrt(diagonal_[j]));
       if (lower_[j] < upper_[j]) movable_.push_back(j);
     }
