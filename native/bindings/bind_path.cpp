@@ -42,6 +42,12 @@ void listed_products(const Columns<Real>& X, const Features& features, const Mat
   without_gil([&] { shrinkage::listed_products(X.data(), rows, rows, features.data(), count, R.data(), k, out.data()); });
 }
 
+void pick_block(const Matrix& X, const Features& rows, const Features& places, const Filled& out) {
+  const Index count = static_cast<Index>(rows.shape(0)), columns = static_cast<Index>(places.shape(0));
+  nb::gil_scoped_release unlocked;
+  shrinkage::pick_block(X.data(), static_cast<Index>(X.shape(0)), rows.data(), count, places.data(), columns, out.data());
+}
+
 void project(const Filled& columns, const Matrix& basis, const Matrix& explain, const Filled& removed) {
   const Index rows = static_cast<Index>(columns.shape(0)), count = static_cast<Index>(columns.shape(1)), q = static_cast<Index>(basis.shape(1));
   without_gil([&] { shrinkage::project(columns.data(), rows, rows, count, basis.data(), explain.data(), q, removed.data()); });
@@ -57,6 +63,8 @@ void bind_path(nb::module_& m) {
   const char* listed = "Products of listed columns of a column-major matrix with a few vectors, where it lies.";
   m.def("listed_products", &listed_products<double>, "X"_a.noconvert(), "features"_a.noconvert(), "R"_a.noconvert(), "out"_a.noconvert(), listed);
   m.def("listed_products", &listed_products<float>, "X"_a.noconvert(), "features"_a.noconvert(), "R"_a.noconvert(), "out"_a.noconvert(), listed);
+  m.def("pick_block", &pick_block, "X"_a.noconvert(), "rows"_a.noconvert(), "places"_a.noconvert(), "out"_a.noconvert(),
+        "Some rows of some columns of a column-major matrix.");
   m.def("project", &project, "columns"_a.noconvert(), "basis"_a.noconvert(), "explain"_a.noconvert(), "removed"_a.noconvert(),
         "Take off columns, twice, what a basis explains; coefficients are added to `removed`.");
 }

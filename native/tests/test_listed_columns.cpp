@@ -51,3 +51,14 @@ TEST("projected columns are orthogonal to the basis, and what was removed gives 
     for (Index i = 0; i < n; i++) CHECK_CLOSE(Z[i + a * ld] + U[i] * removed[a * q] + U[n + i] * removed[1 + a * q], before[i + a * ld], 1e-8);
   }
 }
+
+TEST("a block has the listed rows of the listed columns, in their order") {
+  const Index n = 53, p = 20;
+  check::Random random(7);
+  const std::vector<double> X = random.vector(n * p);
+  const std::vector<std::int64_t> rows{4, 0, 52, 17, 4}, places{19, 0, 7};
+  std::vector<double> out(rows.size() * places.size(), 7.0);
+  pick_block(X.data(), n, rows.data(), static_cast<Index>(rows.size()), places.data(), static_cast<Index>(places.size()), out.data());
+  for (std::size_t a = 0; a < places.size(); a++)
+    for (std::size_t i = 0; i < rows.size(); i++) CHECK_CLOSE(out[i + a * rows.size()], X[rows[i] + places[a] * n], 0.0);
+}

@@ -130,6 +130,9 @@ def listed_products(X: Annotated[NDArray[numpy.float32], dict(shape=(None, None)
     Products of listed columns of a column-major matrix with a few vectors, where it lies.
     """
 
+def pick_block(X: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')]) -> None:
+    """Some rows of some columns of a column-major matrix."""
+
 def project(columns: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], basis: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], explain: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], removed: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')]) -> None:
     """
     Take off columns, twice, what a basis explains; coefficients are added to `removed`.

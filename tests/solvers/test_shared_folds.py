@@ -1,4 +1,4 @@
-"""Folds that share columns and their Gram matrix: the answers are those of every fold solved with the others."""
+"""Folds that share columns: the answers are those of every fold solved with the others."""
 
 import numpy as np
 import pytest
@@ -170,7 +170,7 @@ def test_a_cache_that_has_grown_too_large_is_forgotten_and_the_answers_stay(monk
     monkeypatch.setattr(shared_columns.SharedColumns, "clear", lambda self: (forgotten.append(1), clear(self)))
     monkeypatch.setattr("shrinkage.solvers._shared_folds.CACHE_BYTES", 1000)
     monkeypatch.setattr(
-        shared_columns.SharedColumns, "keep_within", lambda self, size: self.clear() if self.gram.size else None
+        shared_columns.SharedColumns, "keep_within", lambda self, size: self.clear() if self.columns.size else None
     )
     _, found, alone = _both(problem, {}, sets)
     assert len(forgotten) == 3  # made once, forgotten before the second and the third set

@@ -1,4 +1,4 @@
-"""Several mixes of L1 and L2 on the same folds: one Gram matrix, or one pass of moments, for all of them."""
+"""Several mixes of L1 and L2 on the same folds: what one has gathered of X serves the next."""
 
 from dataclasses import replace
 from typing import Any

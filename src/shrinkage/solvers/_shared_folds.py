@@ -1,12 +1,11 @@
 """Many sets of folds of one squared-loss problem: what one fold has learned of X serves all the folds after it.
 
-`SquaredFits` walks one set of folds on one working set, that of the fold which needs most. Over twenty repeats that
-costs twice: every repeat gathers its columns and their Gram matrix anew, and every fold carries the features of all.
-Here columns and their Gram matrix G are kept from fold to fold, and each fold has a working set W of its own, small
-enough for the caches of a core: H = G[W, W] / S - U'U, with U the rows that it leaves out and what its intercept and
-free columns explain. A pass over X reads the last two strengths of a run. Those in between it certifies by a bound:
-for theta_t = (1 - u) theta_a + u theta_b + delta, |x_j'theta_t| <= |(1 - u) c_aj + u c_bj| + |x_j| |delta|. Residuals
-are piecewise linear in the strength, so delta is small, and few columns are left that have to be multiplied.
+`SquaredFits` walks one set of folds on one working set, that of the fold which needs most: every fold carries the
+features of all. Here columns are kept from fold to fold, and each fold has a working set of its own with the Gram matrix
+of its own rows, small enough for the caches of a core. A pass over X reads the last two strengths of a run. Those in
+between it certifies by a bound: for theta_t = (1 - u) theta_a + u theta_b + delta,
+|x_j'theta_t| <= |(1 - u) c_aj + u c_bj| + |x_j| |delta|. Residuals are piecewise linear in the strength, so delta is
+small, and few columns are left that have to be multiplied.
 """
 
 import numpy as np
@@ -21,7 +20,7 @@ from shrinkage.solvers._shared_member import Member, Run
 Fold = tuple[np.ndarray, np.ndarray]
 FIRST_RUN, LONGEST_RUN = 4, 10
 CACHE_BYTES = 256 << 20
-"""The Gram matrix may take this much between two sets of folds, or as much as X."""
+"""The columns may take this much between two sets of folds, or as much as X."""
 
 
 class SharedFolds:
@@ -125,7 +124,7 @@ class SharedFolds:
         left = [(m, start) for m in members]
         strengths, ridges = self.strengths[:stop], self.ridges[:stop]
         while left:
-            runs = crew.each(lambda at: at[0].solve(self._cache, strengths, ridges, at[1]), left)
+            runs = crew.each(lambda at: at[0].solve(strengths, ridges, at[1]), left)
             theta = np.concatenate([r.knot_points() for r in runs], axis=1)
             products = self._problem.design.correlate(np.asfortranarray(theta))
             self.n_passes += 1

@@ -1,10 +1,12 @@
 """One fold among many: a working set of its own on columns that all share, and the certificate of its fits."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from shrinkage import _core
+from shrinkage.design import DenseDesign
 from shrinkage.solvers._batches import MARGIN, NEWCOMERS, TIGHTENINGS
 from shrinkage.solvers._growing import Columns, Square
 from shrinkage.solvers._knots import Knots
@@ -19,26 +21,29 @@ class Member(FitRows):
     def __init__(self, sides: Sides, mask, test, factors, scale, count: int, tol: float):
         l1 = factors * scale
         super().__init__(mask, sides.weights, sides.unpenalized, sides.y, sides.start, int(np.count_nonzero(l1)))
-        self.sides, self.test = sides, test
+        self.sides, self.test = sides, np.asarray(test, np.int64)
         self.l1_all, self.l2_all = l1, factors * scale**2
         self.inverse_l1 = np.divide(1.0, l1, out=np.zeros_like(l1), where=l1 > 0)
         self.outside = self.inverse_l1.copy()  # 0 in the working set and for free columns
-        self.places = np.zeros(0, np.int64)  # in the cache
         self.features = np.zeros(0, np.int64)
-        self.gram = Square(max(1, min(2 * len(mask), len(l1))))
-        direct = 2 * len(self.out) > len(mask)  # most rows are left out: no correction of G is cheaper than a Gram
-        self.direct = direct
-        self.low_rank = Columns(self.basis.shape[1] + (0 if direct else len(self.out)), 1000)
+        self.train = np.flatnonzero(mask)
+        likely = max(1, min(5 * len(self.train) // 2, len(l1)))
+        self.columns, self.held_columns = Columns(len(self.train), likely), Columns(len(test), likely)
+        self.gram = Square(likely)
+        self._free, self._explainer = (np.asfortranarray(part[self.train]) for part in (self.unpenalized, self.explainer))
+        self._y = np.ascontiguousarray(self.y[self.train])
+        self._share = sides.root[self.train] / self.total
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.tol, self.tightenings = tol, 0
         self.scores, self.gaps = np.empty(count), np.empty(count)
-        self.dual = self.theta(self.y[:, None])[:, 0]  # dual point whose correlations are known
+        self.dual = self.theta(self._y[:, None])[:, 0]  # dual point whose correlations are known
         self.longest = 0.0  # norm of a column over its l1 weight
         self.correlations, self.slopes = np.zeros(0), None
         self.at, self.support = 0.0, 0
         self.base: tuple[np.ndarray, float, float] | None = None  # coefs, strength and ridge to go back to
         self.active = _core.ActiveSet(self.rank)
         self.held = float(np.sum(sides.root[test] ** 2))
+        self._y_held = sides.y[test] - self.unpenalized[test] @ self.explain(sides.y)
 
     def most(self) -> int:
         """Features that one look ahead may bring."""
@@ -60,29 +65,32 @@ class Member(FitRows):
 
     def grow(self, features: np.ndarray, shared: SharedColumns) -> None:
         """Append features to the working set."""
-        places = shared.place[features]
-        new, root = shared.pick(places), np.sqrt(self.total)
+        places, count = shared.place[features], len(features)
         self.outside[features] = 0.0
-        self.features, self.places = np.concatenate([self.features, features]), np.concatenate([self.places, places])
-        self.linear = np.concatenate([self.linear, self.y @ new / self.total])
+        self.features = np.concatenate([self.features, features])
         self.l1 = np.concatenate([self.l1, self.l1_all[features]])
         self.l2 = np.concatenate([self.l2, self.l2_all[features]])
-        into = self.low_rank.append(len(features))
-        if not self.direct:
-            into[: len(self.out)] = new[self.out] / root
-        into[into.shape[0] - self.basis.shape[1] :] = self.basis.T @ new / root
-        if self.direct:
-            block = shared.columns.values.T[self.places][:, self.rows] @ new[self.rows] / self.total
-        else:
-            block = shared.block(self.places, places) / self.total
-        block -= self.low_rank.values.T @ into
-        self.gram.append(block)
+        new, held = self.columns.append(count), self.held_columns.append(count)
+        _core.pick_block(shared.columns.values, self.train, places, new)
+        _core.pick_block(shared.columns.values, self.test, places, held)
+        removed = np.zeros((self._free.shape[1], count), order="F")
+        if len(removed):
+            _core.project(new, self._free, self._explainer, removed)
+            held -= self.unpenalized[self.test] @ removed
+        self.linear = np.concatenate([self.linear, self._y @ new / self.total])
+        self.gram.extend(self.columns.values)
 
     def theta(self, residuals: np.ndarray) -> np.ndarray:
-        """Dual points: X.T @ theta are the correlations."""
-        return residuals * (self.sides.root / self.total)[:, None]
+        """(n_samples, k) dual points, of which X.T @ theta are correlations, from residuals on the fold's rows."""
+        theta = np.zeros((len(self.rows), residuals.shape[1]), order="F")
+        theta[self.train] = residuals * self._share[:, None]
+        return theta
 
-    def solve(self, shared: SharedColumns, strengths: np.ndarray, ridges: np.ndarray, start: int) -> "Run":
+    def agreement(self, residuals: np.ndarray) -> np.ndarray:
+        """(k,) weighted means of y times residual."""
+        return self._y @ residuals / self.total
+
+    def solve(self, strengths: np.ndarray, ridges: np.ndarray, start: int) -> "Run":
         """Minimize on the working set at strengths from `start` on, warm-started."""
         strengths, ridges = strengths[start:], ridges[start:]
         count = len(strengths)
@@ -90,17 +98,14 @@ class Member(FitRows):
         correlations = np.empty_like(coefs)
         steps, supports = np.zeros(count, np.int32), np.zeros(count, np.int32)
         self.active.max_support = self.rank if ridges[0] == 0 else 2**31 - 1
-        self.active.solve(
-            self.gram.values, 1.0, None, self.linear, self.l1, self.l2, strengths, ridges, self.tol,
-            coefs, steps, supports, correlations,
-        )  # fmt: skip
+        self.active.solve(*self._quadratic(), strengths, ridges, self.tol, coefs, steps, supports, correlations)
         if ridges[0] > 0:
             correlations += ridges * self.l2[:, None] * coefs
-        used = np.flatnonzero(coefs.any(axis=1))
-        fitted = np.asfortranarray((coefs[used].T @ shared.pick(self.places[used]).T).T)
-        masked = fitted * self.rows[:, None]
-        residuals = self.y[:, None] - (masked - self.basis @ (self.basis.T @ masked))
-        return Run(self, start, strengths, ridges, coefs, correlations, used, fitted, residuals, int(supports[-1]))
+        residuals = self._y[:, None] - DenseDesign(self.columns.values.T).correlate(coefs)
+        return Run(self, start, strengths, ridges, coefs, correlations, residuals, int(supports[-1]))
+
+    def _quadratic(self) -> tuple[Any, Any, Any, Any, Any, Any]:
+        return self.gram.values, 1 / self.total, None, self.linear, self.l1, self.l2
 
     def stand(self) -> None:
         """Go back to where the next run of strengths starts from."""
@@ -111,7 +116,7 @@ class Member(FitRows):
         padded = np.zeros(len(self.features))
         padded[: len(coefs)] = coefs
         self.active.max_support = self.rank if ridge == 0 else 2**31 - 1
-        self.active.restart(self.gram.values, 1.0, None, self.linear, self.l1, self.l2, ridge, padded, strength)
+        self.active.restart(*self._quadratic(), ridge, padded, strength)
 
     def stand_certified(self, theta: np.ndarray, products: np.ndarray, strengths: np.ndarray) -> None:
         """Remember the correlations of the last final knot, and their slopes down to it."""
@@ -129,11 +134,9 @@ class Member(FitRows):
         self.tol, self.tightenings = max(self.tol / 100, 1e-13), self.tightenings + 1
         return True
 
-    def errors_held_out(self, fitted: np.ndarray) -> np.ndarray:
+    def errors_held_out(self, coefs: np.ndarray) -> np.ndarray:
         """(n_strengths,) weighted mean squared errors on the rows held out."""
-        y, rows = self.sides.y, self.test
-        free = self.explain(y[:, None] - fitted)
-        errors = y[rows, None] - fitted[rows] - self.unpenalized[rows] @ free
+        errors = self._y_held[:, None] - self.held_columns.values[:, : len(coefs)] @ coefs
         return np.einsum("it,it->t", errors, errors) / self.held
 
 
@@ -147,9 +150,7 @@ class Run:
     ridges: np.ndarray
     coefs: np.ndarray  # (working set, n_strengths)
     correlations: np.ndarray  # (working set, n_strengths)
-    used: np.ndarray  # rows of coefs that are not all zero
-    fitted: np.ndarray  # (n_samples, n_strengths)
-    residuals: np.ndarray  # (n_samples, n_strengths)
+    residuals: np.ndarray  # (rows of the fold, n_strengths), root-weighted
     support: int
     violators: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     excess: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -184,7 +185,7 @@ class Run:
         suspects = knots.suspects(np.asfortranarray(known), norms, m.outside)
         if len(suspects):
             between = self.residuals[:, knots.between] / m.total
-            reading.read_some(suspects, knots.between, shared.columns_of(suspects).T @ between)
+            reading.read_some(suspects, knots.between, shared.block(m.train, suspects).T @ between)
         self.good = int(reading.first.min(initial=self.count))
         relative = self._gaps(reading)
         loose = np.flatnonzero(relative[: self.good] > tol)
@@ -198,12 +199,11 @@ class Run:
     def _gaps(self, reading: Reading) -> np.ndarray:
         """(n_strengths,) duality gaps over the null model's objective; see `SquaredFits.gaps`."""
         m = self.member
-        coefs, size = self.coefs[self.used], np.abs(self.coefs[self.used])
         squares = np.einsum("it,it->t", self.residuals, self.residuals) / m.total
-        agreement = m.y @ self.residuals / m.total
-        objectives = squares / 2 + self.strengths * (m.l1[self.used] @ size)
+        agreement = m.agreement(self.residuals)
+        objectives = squares / 2 + self.strengths * (m.l1 @ np.abs(self.coefs))
         if np.any(self.ridges):
-            objectives += 0.5 * self.ridges * (m.l2[self.used] @ coefs**2)
+            objectives += 0.5 * self.ridges * (m.l2 @ self.coefs**2)
             dual = agreement - 0.5 * squares - reading.conjugates / (2 * self.ridges)
         else:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,7 +219,7 @@ class Run:
             return
         final = slice(self.start, self.start + good)
         m.gaps[final] = relative[:good]
-        m.scores[final] = m.errors_held_out(self.fitted[:, :good])
+        m.scores[final] = m.errors_held_out(self.coefs[:, :good])
         m.base = (self.coefs[:, good - 1].copy(), float(self.strengths[good - 1]), float(self.ridges[good - 1]))
         m.support = self.support
         known = np.flatnonzero(self.knots.at < good)

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "shrinkage/kernels.hpp"
@@ -36,6 +37,15 @@ void listed_products(const Real* X, Index ldx, Index rows, const Feature* featur
         kernels().dots_f32(x, ldx, rows, 1, R, rows, k, C + a, count);
     }
   });
+}
+
+// out (count x places, column-major) = X[rows, places] of a column-major X
+inline void pick_block(const double* X, Index ldx, const std::int64_t* rows, Index count, const std::int64_t* places, Index columns, double* out) {
+  for (Index a = 0; a < columns; a++) {
+    const double* x = X + places[a] * ldx;
+    if (a + 1 < columns) fetch(X + places[a + 1] * ldx, ldx);
+    for (Index i = 0; i < count; i++) out[i + a * count] = x[rows[i]];
+  }
 }
 
 // Takes what `count` columns of Z (rows x count, leading dimension ld) have along U (rows x q) off them: coefficients are
