@@ -30,7 +30,9 @@ class Member(FitRows):
         likely = max(1, min(5 * len(self.train) // 2, len(l1)))
         self.columns, self.held_columns = Columns(len(self.train), likely), Columns(len(test), likely)
         self.gram = Square(likely)
-        self._free, self._explainer = (np.asfortranarray(part[self.train]) for part in (self.unpenalized, self.explainer))
+        self._free, self._explainer = (
+            np.asfortranarray(part[self.train]) for part in (self.unpenalized, self.explainer)
+        )
         self._y = np.ascontiguousarray(self.y[self.train])
         self._share = sides.root[self.train] / self.total
         self.linear, self.l1, self.l2 = np.zeros(0), np.zeros(0), np.zeros(0)
