@@ -1,9 +1,9 @@
 """Many sets of folds of one squared-loss problem: what one fold has learned of X serves all the folds after it.
 
 `SquaredFits` walks one set of folds on one working set, that of the fold which needs most: every fold carries the
-features of all. Here columns are kept from fold to fold, and each fold has a working set of its own with the Gram matrix
-of its own rows, small enough for the caches of a core. A pass over X reads the last two strengths of a run. Those in
-between it certifies by a bound: for theta_t = (1 - u) theta_a + u theta_b + delta,
+features of all. Here columns are kept from fold to fold, and each fold has a working set of its own with the Gram
+matrix of its own rows, small enough for the caches of a core. A pass over X reads the last two strengths of a run.
+Those in between it certifies by a bound: for theta_t = (1 - u) theta_a + u theta_b + delta,
 |x_j'theta_t| <= |(1 - u) c_aj + u c_bj| + |x_j| |delta|. Residuals are piecewise linear in the strength, so delta is
 small, and few columns are left that have to be multiplied.
 """
