@@ -35,6 +35,10 @@ from shrinkage.estimators import MultiTaskElasticNet as MultiTaskElasticNet
 from shrinkage.estimators import MultiTaskElasticNetCV as MultiTaskElasticNetCV
 from shrinkage.estimators import NegativeBinomialRegressor as NegativeBinomialRegressor
 from shrinkage.estimators import NegativeBinomialRegressorCV as NegativeBinomialRegressorCV
+from shrinkage.estimators import PenalizedClassifier as PenalizedClassifier
+from shrinkage.estimators import PenalizedClassifierCV as PenalizedClassifierCV
+from shrinkage.estimators import PenalizedRegressor as PenalizedRegressor
+from shrinkage.estimators import PenalizedRegressorCV as PenalizedRegressorCV
 from shrinkage.estimators import PoissonRegressor as PoissonRegressor
 from shrinkage.estimators import PoissonRegressorCV as PoissonRegressorCV
 from shrinkage.estimators import QuantileRegressor as QuantileRegressor

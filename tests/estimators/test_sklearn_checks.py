@@ -20,6 +20,10 @@ from shrinkage.estimators import (
     MultiTaskElasticNetCV,
     NegativeBinomialRegressor,
     NegativeBinomialRegressorCV,
+    PenalizedClassifier,
+    PenalizedClassifierCV,
+    PenalizedRegressor,
+    PenalizedRegressorCV,
     PoissonRegressor,
     PoissonRegressorCV,
     QuantileRegressor,
@@ -29,12 +33,18 @@ from shrinkage.estimators import (
     TweedieRegressor,
     TweedieRegressorCV,
 )
+from shrinkage.penalties import MCP, SCAD, GroupL2
 
 PLAIN = [Ridge(), Lasso(), ElasticNet(), LogisticRegression(), PoissonRegressor(), GammaRegressor(), TweedieRegressor()]
 PLAIN += [NegativeBinomialRegressor(), HuberRegressor(), QuantileRegressor(), GroupLasso(), MultiTaskElasticNet()]
 TWINS = [RidgeCV, LassoCV, ElasticNetCV, LogisticRegressionCV, PoissonRegressorCV, GammaRegressorCV, TweedieRegressorCV]
 TWINS += [NegativeBinomialRegressorCV, HuberRegressorCV, QuantileRegressorCV, GroupLassoCV, MultiTaskElasticNetCV]
-SHORT = [twin(n_alphas=10, **({"cv": 3} if twin is LogisticRegressionCV else {})) for twin in TWINS]
+CLASSIFY = (LogisticRegressionCV, PenalizedClassifierCV)
+TWINS += [PenalizedRegressorCV, PenalizedClassifierCV]
+SHORT = [twin(n_alphas=10, **({"cv": 3} if twin in CLASSIFY else {})) for twin in TWINS]
+PLAIN += [PenalizedRegressor(), PenalizedRegressor(MCP(0.1)), PenalizedRegressor(MCP(0.1), loss="poisson")]
+PLAIN += [PenalizedClassifier(), PenalizedClassifier(MCP(0.05, gamma=8.0)), PenalizedClassifier(GroupL2(0.1, axis=0))]
+SHORT += [PenalizedRegressorCV(SCAD(1.0), n_alphas=10), PenalizedClassifierCV(SCAD(1.0, gamma=8.0), n_alphas=10, cv=3)]
 DEFAULT = [twin() for twin in TWINS]
 
 

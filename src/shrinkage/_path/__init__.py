@@ -19,6 +19,7 @@ from shrinkage._path._scores import SCORES as SCORES
 from shrinkage._path._statement import alpha_grid as alpha_grid
 from shrinkage._path._statement import finish as finish
 from shrinkage._path._statement import grid as grid
+from shrinkage._path._statement import loss_of as loss_of
 from shrinkage._path._statement import state as state
 from shrinkage._path._statement import warn_missed as warn_missed
 from shrinkage._path._survival import survival_response as survival_response

@@ -9,6 +9,8 @@ from shrinkage.estimators._lasso import Lasso, LassoCV
 from shrinkage.estimators._logistic import LogisticRegression, LogisticRegressionCV
 from shrinkage.estimators._multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV
 from shrinkage.estimators._negative_binomial import NegativeBinomialRegressor, NegativeBinomialRegressorCV
+from shrinkage.estimators._penalized_classifier import PenalizedClassifier, PenalizedClassifierCV
+from shrinkage.estimators._penalized_regressor import PenalizedRegressor, PenalizedRegressorCV
 from shrinkage.estimators._poisson import PoissonRegressor, PoissonRegressorCV
 from shrinkage.estimators._quantile import QuantileRegressor, QuantileRegressorCV
 from shrinkage.estimators._ridge import Ridge, RidgeCV
@@ -33,6 +35,10 @@ __all__ = [
     "MultiTaskElasticNetCV",
     "NegativeBinomialRegressor",
     "NegativeBinomialRegressorCV",
+    "PenalizedClassifier",
+    "PenalizedClassifierCV",
+    "PenalizedRegressor",
+    "PenalizedRegressorCV",
     "PoissonRegressor",
     "PoissonRegressorCV",
     "QuantileRegressor",

@@ -30,7 +30,7 @@ from shrinkage.solvers import Solution, Status, column_scale, solve
 FLOATS = (np.float64, np.float32)
 
 
-class _MissedTolerance(ConvergenceWarning, SklearnConvergenceWarning):
+class MissedTolerance(ConvergenceWarning, SklearnConvergenceWarning):
     """Our warning, for those too who filter scikit-learn's."""
 
 
@@ -202,7 +202,7 @@ def warn_about_gap(relative_gap: float, tol: float, stacklevel: int = 4) -> None
     """Say that an answer misses the tolerance, both numbers in one unit."""
     warnings.warn(
         f"relative duality gap {relative_gap:.1e} > tol {tol:.1e}: raise tol, or bring the columns of X to one scale",
-        _MissedTolerance,
+        MissedTolerance,
         stacklevel=stacklevel,
     )
 
@@ -246,7 +246,7 @@ def fit_folds(
             folds = fold_rows(model.cv, y, classifies, None if in_blocks else X, **metadata)
             runs = [cross_validate(design, y, folds, l1_ratio=ratio, **shared) for ratio in mixings(l1_ratio)]
     for run in runs:
-        warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=_MissedTolerance)
+        warn_missed(run.path, run.fold_gaps, model.tol, stacklevel=3, category=MissedTolerance)
     best = min(runs, key=lambda run: -run.mean[run.index_min] if run.more_is_better else run.mean[run.index_min])
     classes = tuple(model.classes_.tolist()) if classifies else None
     best = replace(best, path=replace(best.path, classes=classes))
@@ -274,7 +274,7 @@ def scoring_named() -> Generator[None]:
 
 def warn_about_folds(run: CrossValidation, tol: float) -> None:
     """Say what a cross-validation's path and folds missed, from the `fit` of an estimator."""
-    warn_missed(run.path, run.fold_gaps, tol, stacklevel=3, category=_MissedTolerance)
+    warn_missed(run.path, run.fold_gaps, tol, stacklevel=3, category=MissedTolerance)
 
 
 def store_chosen(model: Any, best: CrossValidation) -> Any:
