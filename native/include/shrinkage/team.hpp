@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "shrinkage/interrupt.hpp"
 #include "shrinkage/pool.hpp"
 
 // Several threads at one piece of work.
@@ -21,7 +22,8 @@
 // Items write to places of their own; a sum over items is made afterwards in the order of the items. Then bits do not
 // depend on the number of threads. BLAS calls inside run on one thread, for Python's side sees to it
 // (src/shrinkage/_threads.py). An item may throw: no more items begin, and the first exception comes out of `share`.
-// Call `check_interrupt()` within long items; between items `share` does. Inside an item another `share` works alone.
+// Call `check_interrupt()` within long items; before and between items `share` does. Inside an item another `share`
+// works alone.
 namespace shrinkage {
 namespace team {
 
@@ -44,6 +46,7 @@ inline std::size_t members(std::int64_t count, double operations) {
 // work(item, member) once for each item in 0 .. count - 1, by members 0 .. members - 1 (fewer where no thread is free)
 template <class Work>
 void share(std::size_t members, std::int64_t count, const Work& work) {
+  check_interrupt();  // here, for other members may do all the items
   pool::Call call(count, [](const void* what, std::int64_t item, std::size_t member) { (*static_cast<const Work*>(what))(item, member); }, &work);
   pool::run(call, members > 1 && !pool::inside ? members - 1 : 0);
 }
