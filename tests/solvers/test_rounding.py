@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from shrinkage import path
+from shrinkage import MCP, GroupL2, SortedL1, path
 from shrinkage.design import as_design
-from shrinkage.losses import Logistic
+from shrinkage.losses import Huber, Logistic
 from shrinkage.penalties import L1L2
 from shrinkage.problem import Problem
 from shrinkage.solvers import Status, _sparse_fits, solve
@@ -79,3 +79,40 @@ def test_descent_on_residuals_chooses_nothing_at_the_largest_strength(l1_ratio, 
         fit = path(X, y, l1_ratio=l1_ratio, n_alphas=6, alpha_min_ratio=0.1, tol=1e-9)
         assert not fit.coefs[:, [0]].toarray().any(), seed
         assert fit.relative_gaps.max() <= 1e-9
+
+
+PENALTIES = {
+    "lasso": {},
+    "elastic net": {"l1_ratio": 0.5},
+    "positive": {"positive": True},
+    "groups": {"penalty": GroupL2(1.0, groups=[[0, 1], [2]])},
+    "concave": {"penalty": MCP(1.0)},
+    "sorted": {"penalty": SortedL1(1.0, np.ones(3))},
+}
+IN_CLASSES = {"logistic": 2, "multinomial": 3, "multinomial_grouped": 3}
+
+
+@pytest.mark.parametrize("stored", [np.float64, np.float32, "csc"])
+@pytest.mark.parametrize(
+    ("loss", "penalty"),
+    [(loss, name) for loss in ("squared", "logistic", "poisson", Huber(1.0)) for name in PENALTIES]
+    + [
+        (loss, name) for loss in ("multinomial", "multinomial_grouped") for name in ("lasso", "elastic net", "positive")
+    ],
+)
+def test_columns_that_the_free_ones_explain_leave_one_strength_and_no_coefficient(loss, penalty, stored):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = np.tile(rng.normal(size=3) * 10.0 ** rng.uniform(-5, 5, 3), (27, 1))
+        y = rng.permutation(27) % IN_CLASSES.get(str(loss), 9)
+        options = dict(PENALTIES[penalty])
+        if not {"penalty", "positive"} & set(options) and stored != "csc":
+            X[:, 0] = rng.normal(size=27)
+            X[:, 1:] = np.outer(X[:, 0], [2.0, -4.0])
+            options["penalty_factor"] = [0.0, 1.0, 1.0]
+        X = sparse.csc_array(X) if stored == "csc" else X.astype(stored)
+        fit = path(X, y, loss, sample_weight=rng.random(27) + 0.1, standardize=seed % 2 == 1, **options)
+        assert fit.alphas.tolist() == [0.0]
+        held = fit.coefs.toarray().reshape(-1, 3, 1)[:, 1 if "penalty_factor" in options else 0 :]
+        assert not held.any()
+        assert set(fit.status) <= {Status.CONVERGED, Status.STATIONARY}

@@ -25,6 +25,7 @@ from shrinkage.problem._multinomial import MultinomialProblem as MultinomialProb
 from shrinkage.problem._multinomial import class_offset as class_offset
 from shrinkage.problem._problem import NullModel as NullModel
 from shrinkage.problem._problem import Problem as Problem
+from shrinkage.problem._rounding import without_rounding as without_rounding
 
 __all__ = [
     "FIRST_SHARE",
@@ -48,4 +49,5 @@ __all__ = [
     "row_loss",
     "scaled_dual",
     "squared_dual",
+    "without_rounding",
 ]

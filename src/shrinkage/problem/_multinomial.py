@@ -16,6 +16,7 @@ from shrinkage.problem._class_bounds import bounded_class_dual, class_box, class
 from shrinkage.problem._class_dual import balance_classes, minimize_free_classes
 from shrinkage.problem._dual import free_block
 from shrinkage.problem._problem import NullModel
+from shrinkage.problem._rounding import without_rounding
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
@@ -152,7 +153,9 @@ class MultinomialProblem:
         """The smallest alpha at which every penalized coefficient is 0; for ρ = 0 the number for ρ = 1e-3 stands in."""
         if self.null.objective == 0:
             return 0.0
-        z = open_sides(self.penalty, self._correlate(-_LOSS.gradient(self.y, self.null.eta)).T).T
+        slope = -_LOSS.gradient(self.y, self.null.eta)
+        z = without_rounding(self.design, self.weights[:, None] * slope, self._correlate(slope), self.scale)
+        z = open_sides(self.penalty, z.T).T
         size = np.linalg.norm(z, axis=1) if self.grouped else np.abs(z).max(axis=1)
         held = np.divide(size, self.factors, out=np.zeros_like(size), where=self.factors > 0)
         return float(held.max(initial=0.0)) / max(self.penalty.l1_ratio, _RIDGE_GRID_RATIO)

@@ -18,6 +18,7 @@ from shrinkage.problem._dual import free_block, minimize_free, project, scaled_d
 from shrinkage.problem._joint import minimize_free_jointly
 from shrinkage.problem._mean_loss import check_joint, dual_slopes, mean_losses, row_loss, slopes
 from shrinkage.problem._penalized import dual_terms, first_strength, unpenalized
+from shrinkage.problem._rounding import without_rounding
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
@@ -235,7 +236,8 @@ class Problem:
         """
         if self.null.objective == 0:
             return 0.0
-        z = self._correlate(-self.slopes(self.null.eta[:, None]))[:, 0]
+        slope = -self.slopes(self.null.eta[:, None])
+        z = without_rounding(self.design, self.weights[:, None] * slope, self._correlate(slope), self.scale)[:, 0]
         return first_strength(self.penalty, z)
 
     def with_penalty(self, penalty: Any) -> "Problem":

@@ -47,8 +47,8 @@ def laplace_evidences(problem: Any, alphas: np.ndarray, tol: float) -> tuple[np.
 
 
 def ridge_top(problem: Any) -> float:
-    """The strength where paths of ridge begin."""
-    return replace(problem, penalty=L1L2(1.0, 0.0, problem.penalty.factors)).alpha_max
+    """The strength where paths of ridge begin; 1 where none matters, as no column tells the classes apart."""
+    return replace(problem, penalty=L1L2(1.0, 0.0, problem.penalty.factors)).alpha_max or 1.0
 
 
 def logistic_peak(problem: Any, tol: float) -> tuple[Peak, np.ndarray, float]:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from shrinkage.design import BlockDesign
+from shrinkage.problem import without_rounding
 
 FIRST_BATCH, LAST_BATCH, LEAST_BATCH = 5, 40, 3
 MARGIN = 0.1  # how far slopes may change before a predicted feature is missed; share of the step in strength
@@ -70,7 +71,8 @@ class Driver:
         self.size = 0
         self.null_objectives = fits.null_objectives
         theta = fits.null_theta()
-        self.correlations = design.correlate(theta)  # (p, n_fits) at the last certified strength
+        C = design.correlate(theta)
+        self.correlations = without_rounding(design, theta, C)  # (p, n_fits) at the last certified strength
         self.slopes: np.ndarray | None = None
         tops = self._tops()
         self.alpha_max = float(tops[0]) / l1_ratio

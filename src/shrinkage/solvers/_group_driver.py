@@ -7,13 +7,10 @@ be zero.
 import numpy as np
 
 from shrinkage.design import check_finite
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, without_rounding
 from shrinkage.solvers._batches import FIRST_BATCH, LAST_BATCH, LEAST_BATCH, MARGIN, NEWCOMERS, TIGHTENINGS, Certified
 from shrinkage.solvers._group_fits import GroupBatch, group_fit
 from shrinkage.solvers._group_terms import GroupTerms, WorkingGroups
-from shrinkage.solvers._scale import column_scale
-
-FAINT, ROUNDING = 1e-6, 1e-13  # of the sum of a dual point, times a column's length
 
 
 class GroupDriver:
@@ -30,7 +27,8 @@ class GroupDriver:
         self.terms = GroupTerms.of(problem)
         self.fit = group_fit(problem, self.terms, tol)
         self.null_objective = problem.null.objective
-        self.correlations = self._without_rounding(self.fit.null_theta())
+        theta = self.fit.null_theta()
+        self.correlations = without_rounding(self.design, theta, self.design.correlate(theta))
         scores = self.terms.scan(self.correlations)[0]
         self.alpha_max = float(scores.max(initial=0.0))
         if not np.isfinite(self.alpha_max):
@@ -41,17 +39,6 @@ class GroupDriver:
         self.at, self.support = self.alpha_max, 0
         self.result = Certified()
         self._last: tuple[GroupBatch, int, float] | None = None
-
-    def _without_rounding(self, theta: np.ndarray) -> np.ndarray:
-        """(n_features, 1) correlations; zeros where all are what rounding makes of columns in the free block."""
-        C = self.design.correlate(theta)
-        total = float(np.abs(theta).sum())
-        if (
-            not 0 < float(np.abs(C).max(initial=0.0)) <= FAINT * total
-        ):  # the columns may be small; else none is rounding
-            return C
-        size = np.sqrt(self.design.shape[0]) * column_scale(self.design, None, False)[:, 0]
-        return C * bool((np.abs(C[:, 0]) > ROUNDING * size * total).any())
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Certify every strength of a decreasing grid of strengths > 0."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import _core
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, without_rounding
 from shrinkage.solvers._batches import Certified
 from shrinkage.solvers._moment_sums import Moments, gather
 from shrinkage.solvers._squared import raw_free_coefs
@@ -68,6 +68,10 @@ class MomentDriver:
         self.linear = (moments.all[m, :m] - cross[:, m] @ self.explained[:, :m]) / moments.totals[0]
         if self.null_objectives[0] == 0:
             self.linear[:] = 0.0
+        problem = self.problem
+        theta, C = problem.weights * (problem.y - problem.null.eta), np.zeros((problem.design.shape[1], 1))
+        C[self.penalized, 0] = self.linear
+        self.linear = without_rounding(problem.design, theta[:, None], C)[self.penalized, 0]
 
     def run(self, alphas: np.ndarray) -> Certified:
         """Solve and certify every strength of a decreasing grid, for every fit."""

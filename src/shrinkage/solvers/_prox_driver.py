@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shrinkage.design import check_finite
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, without_rounding
 from shrinkage.solvers._batches import FIRST_BATCH, LAST_BATCH, LEAST_BATCH, MARGIN, NEWCOMERS
 from shrinkage.solvers._prox_newton import SmoothProxFit
 from shrinkage.solvers._prox_squared import ProxBatch, SquaredProxFit
@@ -43,7 +43,8 @@ class ProxDriver:
         kind = SquaredProxFit if problem.loss.name == "squared" else SmoothProxFit
         self.fit = kind(problem, terms, tol)
         self.n_passes = 0
-        self.correlations = self._correlate(self.fit.null_theta())[:, 0]
+        theta = self.fit.null_theta()
+        self.correlations = without_rounding(self.design, theta, self._correlate(theta), terms.scale)[:, 0]
         self.alpha_max = terms.first(self.correlations)
         if not np.isfinite(self.alpha_max):
             check_finite(self.design)
