@@ -256,6 +256,8 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         "min" takes the strength with the best mean score; "1se" the largest within one standard error of it.
     scoring : {"deviance", "c_index"}, default "deviance"
         As `score` of `cross_validate`; the concordance compares the rows of a fold with each other alone.
+    stop : "auto", optional
+        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`; `path_.ending` says why.
     ties, standardize, penalty_factor, tol, lower, upper, positive
         As in `CoxRegressor`. `standardize` is redone on the training rows of each fold.
 
@@ -304,6 +306,7 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
         scoring: Literal["deviance", "c_index"] = "deviance",
+        stop: Literal["auto"] | None = None,
         ties: Literal["breslow", "efron"] = "breslow",
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
@@ -319,6 +322,7 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         self.cv = cv
         self.rule = rule
         self.scoring = scoring
+        self.stop = stop
         self.ties = ties
         self.standardize = standardize
         self.penalty_factor = penalty_factor
@@ -353,7 +357,7 @@ class CoxRegressorCV(Routed, _RelativeRisks, BaseEstimator):
         X, target = _checked(self, X, y, strata)
         metadata = split_metadata(self, sample_weight, offset, metadata)
         shared = _shared(self, sample_weight, offset)
-        shared |= {"alphas": self.alphas, "n_alphas": self.n_alphas, "score": self.scoring}
+        shared |= {"alphas": self.alphas, "n_alphas": self.n_alphas, "score": self.scoring, "stop": self.stop}
         events = target[:, 1]
         least = self.cv if isinstance(self.cv, int) else 10
         folds = fold_rows(

@@ -232,6 +232,7 @@ def fit_folds(
         "penalty_factor": model.penalty_factor,
         "tol": model.tol,
         "score": model.scoring,
+        "stop": model.stop,
         "lower": getattr(model, "lower", None),
         "upper": getattr(model, "upper", None),
         "positive": getattr(model, "positive", False),

@@ -155,6 +155,8 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
     cv : int, splitter or iterable of (train, test) index pairs, default 10
     rule : {"min", "1se"}, default "min"
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
+    stop : "auto", optional
+        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`; `path_.ending` says why.
 
     Attributes
     ----------
@@ -195,6 +197,7 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         alpha_min_ratio: float = 1e-3,
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
+        stop: Literal["auto"] | None = None,
         fit_intercept: bool = True,
         standardize: bool = False,
         tol: float = 1e-6,
@@ -210,6 +213,7 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.alpha_min_ratio = alpha_min_ratio
         self.cv = cv
         self.rule = rule
+        self.stop = stop
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.tol = tol
@@ -262,6 +266,7 @@ class GroupLassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
                 lower=self.lower,
                 upper=self.upper,
                 positive=self.positive,
+                stop=self.stop,
             )
         warn_about_folds(run, self.tol)
         return store_chosen(self, run)

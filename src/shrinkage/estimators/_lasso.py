@@ -131,6 +131,8 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
     scoring : {"deviance", "mse", "mae"}, default "deviance"
         As `score` of `cross_validate`.
+    stop : "auto", optional
+        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`; `path_.ending` says why.
     fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `Lasso`. `standardize` is redone on the training rows of each fold.
 
@@ -173,6 +175,7 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
         scoring: Literal["deviance", "mse", "mae"] = "deviance",
+        stop: Literal["auto"] | None = None,
         fit_intercept: bool = True,
         standardize: bool = False,
         penalty_factor: ArrayLike | None = None,
@@ -187,6 +190,7 @@ class LassoCV(Routed, LinearRegressor, RegressorMixin, BaseEstimator):
         self.cv = cv
         self.rule = rule
         self.scoring = scoring
+        self.stop = stop
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.penalty_factor = penalty_factor

@@ -256,6 +256,9 @@ class LogisticRegressionCV(Routed, Classes, ClassifierMixin, BaseEstimator):
         "min" takes the strength with the smallest mean score; "1se" the largest within one standard error of it.
     scoring : {"deviance", "auc", "accuracy", "mse", "mae"}, default "deviance"
         As `score` of `cross_validate`; of "auc" and "accuracy" more is better.
+    stop : "auto", optional
+        End the grid of two classes early where smaller strengths gain nothing, as `stop` of `cross_validate`;
+        `path_.ending` says why.
     class_weight, fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `LogisticRegression`. `standardize` is redone on the training rows of each fold.
 
@@ -301,6 +304,7 @@ class LogisticRegressionCV(Routed, Classes, ClassifierMixin, BaseEstimator):
         cv: Any = 10,
         rule: Literal["min", "1se"] = "min",
         scoring: Literal["deviance", "auc", "accuracy", "mse", "mae"] = "deviance",
+        stop: Literal["auto"] | None = None,
         class_weight: dict | str | None = None,
         fit_intercept: bool = True,
         standardize: bool = False,
@@ -317,6 +321,7 @@ class LogisticRegressionCV(Routed, Classes, ClassifierMixin, BaseEstimator):
         self.cv = cv
         self.rule = rule
         self.scoring = scoring
+        self.stop = stop
         self.class_weight = class_weight
         self.fit_intercept = fit_intercept
         self.standardize = standardize

@@ -218,7 +218,7 @@ class PenalizedRegressorCV(Routed, Means, RegressorMixin, BaseEstimator):
     scoring : {"deviance", "mse", "mae"}, default "deviance"
         As `score` of `cross_validate`.
     stop : "auto", optional
-        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`.
+        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`; `path_.ending` says why.
 
     Attributes
     ----------
