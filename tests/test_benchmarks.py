@@ -205,3 +205,15 @@ def test_the_limit_of_a_dense_path_is_the_sum_of_what_it_must_read_and_multiply(
     found = limits.limit({"row": row, "shape": [500, 20_000], "nnz": 10_000_000, "support": 300})
     expected = 8e7 / 10e9 + (2 * 1e7 * 100 + 500 * 300**2 + 300**3 / 3) / 40e9
     assert found["total"] == pytest.approx(expected)
+
+
+def test_the_limit_of_a_sparse_path_is_no_more_than_one_sweep_where_a_factor_would_cost_more(bench, monkeypatch):
+    limits = bench("limits")
+    monkeypatch.setattr(limits, "bandwidth", lambda: 10e9)
+    monkeypatch.setattr(limits, "flops", lambda rows: 40e9)
+    row = {"kind": "path", "folds": 10, "n_alphas": 100, "loss": "squared"}
+    found = limits.limit({"row": row, "shape": [20_000, 100_000], "nnz": 2_000_000, "support": 12_000})
+    expected = 2.4e7 / 10e9 + (2 * 2e6 * 100 + 4 * 20 * 12_000) / 40e9
+    assert found["total"] == pytest.approx(expected)
+    few = limits.limit({"row": row, "shape": [20_000, 100_000], "nnz": 2_000_000, "support": 2})
+    assert few["gram"] + few["factor"] < 4 * 20 * 2 / 40e9

@@ -19,19 +19,21 @@ constexpr int across = 3;
 #endif
 static_assert(down % across == 0, "the columns of a tile lie in one group");
 
-// sums[b] = sum_i left[i, :] right[i, b]
-inline void multiply(const double* left, const double* right, Index rows, Vec (&sums)[across][3]) {
+// sums[b] = sum_i left[i, :] right[i, b], of the first `vectors` vectors of the left group
+template <int vectors>
+inline void multiply(const double* left, const double* right, Index rows, Vec (&sums)[across][vectors]) {
   SHRINKAGE_UNROLL
   for (int b = 0; b < across; b++) SHRINKAGE_UNROLL
-  for (int v = 0; v < 3; v++) sums[b][v] = Vec{};
+  for (int v = 0; v < vectors; v++) sums[b][v] = Vec{};
   for (Index i = 0; i < rows; i++) {
-    const Vec a0 = load(left), a1 = load(left + lanes), a2 = load(left + 2 * lanes);
+    Vec a[vectors];
+    SHRINKAGE_UNROLL
+    for (int v = 0; v < vectors; v++) a[v] = load(left + v * lanes);
     SHRINKAGE_UNROLL
     for (int b = 0; b < across; b++) {
       const Vec r = splat(right[b]);
-      sums[b][0] += a0 * r;
-      sums[b][1] += a1 * r;
-      sums[b][2] += a2 * r;
+      SHRINKAGE_UNROLL
+      for (int v = 0; v < vectors; v++) sums[b][v] += a[v] * r;
     }
     left += down;
     right += down;
@@ -42,22 +44,23 @@ inline void add_tile(const double* left, const double* right, Index rows, double
   Vec sums[across][3];
   for (int b = 0; b < across; b++)
     for (int v = 0; v < 3; v++) fetch(C + b * ldc + v * lanes);
-  multiply(left, right, rows, sums);
+  multiply<3>(left, right, rows, sums);
   SHRINKAGE_UNROLL
   for (int b = 0; b < across; b++) SHRINKAGE_UNROLL
   for (int v = 0; v < 3; v++) store(C + b * ldc + v * lanes, load(C + b * ldc + v * lanes) + sums[b][v]);
 }
 
 // the same at an edge, where the sum has only `height` rows and `width` columns left
+template <int vectors>
 void add_part(const double* left, const double* right, Index rows, double* C, Index ldc, Index height, Index width) {
-  Vec sums[across][3];
-  double part[across * down];
-  multiply(left, right, rows, sums);
+  Vec sums[across][vectors];
+  double part[across * vectors * lanes];
+  multiply<vectors>(left, right, rows, sums);
   SHRINKAGE_UNROLL
   for (int b = 0; b < across; b++) SHRINKAGE_UNROLL
-  for (int v = 0; v < 3; v++) store(part + b * down + v * lanes, sums[b][v]);
+  for (int v = 0; v < vectors; v++) store(part + (b * vectors + v) * lanes, sums[b][v]);
   for (Index b = 0; b < width; b++)
-    for (Index a = 0; a < height; a++) C[b * ldc + a] += part[b * down + a];
+    for (Index a = 0; a < height; a++) C[b * ldc + a] += part[b * vectors * lanes + a];
 }
 
 void add_squares(const double* packed, Index rows, Index size, double* C) {
@@ -70,8 +73,10 @@ void add_squares(const double* packed, Index rows, Index size, double* C) {
       double* into = C + i + j * size;
       if (height == down && width == across)
         add_tile(left, right, rows, into, size);
+      else if (height <= lanes)
+        add_part<1>(left, right, rows, into, size, height, width);
       else
-        add_part(left, right, rows, into, size, height, width);
+        add_part<3>(left, right, rows, into, size, height, width);
     }
   }
 }

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from shrinkage import cross_validate, path
-from shrinkage.solvers import _sparse_descent, _sparse_fits
+from shrinkage.solvers import _engine, _sparse_descent, _sparse_driver, _sparse_fits
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +100,14 @@ def test_the_solver_is_chosen_by_what_a_strength_costs_it(monkeypatch):
     assert pays(1_000, 20_000, 20_000)
     assert not pays(1_000, 20_000_000, 20_000)
     assert pays(12_000, 1_200_000, 20_000)
+
+
+@pytest.mark.parametrize("reach", [True, False], ids=["all columns", "the working set"])
+def test_on_all_columns_no_look_ahead_cuts_a_batch_short(reach, monkeypatch):
+    monkeypatch.setattr(_sparse_fits, "all_columns_pay", lambda *sizes: reach)
+    monkeypatch.setattr(_engine, "LEAST_SPARSE_WIDTH", 0)
+    monkeypatch.setattr(_sparse_driver.SparseDriver, "newcomers", 1)
+    X, y = problem(p=140, seed=8)  # more features than are one batch in any case
+    found = path(X, y, n_alphas=24, alpha_min_ratio=1e-3, tol=1e-8)
+    assert (found.gaps <= 1e-8 * found.problem.null.objective).all()
+    assert (found.n_passes == 3) == reach  # the null model, then 8 strengths and 16

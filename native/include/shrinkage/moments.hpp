@@ -29,6 +29,7 @@ struct Rows {
   Index row(Index place) const { return order ? order[place] : place; }
 };
 
+constexpr int together = 6;  // columns, which every group is a multiple of
 constexpr Index panel_rows = 128;  // of 500 columns: half of a second-level cache
 constexpr Index lane_rows = 2048, most_lanes = 8;
 
@@ -89,22 +90,37 @@ class Panel {
     }
   }
 
+  // Several columns at a time, so that what is written of a row lies together.
   template <class Real>
   void copy_columns(Index first, Index count) {
-    constexpr Index ahead = 8, line = 64 / sizeof(Real);
-    const Index stride = rows_.X.row_stride;
-    for (Index a = 0; a < rows_.m; a++) {
-      const Real* x = rows_.X.at<Real>(0, feature(a));
-      double* into = place(a, count);
-      if (rows_.order) {
-        for (Index i = 0; i < count; i++) into[i * group_] = x[rows_.order[first + i] * stride];
-        continue;
-      }
-      if (a + ahead < rows_.m && stride == 1) {
-        const Real* next = rows_.X.at<Real>(first, feature(a + ahead));
-        for (Index i = 0; i < count; i += line) fetch(next + i);
-      }
-      for (Index i = 0; i < count; i++) into[i * group_] = x[(first + i) * stride];
+    Index a = 0;
+    for (; a + together <= rows_.m; a += together) {
+      fetch_columns<Real>(a + 2 * together, first, count);
+      copy_some<Real, together>(a, first, count);
+    }
+    for (; a < rows_.m; a++) copy_some<Real, 1>(a, first, count);
+  }
+
+  template <class Real>
+  void fetch_columns(Index a, Index first, Index count) const {
+    constexpr Index line = 64 / sizeof(Real);
+    if (rows_.order || rows_.X.row_stride != 1) return;
+    for (const Index end = std::min(a + together, rows_.m); a < end; a++) {
+      const Real* next = rows_.X.at<Real>(first, feature(a));
+      for (Index i = 0; i < count; i += line) fetch(next + i);
+    }
+  }
+
+  template <class Real, int some>
+  void copy_some(Index a, Index first, Index count) {
+    const Real* x[some];
+    for (int c = 0; c < some; c++) x[c] = rows_.X.at<Real>(rows_.order ? 0 : first, feature(a + c));
+    double* into = place(a, count);
+    const Index stride = rows_.X.row_stride, group = group_;
+    const Index* order = rows_.order ? rows_.order + first : nullptr;
+    for (Index i = 0; i < count; i++) {
+      const Index at = (order ? order[i] : i) * stride;
+      for (int c = 0; c < some; c++) into[i * group + c] = x[c][at];
     }
   }
 

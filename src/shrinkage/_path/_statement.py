@@ -130,7 +130,9 @@ def loss_of(loss: Any) -> Loss | JointLoss:
 
 
 def _check_size(name: str, values: np.ndarray | None) -> None:
-    if values is not None and values.size and (largest := float(np.abs(values).max())) > LARGEST_RESPONSE:
+    if values is None or not values.size:
+        return
+    if (largest := max(float(values.max()), -float(values.min()))) > LARGEST_RESPONSE:
         row = int(np.abs(values).argmax())
         raise DataError(
             f"{name} must be at most {LARGEST_RESPONSE:g} in size, for squares of squared errors would overflow; row "

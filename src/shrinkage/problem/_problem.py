@@ -16,6 +16,7 @@ from shrinkage.problem._bounded import BOUNDED, has_no_bound, held_sizes, inside
 from shrinkage.problem._coefficients import as_columns, dense, support
 from shrinkage.problem._dual import free_block, minimize_free, project, scaled_dual, squared_dual
 from shrinkage.problem._joint import minimize_free_jointly
+from shrinkage.problem._least_squares import least_squares
 from shrinkage.problem._mean_loss import check_joint, dual_slopes, mean_losses, row_loss, slopes
 from shrinkage.problem._penalized import dual_terms, first_strength, unpenalized
 from shrinkage.problem._rounding import without_rounding
@@ -202,17 +203,15 @@ class Problem:
         """The fit of the intercept and the columns with factor 0."""
         Q, T = self.free_block
         if isinstance(self.loss, Squared):
-            left = self.y - self._start
-            d = Q.T @ (self.weights * left)
-            # The second pass removes what rounding left of a response far from 0.
-            d = d + Q.T @ (self.weights * (left - Q @ d))
-            eta = self._start + Q @ d
-        elif isinstance(self.loss, JointLoss):
-            d, eta = minimize_free_jointly(self.loss, self.y, self._start, Q, self.weights)
+            weights = None if self.sample_weight is None else self.weights
+            d, eta, objective, start = least_squares(self.y, self.offset, Q, weights)
         else:
-            d, eta = self._logit(Q) or minimize_free(self.loss, self.y, self._start, Q, self.weights)
-        objective = self._mean_loss(eta)
-        if objective <= _EXPLAINED * self._mean_loss(self._start):
+            if isinstance(self.loss, JointLoss):
+                d, eta = minimize_free_jointly(self.loss, self.y, self._start, Q, self.weights)
+            else:
+                d, eta = self._logit(Q) or minimize_free(self.loss, self.y, self._start, Q, self.weights)
+            objective, start = self._mean_loss(eta), self._mean_loss(self._start)
+        if objective <= _EXPLAINED * start:
             objective = 0.0
         coef = T @ d
         intercept = float(coef[0]) if self.fit_intercept else 0.0

@@ -59,21 +59,24 @@ def gather(problem: Problem, penalized: np.ndarray, folds: list) -> Moments:
     """
     weights, n = problem.sample_weight, len(problem.y)
     Q, to_raw = problem.free_block
-    rest = np.column_stack([problem.y - problem.null.eta, Q])
+    rest = np.empty((n, 1 + Q.shape[1]))
+    np.subtract(problem.y, problem.null.eta, out=rest[:, 0])
+    rest[:, 1:] = Q
     left_out = [_others(train, test, n) for train, test in folds]
     held_out = [test for _, test in folds if len(test)]
     parted = sum(map(len, left_out)) == n and _parted(np.concatenate(left_out))
+    blocks = isinstance(problem.design, BlockDesign)
     same = all(
         rows is left or np.array_equal(rows, left) for rows, left in zip(held_out, left_out, strict=bool(held_out))
     )
-    groups = [left_out, [] if same else held_out, [] if parted else [np.arange(n)]]
-    if isinstance(problem.design, BlockDesign):
+    groups: list[list] = [left_out, [] if same else held_out, [] if parted else [np.arange(n) if blocks else None]]
+    if blocks:
         removed, (out, test, whole) = block_moments(problem, penalized, rest, groups, add_moments)
     else:
         removed = _near_means(problem, penalized, Q)
         out, test, whole = (_sums(problem, penalized, rest, removed, pieces) for pieces in groups)
-    squares = (problem.y if problem.offset is None else problem.y - problem.offset) ** 2
-    squares = squares if weights is None else weights * squares
+    y = problem.y if problem.offset is None else problem.y - problem.offset
+    squares = y * y if weights is None else weights * y * y
     left = squares.sum() - np.concatenate([[0.0], _sums_over(squares, left_out)])
     training = [train for train, _ in folds]
     totals = _totals(weights, training, n)
@@ -105,12 +108,13 @@ def _others(train: np.ndarray, test: np.ndarray, n: int) -> np.ndarray:
 
 
 def _sums(problem: Problem, penalized: np.ndarray, rest: np.ndarray, removed: np.ndarray, pieces: list) -> np.ndarray:
-    """Moments of each piece, of a design in memory."""
+    """Moments of each piece, of a design in memory; a piece of None is all rows."""
     design: Any = problem.design
     out = np.zeros((len(pieces), *2 * (len(penalized) + rest.shape[1],)))
     features = None if len(penalized) == design.shape[1] else penalized
     if pieces:
-        add_moments(out, design.values, rest, removed, pieces=pieces, features=features, weights=problem.sample_weight)
+        some = None if pieces[0] is None else pieces
+        add_moments(out, design.values, rest, removed, pieces=some, features=features, weights=problem.sample_weight)
     return out
 
 

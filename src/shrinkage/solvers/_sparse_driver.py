@@ -8,6 +8,7 @@ from shrinkage.design import SparseDesign
 from shrinkage.solvers._batches import Driver
 from shrinkage.solvers._knots import Knots
 from shrinkage.solvers._reading import Reading
+from shrinkage.solvers._sparse_fits import SparseFits
 
 LEAST_WIDTH = 2000  # columns below which products with all dual points cost as little
 KNOTS_AT_END = 2  # from which the next slopes are read
@@ -35,6 +36,9 @@ class SparseDriver(Driver):
         self._norms = np.sqrt(self.design.column_squares(self.centered)) * (1 + 1e-9)
         self._longest = (self._norms[:, None] * self.inverse).max(axis=0, initial=0.0)
         self._theta = self.fits.null_theta()
+
+    def _look_ahead(self, start: int, stop: int) -> int:
+        return stop if isinstance(self.fits, SparseFits) and self.fits.takes_all() else super()._look_ahead(start, stop)
 
     def _read(self, batch, strengths: np.ndarray, ridges: np.ndarray) -> tuple[Any, Any]:
         if not len(self._norms):

@@ -66,7 +66,7 @@ class SparseFits:
         self.features = np.zeros(0, np.int64)
         self.tops = np.full(self.n_fits, np.inf)  # strength from which on a fit is its null model
         self._descents: list[SparseDescent] | None = None
-        self._may_descend, self._support = True, 0
+        self._may_descend, self._holds_all, self._support = True, False, 0
         self._stands: list[tuple | None] = [
             None
         ] * self.n_fits  # where each fit stands: features, coefficients, strength
@@ -89,12 +89,17 @@ class SparseFits:
             products = self._design.correlate_some(features, sides)
             fit.grow(block, products[:, :-1].T, products[:, -1])
 
+    def takes_all(self) -> bool:
+        """Whether the fits choose among all columns by themselves: descent does, which begins here where it pays."""
+        if self._descents is None and self._may_descend and self._descent_pays():
+            self._begin_descent()
+        return self._descents is not None and self._holds_all
+
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
         """Minimize every fit at every strength on the working set, each warm-started from where it stands."""
         count, n_fits = len(strengths), self.n_fits
         steps = np.zeros((n_fits, count), np.int32)
-        if self._descents is None and self._may_descend and self._descent_pays():
-            self._begin_descent()
+        self.takes_all()
         coefs = self._descend(strengths, ridges, steps) if self._descents is not None else None
         if coefs is None:
             coefs = self._solve_exactly(strengths, ridges, steps)
@@ -149,6 +154,7 @@ class SparseFits:
             for f, fit in enumerate(self._fits)
         ]
         everything = all_columns_pay(int(self._compressed[0][-1]) * self.n_fits, self._stored())
+        self._holds_all = everything
         rest = np.flatnonzero((self._l1 > 0).any(axis=1)) if everything else self.features
         for descent, stand in zip(self._descents, self._stands, strict=True):
             descent.grow(self.features)

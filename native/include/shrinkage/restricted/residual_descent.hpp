@@ -69,11 +69,13 @@ class ResidualDescent {
     int sweeps = 0;
     largest_gap_ = 0;
     near_.assign(square_.size(), false);
-    for (Index t = 0; t < count; t += lanes) {
-      const int used = static_cast<int>(std::min<Index>(lanes, count - t));
+    const Index groups = (count + lanes - 1) / lanes;  // of nearly the same size: a group costs the same, however few it holds
+    for (Index g = 0, t = 0; g < groups; g++) {
+      const int used = static_cast<int>((count - t + groups - g - 1) / (groups - g));
       stand_at(strengths + t, ridges + t, known + t, coefs + t * size(), used);
       sweeps += descend(tol, most_sweeps);
       keep(used, coefs + t * size());
+      t += used;
     }
     return sweeps;
   }
