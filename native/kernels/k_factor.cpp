@@ -75,11 +75,45 @@ void substitute(Index rows, const double* L, Index ld, int count, double* B, Ind
   }
 }
 
+// products of eight columns of L with x, all `rows` long
+inline void panel_dots(Index rows, const double* L, Index ld, const double* x, double* out) {
+  LanesOf<double> sums[panel];
+  for (int a = 0; a < panel; a++) sums[a] = LanesOf<double>{};
+  Index i = 0;
+  for (; i + width<double> <= rows; i += width<double>) {
+    const LanesOf<double> v = lanes_at(x + i);
+    for (int a = 0; a < panel; a++) sums[a] += lanes_at(L + a * ld + i) * v;
+  }
+  for (int a = 0; a < panel; a++) {
+    double parts[width<double>], sum = 0;
+    put(parts, sums[a]);
+    for (int l = 0; l < width<double>; l++) sum += parts[l];
+    for (Index k = i; k < rows; k++) sum += L[a * ld + k] * x[k];
+    out[a] = sum;
+  }
+}
+
+void substitute_back(Index rows, const double* L, Index ld, double* x) {
+  double below[panel];
+  for (Index j = (rows - 1) / panel * panel; j >= 0; j -= panel) {
+    const int size = static_cast<int>(rows - j < panel ? rows - j : panel);
+    for (int a = 0; a < panel; a++) below[a] = 0;
+    if (size == panel) panel_dots(rows - j - panel, L + j * ld + j + panel, ld, x + j + panel, below);
+    for (int a = size - 1; a >= 0; a--) {
+      const double* column = L + (j + a) * ld + j;
+      double left = x[j + a] - below[a];
+      for (int i = a + 1; i < size; i++) left -= column[i] * x[j + i];
+      x[j + a] = left / column[a];
+    }
+  }
+}
+
 }  // namespace
 
 void fill_factor(Kernels& table) {
   table.rotate = rotate;
   table.substitute = substitute;
+  table.substitute_back = substitute_back;
 }
 
 }  // namespace SHRINKAGE_ISA

@@ -33,6 +33,13 @@ void picked_dots(const double* G, Index ld, Index rows, const int* columns, Inde
 
 void subtract_columns(const double* G, Index ld, Index rows, const int* columns, Index count, const double* coefficients, double* y) {
   Index k = 0;
+  for (; k + 8 <= count; k += 8) {
+    const double *g[8], *b = coefficients + k;
+    for (int a = 0; a < 8; a++) g[a] = G + columns[k + a] * ld;
+    for (Index i = 0; i < rows; i++)
+      y[i] -= ((b[0] * g[0][i] + b[1] * g[1][i]) + (b[2] * g[2][i] + b[3] * g[3][i])) +
+              ((b[4] * g[4][i] + b[5] * g[5][i]) + (b[6] * g[6][i] + b[7] * g[7][i]));
+  }
   for (; k + 4 <= count; k += 4) {
     const double* a = G + columns[k] * ld;
     const double* b = G + columns[k + 1] * ld;

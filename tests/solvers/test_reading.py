@@ -31,6 +31,8 @@ def test_a_reading_is_what_its_definitions_say(ridge):
     np.testing.assert_allclose(reading.ratios, np.maximum((size / l1[penalized, None]).max(axis=0), strengths))
     if ridge:
         np.testing.assert_allclose(reading.conjugates, (over**2 / l2[penalized, None]).sum(axis=0))
+    quadratic = 0.5 * ridges * (l2[:8, None] * coefs**2).sum(axis=0)
+    np.testing.assert_allclose(reading.penalties, strengths * (l1[:8] @ np.abs(coefs)) + quadratic)
     z = c[:8] - ridges * l2[:8, None] * coefs if ridge else c[:8]
     on = np.abs(z - strengths * l1[:8, None] * np.sign(coefs))
     off = np.maximum(np.abs(z) - strengths * l1[:8, None], 0.0)

@@ -48,6 +48,9 @@ struct Kernels {
   // B (rows x count, count <= substitute_sides) = L^-1 B, L lower; reads L once and copies nothing
   void (*substitute)(Index rows, const double* L, Index ld, int count, double* B, Index ldb);
 
+  // x (rows) = L^-T x; reads L once
+  void (*substitute_back)(Index rows, const double* L, Index ld, double* x);
+
   // --- k_products.cpp: X'R for a narrow R (k columns), into C which is added to --------------------------------------
   // C[j + t ldc] += sum_i X[i + j ldx] R[i + t ldr]
   void (*dots)(const double* X, Index ldx, Index rows, Index columns, const double* R, Index ldr, Index k, double* C, Index ldc);

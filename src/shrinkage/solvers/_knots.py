@@ -39,15 +39,15 @@ class Knots:
         if root is not None:
             points = np.divide(points, root[:, None], out=np.zeros_like(points), where=root[:, None] > 0)
         limits = ((CLOSE if close is None else close) / longest) * strengths if longest > 0 else np.full(count, np.inf)
-        gram = points.T @ points
-        at = _spanning(gram, np.concatenate([[np.inf], limits]), [0, *range(count - ends + 1, count + 1)])
-        self.at = np.array(sorted(k - 1 for k in at if k > 0))
+        order, shares = np.empty(1 + count, np.int64), np.empty((1 + count, 1 + count), order="F")
+        order[0], order[1 : 1 + ends] = 0, np.arange(count - ends + 1, count + 1)
+        rest = np.empty(1 + count)
+        chosen = _core.span(points, np.concatenate([[np.inf], limits]), 1 + ends, order, shares, rest)
+        place = np.argsort(order[:chosen])
+        self.at = order[place[1:]] - 1
         self.between = np.delete(np.arange(count), self.at)
-        basis, rest = [0, *(self.at + 1)], self.between + 1
-        self.shares = np.linalg.lstsq(gram[np.ix_(basis, basis)], gram[np.ix_(basis, rest)])[0]
-        apart = self.shares.T @ points.T[basis]
-        apart -= points.T[rest]
-        self.rest = np.sqrt(np.einsum("ti,ti->t", apart, apart))
+        self.shares = shares[place][:, 1 + self.between]
+        self.rest = rest[1 + self.between]
 
     def suspects(self, correlations: np.ndarray, norms: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """Features whose |x_j' theta_t| / l1_j may reach a strength between the knots.
@@ -72,23 +72,3 @@ class Knots:
                 reached,
             )
         return np.flatnonzero(reached)
-
-
-def _spanning(gram: np.ndarray, limits: np.ndarray, first: list[int]) -> list[int]:
-    """Points, given by their products, that span the others up to rests within the limits: the farthest in turn."""
-    chosen: list[int] = []
-    scale = np.sqrt(np.maximum(np.diag(gram), 0.0))
-    left = gram.copy()
-    while True:
-        if len(chosen) < len(first):
-            k = first[len(chosen)]
-        else:
-            excess = np.sqrt(np.maximum(np.diag(left), 0.0)) / np.maximum(limits, 1e-300)
-            excess[chosen] = 0.0
-            k = int(excess.argmax())
-            if not excess[k] > 1:
-                return chosen
-        chosen.append(k)
-        pivot = left[k, k]
-        if pivot > (1e-7 * scale[k]) ** 2:
-            left -= np.outer(left[k], left[k] / pivot)

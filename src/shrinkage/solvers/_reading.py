@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from shrinkage import _core
+
 
 class Reading:
     """Correlations read so far, for T strengths; columns that nobody read must be below every strength.
@@ -24,6 +26,8 @@ class Reading:
     ratios, conjugates, kkt : ndarray of shape (T,)
         max_j |c_j| / l1_j or the strength if that is larger; sum_j max(|c_j| - strength l1_j, 0)**2 / l2_j; largest
         violation of the optimality conditions.
+    penalties : ndarray of shape (T,)
+        Values of the penalty, of the working set.
     first : ndarray of shape (n_features,)
         First strength that a column outside violates, else T.
     excess : ndarray of shape (n_features,)
@@ -34,20 +38,16 @@ class Reading:
         self._l1, self._l2, self._inverse, self._outside = l1, l2, inverse, outside
         self._strengths, self._ridges, self._tol = strengths, ridges, tol
         self.ratios, self.conjugates, self.kkt = strengths.copy(), np.zeros(len(strengths)), np.zeros(len(strengths))
+        self.penalties = np.zeros(len(strengths))
         self.first, self.excess = np.full(len(l1), len(strengths)), np.zeros(len(l1))
 
     def read_inside(self, features: np.ndarray, c: np.ndarray, coefs: np.ndarray) -> None:
         """The working set: correlations and coefficients (m, T)."""
-        l1 = self._l1[features, None]
-        self.ratios = np.maximum(self.ratios, (np.abs(c) * self._inverse[features, None]).max(axis=0, initial=0.0))
-        if self._l2 is not None:
-            l2 = self._l2[features, None]
-            over = np.maximum(np.abs(c) - self._strengths * l1, 0.0)
-            self.conjugates += (over**2 / l2).sum(axis=0)
-            c = c - self._ridges * l2 * coefs
-        on = np.abs(c - self._strengths * l1 * np.sign(coefs))
-        off = np.maximum(np.abs(c) - self._strengths * l1, 0.0)
-        self.kkt = np.maximum(self.kkt, np.where(coefs != 0, on, off).max(axis=0, initial=0.0))
+        l2 = None if self._l2 is None else self._l2[features]
+        c, coefs = np.asfortranarray(c), np.asfortranarray(coefs)
+        of_features = self._l1[features], l2, self._inverse[features]
+        into = self.ratios, self.conjugates, self.kkt, self.penalties
+        _core.read_inside(c, coefs, self._strengths, self._ridges, *of_features, *into)
 
     def read_all(self, t: int, c: np.ndarray) -> None:
         """All features at strength t: correlations (n_features,)."""

@@ -203,9 +203,8 @@ class Run:
         m = self.member
         squares = np.einsum("it,it->t", self.residuals, self.residuals) / m.total
         agreement = m.agreement(self.residuals)
-        objectives = squares / 2 + self.strengths * (m.l1 @ np.abs(self.coefs))
+        objectives = squares / 2 + reading.penalties
         if np.any(self.ridges):
-            objectives += 0.5 * self.ridges * (m.l2 @ self.coefs**2)
             dual = agreement - 0.5 * squares - reading.conjugates / (2 * self.ridges)
         else:
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -34,14 +34,14 @@ class Factor {
 
   // x = A^-1 x
   void solve(double* x) {
-    linalg::solve_lower(linalg::Op::none, size_, values_.get(), ld_, x);
-    linalg::solve_lower(linalg::Op::transpose, size_, values_.get(), ld_, x);
+    forward(size_, values_.get(), x);
+    kernels().substitute_back(size_, values_.get(), ld_, x);
   }
 
   // x = A^-1 (first + weight second), of the right-hand sides
   void solve_sides(double weight, double* x) {
     for (int i = 0; i < size_; i++) x[i] = sides_[0][i] + weight * sides_[1][i];
-    linalg::solve_lower(linalg::Op::transpose, size_, values_.get(), ld_, x);
+    kernels().substitute_back(size_, values_.get(), ld_, x);
   }
 
   // Give right-hand sides to the rows from q on; those before stand.
@@ -52,7 +52,7 @@ class Factor {
       for (int i = 0; i < r; i++) row_[i] = right[i][s];
       sides_[s].resize(size_);
       if (q > 0) linalg::gemv(linalg::Op::none, r, q, -1.0, values_.get() + q, ld_, sides_[s].data(), 1.0, row_.data());
-      if (r > 0) linalg::solve_lower(linalg::Op::none, r, column(q) + q, ld_, row_.data());
+      if (r > 0) forward(r, column(q) + q, row_.data());
       std::copy(row_.begin(), row_.end(), sides_[s].begin() + q);
     }
   }
@@ -63,7 +63,7 @@ class Factor {
     const int m = size_;
     reserve(m + 1);
     row_.assign(cross, cross + m);
-    linalg::solve_lower(linalg::Op::none, m, values_.get(), ld_, row_.data());
+    forward(m, values_.get(), row_.data());
     double pivot = diagonal;
     for (int i = 0; i < m; i++) pivot -= row_[i] * row_[i];
     if (!(pivot > least)) return false;
@@ -152,6 +152,8 @@ class Factor {
   void clear() { truncate(0); }
 
  private:
+  // x = L^-1 x for r rows
+  void forward(int r, const double* L, double* x) const { kernels().substitute(r, L, ld_, 1, x, r); }
   double* carried(int q, int tail) { return carried_.data() + static_cast<size_t>(q) * tail; }
 
   void keep_rows(const std::vector<int>& dropped, double* c) {
