@@ -1,4 +1,4 @@
-"""Logistic regression of two classes: scikit-learn's classes on this engine."""
+"""Logistic regression of two classes or more: scikit-learn's classes on this engine."""
 
 from importlib import import_module
 from typing import Any
@@ -10,9 +10,12 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from shrinkage._path import state
+from shrinkage.design import as_design
 from shrinkage.patch._fallback import LOG, ours_or_theirs, refuse, refuse_iterations, refuse_smooth
 from shrinkage.patch._graft import graft, stand_in
-from shrinkage.solvers import Status, solve_path
+from shrinkage.penalties import L1L2
+from shrinkage.problem import MultinomialProblem
+from shrinkage.solvers import Status, solve_classes, solve_path
 
 _THEIRS: Any = import_module(stock.LogisticRegression.__module__)
 
@@ -55,7 +58,6 @@ def _logistic_path(
     refuse_iterations(max_iter, tol, verbose)
     refuse(check_input or not (isinstance(X, np.ndarray) or sparse.issparse(X)), "X is no NumPy array")
     refuse(solver == "liblinear", LIBLINEAR)
-    refuse(len(classes) != 2, f"{len(classes)} classes")
     refuse(hasattr(estimator, "_skl_callbacks"), "callbacks follow its iterations")
     strengths = np.logspace(-4, 4, Cs) if np.ndim(Cs) == 0 else np.asarray(Cs, dtype=np.float64)
     refuse(not (np.isfinite(strengths).all() and strengths.min() > 0), "without a penalty")
@@ -64,18 +66,58 @@ def _logistic_path(
         refuse_smooth()
     weights = _weights(X, y, classes, class_weight, sample_weight)
     total = float(X.shape[0]) if weights is None else float(weights.sum())
-    target = (np.asarray(y) == classes[1]).astype(np.float64)
-    problem, _classes = state(X, target, "logistic", mixing, fit_intercept, False, weights, None, None, None)
     alphas, back = np.unique(-1.0 / (strengths * total), return_inverse=True)
-    columns = solve_path(problem, -alphas, engine_tol(tol))
+    solve = _two_classes if len(classes) == 2 else _several_classes
+    coefs, steps = solve(X, np.searchsorted(np.asarray(classes), y), len(classes), -alphas, mixing, fit_intercept,
+                         weights, tol)  # fmt: skip
+    steps = np.maximum(steps, 1).astype(np.int32)
+    return coefs[back].astype(X.dtype), np.asarray(Cs if np.ndim(Cs) else strengths), steps[back]
+
+
+def _two_classes(
+    X: Any, codes: np.ndarray, count: int, alphas: np.ndarray, mixing: float, fit_intercept: bool, weights: Any,
+    tol: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Coefficients (n_alphas, n_features), with intercepts one more, and steps."""
+    target = codes.astype(np.float64)
+    problem, _classes = state(X, target, "logistic", mixing, fit_intercept, False, weights, None, None, None)
+    columns = solve_path(problem, alphas, engine_tol(tol))
+    _refuse_gaps(columns, problem, tol)
+    coefs = columns.coefs.toarray().T
+    return np.column_stack([coefs, columns.intercepts]) if fit_intercept else coefs, columns.n_iter
+
+
+def _several_classes(
+    X: Any, codes: np.ndarray, count: int, alphas: np.ndarray, mixing: float, fit_intercept: bool, weights: Any,
+    tol: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The same of more classes: coefficients (n_alphas, n_classes, n_features), with intercepts one more."""
+    held = np.bincount(codes, weights, minlength=count)
+    refuse(not held.all(), "a class has no row to learn from")
+    problem = MultinomialProblem(as_design(X), np.eye(count)[codes], L1L2(1.0, mixing), weights, None, fit_intercept)
+    columns = solve_classes(problem, alphas, [], False, engine_tol(tol)).path
+    _refuse_gaps(columns, problem, tol)
+    coefs = columns.coefs.toarray().T.reshape((len(alphas), count, -1))
+    refuse(mixing == 1 and not is_unique(coefs), f"an L1 penalty alone has many minima for these {count} classes")
+    if fit_intercept:
+        coefs = np.concatenate([coefs, columns.intercepts.T[:, :, None]], axis=2)
+    return coefs, columns.n_iter
+
+
+def is_unique(coefs: np.ndarray) -> bool:
+    """Whether no other coefficients (..., n_classes, n_features) cost the same under L1 alone.
+
+    A number added to a feature's coefficients of all classes changes no probability, and not the L1 norm either as long
+    as 0 stays between the two in the middle, of which an odd number of classes has one.
+    """
+    count = coefs.shape[-2]
+    return count % 2 == 1 or not np.sort(coefs, axis=-2)[..., count // 2 - 1 : count // 2 + 1, :].any()
+
+
+def _refuse_gaps(columns: Any, problem: Any, tol: float) -> None:
     if Status.GAP_ABOVE_TOL in columns.status:
         worst = float(np.max(columns.gaps)) / (problem.null.objective or 1.0)
         refuse(worst > tol * 1e-2, f"the engine's duality gap is {worst:.0e}")
-    coefs = columns.coefs.toarray().T
-    if fit_intercept:
-        coefs = np.column_stack([coefs, columns.intercepts])
-    steps = np.maximum(columns.n_iter, 1).astype(np.int32)
-    return coefs[back].astype(X.dtype), np.asarray(Cs if np.ndim(Cs) else strengths), steps[back]
 
 
 def _weights(X: Any, y: Any, classes: Any, class_weight: Any, sample_weight: Any) -> np.ndarray | None:
