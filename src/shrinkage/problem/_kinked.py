@@ -12,7 +12,8 @@ import numpy as np
 
 from shrinkage.losses import Huber, Loss, Quantile
 
-LEAST_SHARE, FIRST_SHARE = 1e-10, 1e-3
+LEAST_SHARE = 1e-10
+FIRST_SHARE = 1e-3
 LEVEL = 0.1  # of the first derivative along a step: where it is no steeper up or down, the step ends
 MOST_TRIALS, MOST_STEPS = 40, 200
 
