@@ -147,6 +147,10 @@ def test_a_toml_file_says_the_same_as_the_command_line(claims, tmp_path):
         ('loss = "poison"', "poison"),
         ('expozure = "years"', "did you mean 'exposure'?"),
         ("loss = ", "cannot be read as TOML"),
+        ("json = 1", "json must be true or false; got 1"),
+        ("seed = 2.5", "seed must be a whole number; got 2.5"),
+        ("tol = true", "tol must be a number; got True"),
+        ("lower = {age = 1}", "--lower must be a number, or COL=NUMBER"),
     ],
 )
 def test_a_toml_file_with_a_mistake_is_refused_in_a_sentence(claims, tmp_path, text, message):

@@ -30,6 +30,9 @@ def read_config(ctx: click.Context, parameter: click.Parameter, value: str | Non
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"its keys may be {', '.join(sorted(names))}"
             raise click.BadParameter(f"{value}: {key!r} is no option of {ctx.command.name}; {hint}", ctx, parameter)
+        kind = next(p.type for p in ctx.command.params if p.name == name)
+        if what := _wanted(kind, said):
+            raise click.BadParameter(f"{value}: {key} must be {what}; got {said!r}", ctx, parameter)
         many = isinstance(said, list)
         repeated = any(p.name == name and getattr(p, "multiple", False) for p in ctx.command.params)
         if repeated and not many:
@@ -37,6 +40,17 @@ def read_config(ctx: click.Context, parameter: click.Parameter, value: str | Non
         defaults[name] = ",".join(map(str, said)) if many and not repeated else said
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
     return value
+
+
+def _wanted(kind: click.ParamType, said: Any) -> str | None:
+    """What a value should have been, where click would read another into it, or fail."""
+    if isinstance(kind, click.types.BoolParamType) and not isinstance(said, bool | str):
+        return "true or false"
+    if isinstance(kind, click.types.IntParamType) and isinstance(said, bool | float):
+        return "a whole number"
+    if isinstance(kind, click.types.FloatParamType) and isinstance(said, bool):
+        return "a number"
+    return None
 
 
 def _names(command: click.Command) -> dict[str, str]:
