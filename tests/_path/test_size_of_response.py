@@ -1,9 +1,13 @@
-"""Responses so large that squares of squared errors would overflow are refused; the largest below give no warning."""
+"""Responses of which squares of squared errors would overflow or underflow are refused; those between give no warning.
+
+A mean far from 0 hides nothing of how y varies about it.
+"""
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from shrinkage import DataError, RidgeCV, cross_validate, path
+from shrinkage import MCP, DataError, GroupL2, RidgeCV, cross_validate, open_blocks, path
 from shrinkage.selection import (
     cross_validate_l1_ratio,
     debiased_lasso,
@@ -48,8 +52,72 @@ def test_what_would_overflow_is_refused_with_the_row_and_nothing_below_warns(doo
     for size in (1e80, 1e150, 1e300):
         with pytest.raises(DataError, match=f"y must be at most 1e.70 in size.*row {row} is"):
             DOORS[door](size * Y)
+    for size in (1e-80, 1e-150, 1e-300):
+        with pytest.raises(DataError, match="y must be at least 1e-70 in size"):
+            DOORS[door](size * Y)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_small_responses_have_the_model_of_large_ones(l1_ratio):
+    one, small = (path(X, size * Y, l1_ratio=l1_ratio, n_alphas=5) for size in (1.0, 1e-69))
+    np.testing.assert_allclose(small.coefs.toarray() * 1e69, one.coefs.toarray(), rtol=1e-6, atol=1e-9)
 
 
 def test_an_offset_that_would_overflow_is_refused():
     with pytest.raises(DataError, match="offset must be at most"):
         path(X, Y, offset=np.full(60, 1e80))
+    path(X, Y, offset=np.zeros(60))
+
+
+WIDE, TALL = RNG.normal(size=(40, 120)), RNG.normal(size=(2000, 6))
+DESIGNS = {
+    "few rows": X,
+    "far columns": X + 1e3,
+    "wide": WIDE,
+    "tall": TALL,
+    "sparse": sparse.csc_array(X * (np.abs(X) > 0.3)),
+    "in blocks": open_blocks(TALL, rows=500),
+}
+OPTIONS = {
+    "lasso": {},
+    "ridge": {"l1_ratio": 0.0},
+    "elastic net": {"l1_ratio": 0.5},
+    "bounded": {"lower": -0.3},
+    "groups": {"penalty": GroupL2(1.0, groups=[[0, 1], [2, 3]])},
+    "MCP": {"penalty": MCP(1.0, gamma=3.0)},
+}
+
+
+def far_response(design):
+    """A response, and the same 2^36 spreads from 0, of which no digit is rounded."""
+    y = np.round(np.random.default_rng(3).normal(size=design.shape[0]) * 1024) / 1024
+    return y, y + 2.0**36
+
+
+@pytest.mark.filterwarnings("ignore::shrinkage.ConvergenceWarning")  # an intercept of 2^36 is rounded by 1e-5
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_mean_far_from_0_moves_the_intercept_alone(design, options):
+    design = DESIGNS[design]
+    near, far = (path(design, y, alphas=[0.05, 0.01], **options) for y in far_response(design))
+    assert near.n_nonzero[1] > 0
+    np.testing.assert_allclose(far.coefs.toarray(), near.coefs.toarray(), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_folds_see_through_a_mean_far_from_0(design, l1_ratio):
+    design = DESIGNS[design]
+    near, far = (cross_validate(design, y, cv=3, l1_ratio=l1_ratio, n_alphas=10) for y in far_response(design))
+    np.testing.assert_allclose(far.mean, near.mean, rtol=1e-3)
+
+
+def test_several_responses_far_from_0():
+    y = np.round(RNG.normal(size=(60, 2)) * 1024) / 1024
+    near, far = (path(X, both, alphas=[0.05]) for both in (y, y + 2.0**36))
+    np.testing.assert_allclose(far.coefs.toarray(), near.coefs.toarray(), rtol=0, atol=2e-3)
+
+
+def test_what_a_constant_response_leaves_is_still_rounding():
+    for y in (np.full(60, 0.1), 0.1 + np.where(Y > 0, np.spacing(0.1), 0), np.full(60, 1e15) + (Y > 0) / 8):
+        assert not path(X, y).n_nonzero.any()

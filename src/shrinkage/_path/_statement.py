@@ -27,9 +27,6 @@ from shrinkage.penalties import L1L2, MCP, SCAD, Box, GroupBox, GroupL2, SortedL
 from shrinkage.problem import Problem
 from shrinkage.solvers import PathColumns, Status, column_scale, has_native
 
-LARGEST_RESPONSE = 1e70
-"""Standard errors of squared errors hold fourth powers of y, which are below the largest number here."""
-
 LOSSES: dict[str, Loss | JointLoss] = {
     "squared": Squared(),
     "logistic": Logistic(),
@@ -97,9 +94,6 @@ def state(
         sample_weight = weight_vector("sample_weight", sample_weight, n)
     if offset is not None:
         offset = finite_vector("offset", offset, n)
-    if measure.name == "squared":
-        _check_size("y", target)
-        _check_size("offset", offset)
     penalty_factor, excluded = factors_and_excluded(penalty_factor, p)
     terms = stated_penalty(l1_ratio, penalty_factor, penalty, p, groups_too)
     if isinstance(penalty, Box | GroupBox):
@@ -127,17 +121,6 @@ def loss_of(loss: Any) -> Loss | JointLoss:
             f"loss must be one of {', '.join(map(repr, LOSSES))} or a loss of shrinkage.losses; got {loss!r}"
         )
     return loss
-
-
-def _check_size(name: str, values: np.ndarray | None) -> None:
-    if values is None or not values.size:
-        return
-    if (largest := max(float(values.max()), -float(values.min()))) > LARGEST_RESPONSE:
-        row = int(np.abs(values).argmax())
-        raise DataError(
-            f"{name} must be at most {LARGEST_RESPONSE:g} in size, for squares of squared errors would overflow; row "
-            f"{row} is {values[row]:g}: divide by {largest:.0e}"
-        )
 
 
 def stated_penalty(l1_ratio, penalty_factor, penalty, p: int, groups_too: bool = False) -> Any:

@@ -19,6 +19,7 @@ from shrinkage.problem._kinked import bounding_curvature as bounding_curvature
 from shrinkage.problem._kinked import is_kinked as is_kinked
 from shrinkage.problem._kinked import level_point as level_point
 from shrinkage.problem._kinked import next_share as next_share
+from shrinkage.problem._least_squares import explained_or as explained_or
 from shrinkage.problem._mean_loss import mean_losses as mean_losses
 from shrinkage.problem._mean_loss import row_loss as row_loss
 from shrinkage.problem._multinomial import MultinomialProblem as MultinomialProblem
@@ -35,6 +36,7 @@ __all__ = [
     "balance",
     "bounding_curvature",
     "class_offset",
+    "explained_or",
     "free_basis",
     "free_block",
     "held_out_deviance",

@@ -2,10 +2,22 @@
 
 import numpy as np
 
+EXPLAINED = 1e-28
+"""The share of the squares of y - offset below which what free columns leave of them is rounding.
+
+float64 holds y to 1e-16 of its size, and what is left of it to some tens of that: 1e-14, squared. Were the share
+larger, a response that varies by less than that about a large mean would pass for a constant.
+"""
+
+
+def explained_or(left, whole):
+    """The squares left by a null model, or 0 where they are rounding of the whole: y is explained."""
+    return np.where(left > EXPLAINED * whole, left, 0.0)
+
 
 def least_squares(
     y: np.ndarray, offset: np.ndarray | None, Q: np.ndarray, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, float, float]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit Q, orthonormal under the weights, to y - offset.
 
     Parameters
@@ -21,8 +33,8 @@ def least_squares(
         Coefficients of Q.
     eta : ndarray of shape (n_samples,)
         offset + Q d.
-    objective, start : float
-        Mean loss there, and at the offset alone.
+    objective : float
+        Mean loss there; 0.0 where that is rounding.
     """
     left = y if offset is None else y - offset
     start = 0.5 * float(_mean_products(left, left, weights))
@@ -34,7 +46,7 @@ def least_squares(
     eta = _combined(Q, d)
     if offset is not None:
         eta += offset
-    return d, eta, 0.5 * float(_mean_products(left, left, weights)), start
+    return d, eta, float(explained_or(0.5 * _mean_products(left, left, weights), start))
 
 
 def _mean_products(columns: np.ndarray, values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

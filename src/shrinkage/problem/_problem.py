@@ -20,12 +20,13 @@ from shrinkage.problem._least_squares import least_squares
 from shrinkage.problem._mean_loss import check_joint, dual_slopes, mean_losses, row_loss, slopes
 from shrinkage.problem._penalized import dual_terms, first_strength, unpenalized
 from shrinkage.problem._rounding import without_rounding
+from shrinkage.problem._sizes import check_sizes
 
 if TYPE_CHECKING:
     from shrinkage.design import Design
 
 _BLOCK = 4_000_000
-_EXPLAINED = 1e-20
+_SEPARATED = 1e-20  # of the loss at the offset alone: the free columns tell the classes apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class NullModel:
     eta : ndarray of shape (n_samples,)
         Linear predictor.
     objective : float
-        Mean loss at it; exactly 0.0 where it explains y up to rounding (1e-20 of the loss at the offset alone).
+        Mean loss at it; exactly 0.0 where it explains y up to rounding.
     intercept : float
     coef_free : ndarray, one number per column with factor 0, in the order of `Problem.unpenalized`
     """
@@ -127,6 +128,8 @@ class Problem:
             check_joint(self.loss, y, self.weights, self.fit_intercept)
         if self.offset is not None:
             object.__setattr__(self, "offset", finite_vector("offset", self.offset, n_samples))
+        if isinstance(self.loss, Squared):
+            check_sizes(y=self.y, offset=self.offset)
         if self.scale is not None:
             scale = finite_vector("scale", self.scale, n_features)
             if not (scale > 0).all():
@@ -204,15 +207,14 @@ class Problem:
         Q, T = self.free_block
         if isinstance(self.loss, Squared):
             weights = None if self.sample_weight is None else self.weights
-            d, eta, objective, start = least_squares(self.y, self.offset, Q, weights)
+            d, eta, objective = least_squares(self.y, self.offset, Q, weights)
         else:
             if isinstance(self.loss, JointLoss):
                 d, eta = minimize_free_jointly(self.loss, self.y, self._start, Q, self.weights)
             else:
                 d, eta = self._logit(Q) or minimize_free(self.loss, self.y, self._start, Q, self.weights)
             objective, start = self._mean_loss(eta), self._mean_loss(self._start)
-        if objective <= _EXPLAINED * start:
-            objective = 0.0
+            objective = 0.0 if objective <= _SEPARATED * start else objective
         coef = T @ d
         intercept = float(coef[0]) if self.fit_intercept else 0.0
         return NullModel(eta, objective, intercept, coef[int(self.fit_intercept) :])

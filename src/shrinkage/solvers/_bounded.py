@@ -12,7 +12,7 @@ from scipy import sparse
 from shrinkage.design import DenseDesign, SparseDesign, as_design
 from shrinkage.losses import Squared
 from shrinkage.penalties import L1L2
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, explained_or
 from shrinkage.solvers._class_driver import ClassDriver
 from shrinkage.solvers._newton import Batch, NewtonFits
 from shrinkage.solvers._records import FoldColumns
@@ -29,9 +29,8 @@ class BoundedFits(NewtonFits):
         super().__init__(problem, fit_weights, l1_weights, l2_weights, tol)
         self._lower, self._upper = lower, upper
         if isinstance(problem.loss, Squared):  # its objective has the unit of y², and no smallest size
-            least = 1e-20 * (self._weights.T @ (problem.y * problem.y))
             null = np.array([fit.null_objective for fit in self._fits])
-            self.null_objectives = np.where(null > least, null, 0.0)
+            self.null_objectives = explained_or(null, self._weights.T @ (problem.y * problem.y))
 
     def grow(self, features: np.ndarray) -> None:
         """Append features, with their bounds, to the working set."""

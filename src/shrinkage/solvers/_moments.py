@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import _core
-from shrinkage.problem import Problem, without_rounding
+from shrinkage.problem import Problem, explained_or, without_rounding
 from shrinkage.solvers._batches import Certified
 from shrinkage.solvers._moment_sums import Moments, gather
 from shrinkage.solvers._squared import raw_free_coefs
@@ -60,7 +60,7 @@ class MomentDriver:
         explained = (y_by_free @ self.inverses @ y_by_free.transpose(0, 2, 1))[:, 0, 0]
         left = np.maximum(small[:, 0, 0] - explained, 0.0) / moments.totals
         self.yy = left
-        self.null_objectives = np.where(left > 1e-20 * moments.whole, 0.5 * left, 0.0)
+        self.null_objectives = 0.5 * explained_or(left, moments.whole)
         self.null_objectives[0] = self.problem.null.objective
         self.ranks = np.minimum(np.maximum(moments.positive - ranks, 1), max(m, 1)).astype(np.int32)
         cross = moments.all[m + 1 :, : m + 1]

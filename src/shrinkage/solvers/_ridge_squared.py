@@ -12,6 +12,7 @@ import numpy as np
 from scipy import linalg
 
 from shrinkage._threads import stoppable
+from shrinkage.problem import explained_or
 from shrinkage.solvers._ridge_columns import Array
 
 EPS = float(np.finfo(float).eps)
@@ -121,7 +122,7 @@ class Fit:
     @property
     def relative_gaps(self) -> Array:
         """Gaps over the null model's objective, by the rule of `Problem.relative`."""
-        if self.null > 1e-20 * self.start:
+        if explained_or(self.null, self.start) > 0:
             return self.gaps / self.null
         return np.where(self.gaps <= 1e-12 * max(1.0, self.start), 0.0, np.inf)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage import _core
 from shrinkage.design import DenseDesign
-from shrinkage.problem import Problem
+from shrinkage.problem import Problem, explained_or
 from shrinkage.solvers._growing import Columns, Square
 
 
@@ -212,7 +212,7 @@ class FitRows:
         self.basis, self._pseudo_inverse = _basis(unpenalized, rows, self.all_rows)
         masked = y if self.all_rows else np.where(rows, y, 0.0)
         self.y = masked - self.basis @ (self.basis.T @ masked)
-        left = explained_or(float(self.y @ self.y), float(start[rows] @ start[rows]))
+        left = float(explained_or(self.y @ self.y, start[rows] @ start[rows]))
         self.null_objective = left / (2 * self.total)
         positive = int(np.count_nonzero(weights[rows]))
         self.rank = max(1, min(positive - self.basis.shape[1], n_penalized))
@@ -339,11 +339,6 @@ def squared_gaps(batch: Batch, strengths, ridges, max_ratio, conjugate) -> np.nd
     else:
         dual = batch.agreement - 0.5 * batch.squares - conjugate / (2 * ridges)
     return batch.objectives - dual
-
-
-def explained_or(left: float, whole: float) -> float:
-    """The sum of squares left by the null model, or 0 where it is rounding noise of the whole: y is explained."""
-    return left if left > 1e-20 * whole else 0.0
 
 
 def raw_free_coefs(problem: Problem, coefs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
