@@ -28,7 +28,7 @@ class Case:
         scale = None
         if options.get("standardize"):
             columns = None if weights is None else np.asfortranarray(weights[:, None])
-            scale = column_scale(design, columns, intercept)[:, 0]
+            scale = column_scale(design, columns)[:, 0]
         loss = Logistic() if options.get("loss") == "logistic" else Squared()
         penalty = L1L2(1.0, options.get("l1_ratio", 1.0), options.get("penalty_factor"))
         return Problem(design, self.y, loss, penalty, weights, options.get("offset"), intercept, scale)

@@ -190,6 +190,4 @@ def test_a_column_whose_spread_is_rounding_keeps_scale_one():
     far[::2] *= 1.0 + 1e-15
     X = np.column_stack([far, np.arange(50.0), np.zeros(50)])
     weights = np.full((50, 1), 1 / 50)
-    np.testing.assert_allclose(column_scale(as_design(X), weights, True)[:, 0], [1.0, np.arange(50).std(), 1.0])
-    size = np.sqrt(np.mean(np.arange(50.0) ** 2))
-    np.testing.assert_allclose(column_scale(as_design(X), weights, False)[:, 0], [1e6 / 3, size, 1.0])
+    np.testing.assert_allclose(column_scale(as_design(X), weights)[:, 0], [1.0, np.arange(50).std(), 1.0])

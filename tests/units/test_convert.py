@@ -237,7 +237,7 @@ def test_a_wrong_or_missing_argument_is_named(source, target, asked, said):
         (Strength(1.0, 1.0, (1.0, 0.0), "squared"), "celer.Lasso", "takes penalty factors > 0 only"),
         (Strength(1.0, 1.0, (1.0, 0.0), "squared"), "prior.laplace", "has a flat prior"),
         (Strength(1.0, 0.0, None, "poisson"), "shrinkage.Ridge", "has the loss squared, the source has poisson"),
-        (Strength(1.0, 1.0, None, "squared", False, True), "glmnet.gaussian", "shrinkage scales about zero"),
+        (Strength(1.0, 1.0, None, "squared", False, True), "spark.LinearRegression", "does not say how it scales"),
     ],
 )
 def test_what_a_package_lacks_is_said(meaning, target, said):

@@ -49,7 +49,7 @@ def state_classes(
     scale = None
     if standardize:
         columns = None if weights is None else np.asfortranarray(weights[:, None])
-        scale = column_scale(design, columns, fit_intercept)[:, 0]
+        scale = column_scale(design, columns)[:, 0]
     grouped = isinstance(loss, str) and loss == "multinomial_grouped"
     return MultinomialProblem(design, Y, terms, weights, shift, fit_intercept, scale, grouped), classes
 

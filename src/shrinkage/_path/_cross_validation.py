@@ -51,8 +51,8 @@ class CrossValidation:
     -----
     With the same folds and strengths, means, standard errors and both choices are those of cv.glmnet, except: glmnet
     takes probabilities as between 1e-5 and 1 - 1e-5 when it scores; with folds of fewer than three rows on average its
-    standard error is over rows, not folds; with `standardize` and no intercept it divides by deviations from the mean,
-    not from 0; and its gaussian family below l1_ratio 1 has another L2 part in each fold, divided by sd(y).
+    standard error is over rows, not folds; and its gaussian family below l1_ratio 1 has another L2 part in each fold,
+    divided by sd(y).
     """
 
     alphas: np.ndarray

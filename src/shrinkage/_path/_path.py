@@ -64,7 +64,7 @@ def path(
     fit_intercept : bool
     standardize : bool
         Penalize sd_j·w_j instead of w_j, sd_j the weighted standard deviation (1/S) of column j; coefficients stay in
-        raw units.
+        raw units. Deviations are from the mean without an intercept too, as in glmnet; constant columns have sd_j = 1.
     sample_weight : array-like of shape (n_samples,), optional
         sᵢ >= 0; 2 means the row twice.
     offset : array-like of shape (n_samples,), for multinomial (n_samples, K), optional

@@ -128,7 +128,7 @@ def state_responses(
     scale = None
     if standardize:
         own = None if weights is None else np.asfortranarray(weights[:, None])
-        scale = np.repeat(np.append(column_scale(base, own, fit_intercept)[:, 0], np.ones(first)), K)
+        scale = np.repeat(np.append(column_scale(base, own)[:, 0], np.ones(first)), K)
     weights = None if weights is None else np.repeat(weights, K)
     design: Any = ResponsesDesign(base, K, fit_intercept)
     problem = Problem(design, y.ravel(), Squared(), penalty, weights, shift, False, scale)

@@ -104,7 +104,7 @@ def state(
     scale = None
     if standardize:
         weights = None if sample_weight is None else np.asfortranarray(sample_weight[:, None])
-        scale = column_scale(design, weights, fit_intercept or joint)[:, 0]
+        scale = column_scale(design, weights)[:, 0]
     intercept = fit_intercept and not joint
     return Problem(design, target, measure, terms, sample_weight, offset, intercept, scale), classes
 

@@ -182,7 +182,7 @@ def fit_strength(model: Any, X: Any, y: np.ndarray, loss: Loss, penalty: Any, sa
     penalty = bounded(replace(penalty, factors=factors), p, *bounds, excluded)
     problem = Problem(as_design(X), y, loss, penalty, sample_weight, offset, model.fit_intercept)
     if model.standardize:
-        scale = column_scale(problem.design, problem.weights[:, None], model.fit_intercept)[:, 0]
+        scale = column_scale(problem.design, problem.weights[:, None])[:, 0]
         problem = replace(problem, scale=scale)
     solution = solve(problem, tol=model.tol)
     _equivalents.remember(model, y, loss.name, penalty.alpha, penalty.l1_ratio, sample_weight, offset)

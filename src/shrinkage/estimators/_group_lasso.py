@@ -136,7 +136,7 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         penalty = bounded(penalty, X.shape[1], self.lower, self.upper, self.positive, None)
         problem = Problem(as_design(X), y, Squared(), penalty, sample_weight, offset, self.fit_intercept)
         if self.standardize:
-            scale = column_scale(problem.design, problem.weights[:, None], self.fit_intercept)[:, 0]
+            scale = column_scale(problem.design, problem.weights[:, None])[:, 0]
             problem = replace(problem, scale=scale)
         return store_solution(self, problem, solve(problem, tol=self.tol))
 

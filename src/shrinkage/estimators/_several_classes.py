@@ -25,7 +25,7 @@ def fit_classes(model: Any, X: Any, codes: np.ndarray, sample_weight: Any, offse
     y = np.eye(len(model.classes_))[codes.astype(np.intp)]
     problem = MultinomialProblem(as_design(X), y, terms, sample_weight, offset, model.fit_intercept)
     if model.standardize:
-        scale = column_scale(problem.design, problem.weights[:, None], model.fit_intercept)[:, 0]
+        scale = column_scale(problem.design, problem.weights[:, None])[:, 0]
         problem = replace(problem, scale=scale)
     found = solve_classes(problem, np.array([float(penalty.alpha)]), [], False, model.tol).path
     model.coef_ = found.coefs.toarray()[:, 0].reshape((problem.n_classes, -1))

@@ -210,7 +210,7 @@ def _standard(problem: Problem, omega: np.ndarray) -> tuple[np.ndarray, np.ndarr
     weights = np.asfortranarray(omega[:, None])
     n, p = problem.design.shape
     means = problem.design.column_moments(weights)[0][:, 0] if problem.fit_intercept else np.zeros(p)
-    scale = column_scale(problem.design, weights, problem.fit_intercept)[:, 0]
+    scale = column_scale(problem.design, weights)[:, 0]
     data = problem.design.gather(np.arange(p), np.ascontiguousarray(means), None, np.empty((n, p), order="F"))
     data /= scale
     return data, scale

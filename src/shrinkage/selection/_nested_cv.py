@@ -208,7 +208,7 @@ class _Procedure:
             problem = _restated(given, masked, None)
         if self._standardize:
             share = np.asfortranarray(problem.weights[:, None])
-            scale = column_scale(problem.design, share, problem.fit_intercept)[:, 0]
+            scale = column_scale(problem.design, share)[:, 0]
             problem = _restated(problem, problem.sample_weight, scale)
         groups = None if self._groups is None else self._groups[rows]
         stratify = given.loss.name == "logistic"

@@ -169,7 +169,7 @@ def _score(
         own[train] = weights[train]
         scale = problem.scale
         if scale is not None:
-            scale = column_scale(problem.design, np.asfortranarray(own[:, None]), problem.fit_intercept)[:, 0]
+            scale = column_scale(problem.design, np.asfortranarray(own[:, None]))[:, 0]
         part = replace(problem, sample_weight=own, scale=scale)
         found = solve_path(part, alphas, tol)
         gaps[:, k] = part.relative(found.gaps)

@@ -58,7 +58,7 @@ def solve_classes(
     fit_weights = np.asfortranarray(np.stack([problem.weights * m / (problem.weights @ m) for m in masks], axis=1))
     scale = np.ones((problem.design.shape[1], 1)) if problem.scale is None else np.asarray(problem.scale)[:, None]
     if standardize and folds:
-        own = column_scale(problem.design, np.asfortranarray(fit_weights[:, 1:]), problem.fit_intercept)
+        own = column_scale(problem.design, np.asfortranarray(fit_weights[:, 1:]))
         scale = np.hstack([scale, own])
     scale = np.broadcast_to(scale, (len(scale), len(masks)))
     check_finite(problem.design)

@@ -328,8 +328,7 @@ def driver_of(
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
     if standardize and folds:
         fold_weights = np.asfortranarray(np.stack([weights * rows for rows in _masks(folds, n)[1:]], axis=1))
-        about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
-        scale = np.hstack([scale, column_scale(problem.design, fold_weights, about_means)])
+        scale = np.hstack([scale, column_scale(problem.design, fold_weights)])
     l1, l2 = (np.empty((p, 1 + len(folds)), order="F") for _ in range(2))
     np.multiply(factors[:, None], scale, out=l1)
     np.multiply(factors[:, None], scale**2, out=l2)

@@ -46,8 +46,7 @@ def _training(problem: Problem, rows: np.ndarray, standardize: bool) -> Problem:
     weights[rows] = 1.0 if problem.sample_weight is None else problem.sample_weight[rows]
     scale = problem.scale
     if standardize:
-        intercept = getattr(problem.design, "intercept", problem.fit_intercept)
-        scale = column_scale(problem.design, np.asfortranarray(weights[:, None]), intercept)[:, 0]
+        scale = column_scale(problem.design, np.asfortranarray(weights[:, None]))[:, 0]
     return replace(problem, sample_weight=weights, scale=scale)
 
 

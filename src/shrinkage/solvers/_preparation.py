@@ -27,6 +27,8 @@ def strongest_ridge(problem: Problem) -> float:
     spread = np.sqrt(variances if about_means else variances + means**2)[:, 0]
     factors = np.ones(len(z)) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     scale = 1.0 if problem.scale is None else problem.scale
+    if problem.scale is not None and not about_means:  # deviations from the mean, as glmnet has them here too
+        spread = problem.scale
     ratios = np.divide(z * spread, factors * scale**2, out=np.zeros_like(z), where=factors > 0)
     unit = np.sqrt(2 * problem.null.objective) if problem.loss.name == "squared" else 1.0
     return 1e3 * float(ratios.max(initial=0.0)) / unit if unit > 0 else 0.0

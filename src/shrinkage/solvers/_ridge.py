@@ -90,8 +90,7 @@ def ridge_folds(
     moments = [(means[:, k], variances[:, k]) for k in range(means.shape[1])]
     scales: list[Array | None] = [problem.scale] * len(folds)
     if standardize:
-        about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
-        scales[:] = [scale_of_moments(*moment, about_means) for moment in moments[1:]]
+        scales[:] = [scale_of_moments(*moment) for moment in moments[1:]]
     whole = ground_of(problem, problem.weights, problem.scale, moments[0], alphas)
     path = _path(whole, alphas, tol)
     order = np.argsort(-alphas, kind="stable")

@@ -8,16 +8,16 @@ CONSTANT = 1e-10
 """A deviation below this share of the mean is rounding: the column is constant."""
 
 
-def column_scale(design: Any, weights: np.ndarray | None, fit_intercept: bool) -> np.ndarray:
+def column_scale(design: Any, weights: np.ndarray | None) -> np.ndarray:
     """Scales (n_features, k), one column for each column of `weights` (n_samples, k); see `scale_of_moments`."""
     means, variances = design.column_moments(weights)
-    return scale_of_moments(means, variances, fit_intercept)
+    return scale_of_moments(means, variances)
 
 
-def scale_of_moments(means: np.ndarray, variances: np.ndarray, fit_intercept: bool) -> np.ndarray:
-    """Root of the mean squared deviation, from the mean if an intercept is fitted, else from 0.
+def scale_of_moments(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Standard deviations, roots of the mean squared deviation from the mean: without an intercept too, as in glmnet.
 
     Constant columns get 1: they are left as they are.
     """
-    scale = np.sqrt(variances if fit_intercept else variances + means**2)
+    scale = np.sqrt(variances)
     return np.where(scale > CONSTANT * np.abs(means), scale, 1.0)

@@ -81,7 +81,7 @@ class SharedFolds:
         scale = np.ones((p, len(folds)))
         if self._standardize:
             weights = np.asfortranarray(np.stack([self._weights * mask for mask in masks], axis=1))
-            scale = column_scale(self._problem.design, weights, self._problem.fit_intercept)
+            scale = column_scale(self._problem.design, weights)
         elif self._problem.scale is not None:
             scale *= self._problem.scale[:, None]
         tol = float(np.clip(self._tol / 10, 1e-13, 1e-9))

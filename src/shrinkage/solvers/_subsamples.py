@@ -107,7 +107,7 @@ def _restricted(problem: Problem, design: Design, rows: np.ndarray, standardize:
     scale = problem.scale
     if standardize:
         shares = None if weights is None else np.asfortranarray(weights[:, None])
-        scale = column_scale(design, shares, problem.fit_intercept)[:, 0]
+        scale = column_scale(design, shares)[:, 0]
     return replace(problem, design=design, y=problem.y[rows], sample_weight=weights, offset=offset, scale=scale)
 
 
@@ -143,7 +143,7 @@ def first_strengths(problem: Problem, samples: list[np.ndarray], standardize: bo
         theta[:, k] = part.weights * row_loss(part.loss).gradient(part.y, part.null.eta)
     scale = np.ones((p, 1)) if problem.scale is None else problem.scale[:, None]
     if standardize:
-        scale = column_scale(problem.design, own, problem.fit_intercept)
+        scale = column_scale(problem.design, own)
     factors = np.ones(p) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)
     penalized = factors > 0
     ratios = np.abs(problem.design.correlate(theta))[penalized] / (factors[:, None] * scale)[penalized]

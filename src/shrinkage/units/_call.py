@@ -108,8 +108,11 @@ class Call:
                 "has no factor Inf: leave such columns out of X",
             ),
             (
-                strength.standardize and not strength.fit_intercept and self.package != "shrinkage",
-                "scales columns about their mean; without an intercept shrinkage scales about zero",
+                strength.standardize
+                and not strength.fit_intercept
+                and self.standardize
+                and self.package not in ("shrinkage", "glmnet"),
+                "does not say how it scales columns where no intercept is fitted",
             ),
         ]
         for wrong, sentence in checks:

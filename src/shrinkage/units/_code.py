@@ -52,7 +52,8 @@ def scaled_columns(strength: Strength, facts: DataFacts) -> list[str]:
     if not strength.standardize:
         return []
     weights = "sample_weight=sample_weight" if facts.has_weights else ""
-    fitted = f"StandardScaler().fit(X{', ' + weights if weights else ''})"
+    centered = "" if strength.fit_intercept else "with_mean=False"
+    fitted = f"StandardScaler({centered}).fit(X{', ' + weights if weights else ''})"
     return ["from sklearn.preprocessing import StandardScaler", "", f"X = {fitted}.transform(X)"]
 
 
