@@ -22,8 +22,8 @@ def described(problem):
 
 
 def other_rule(problem):
-    """Whether glmnet follows a rule of its own: both are spelled out by a test below."""
-    return (problem["standardize"] and not problem["intercept"]) or rows_per_fold(problem) == 2
+    """Whether glmnet follows a rule of its own, which a test below spells out."""
+    return rows_per_fold(problem) == 2
 
 
 def rows_per_fold(problem):
@@ -79,16 +79,15 @@ def _cross_validated(number):
     return cross_validate(*data(problem["data"]), cv=folds(problem), **options(problem))
 
 
-def squared_errors(problem, scale_of):
-    """Held-out squared errors (n_samples, n_alphas), each fold fitted alone on columns over scale_of(training rows)."""
+def squared_errors(problem):
+    """Held-out squared errors (n_samples, n_alphas), each fold fitted alone."""
     X, y = data(problem["data"])
     assert problem["family"] == "gaussian"
     assert not {"weights", "offset"} & set(problem)
     errors = np.empty((len(y), len(problem["lambda"])))
     for train, test in folds(problem):
-        scale = scale_of(X[train])
-        fitted = path(X[train] / scale, y[train], **options(problem) | {"standardize": False})
-        errors[test] = (y[test, None] - X[test] / scale @ fitted.coefs.toarray() - fitted.intercepts) ** 2
+        fitted = path(X[train], y[train], **options(problem))
+        errors[test] = (y[test, None] - X[test] @ fitted.coefs.toarray() - fitted.intercepts) ** 2
     return errors
 
 
@@ -117,28 +116,9 @@ def test_glmnet_scores_differ_only_where_it_clips_probabilities(problem):
     assert (theirs <= cv.mean - 2 * np.log1p(-1e-5) + 1e-9).all()
 
 
-def test_without_an_intercept_glmnet_divides_by_deviations_from_the_mean_and_we_by_those_from_zero():
-    [problem] = [each for each in PROBLEMS if each["standardize"] and not each["intercept"]]
-    by_fold = np.array(problem["foldid"])
-    for scale_of, is_ours in ((lambda X: X.std(axis=0), False), (lambda X: np.sqrt((X**2).mean(axis=0)), True)):
-        errors = squared_errors(problem, scale_of)
-        counts = np.bincount(by_fold)[1:]
-        scores = np.stack([errors[by_fold == k].mean(axis=0) for k in range(1, len(counts) + 1)], axis=1)
-        mean = scores @ counts / counts.sum()
-        se = np.sqrt((scores - mean[:, None]) ** 2 @ counts / counts.sum() / (len(counts) - 1))
-        if is_ours:
-            cv = cross_validated(problem)
-            np.testing.assert_allclose(cv.mean, mean, rtol=1e-6)
-            np.testing.assert_allclose(cv.se, se, rtol=1e-6)
-        else:
-            np.testing.assert_allclose(mean, problem["cvm"], rtol=1e-7)
-            np.testing.assert_allclose(se, problem["cvsd"], rtol=1e-7)
-            assert chosen(mean, se) == (problem["min"], problem["one_se"])
-
-
 def test_with_two_rows_a_fold_glmnet_takes_the_standard_error_over_rows_and_we_over_folds():
     [problem] = [each for each in PROBLEMS if rows_per_fold(each) == 2]
-    errors = squared_errors(problem, lambda X: np.ones(X.shape[1]))
+    errors = squared_errors(problem)
     over_rows = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
     np.testing.assert_allclose(over_rows, problem["cvsd"], rtol=1e-7)
     assert chosen(errors.mean(axis=0), over_rows) == (problem["min"], problem["one_se"])
@@ -150,6 +130,7 @@ def test_with_two_rows_a_fold_glmnet_takes_the_standard_error_over_rows_and_we_o
 
 def test_the_stored_problems_are_many_and_of_every_kind():
     assert len(ALIKE) >= 50
+    assert any(each.values[0]["standardize"] and not each.values[0]["intercept"] for each in ALIKE)
     kinds = {(each.values[0]["family"], each.values[0]["alpha"]) for each in ALIKE}
     assert kinds == {("gaussian", 1), ("binomial", 0.2), ("binomial", 0.5), ("binomial", 1)}
     for name in ("weights", "offset", "penalty_factor"):

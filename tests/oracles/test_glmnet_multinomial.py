@@ -19,13 +19,11 @@ def array(values):
 
 
 def prepared(problem):
-    """X as glmnet measures its columns, y, the arguments of `path`, the columns that are in, and the scale of each."""
+    """X, y, the arguments of `path`, and the columns that are in."""
     design = STORED["designs"][problem["design"]]
     x, y = array(design["x"]) / design["divisor"], np.array(problem["y"], int)
     n, p = x.shape
     weights = array(problem.get("weights", np.ones(n)))
-    share = weights / weights.sum()
-    scale = np.sqrt(share @ (x - share @ x) ** 2) if problem["standardize"] else np.ones(p)
     factors = array(problem.get("penalty_factor", np.ones(p)))
     included = np.isfinite(factors)
     factors = np.where(included, factors, 1.0)  # an excluded feature counts as 1
@@ -34,23 +32,24 @@ def prepared(problem):
         "l1_ratio": problem["alpha"],
         "penalty_factor": (factors * p / factors.sum())[included],
         "fit_intercept": problem["intercept"],
+        "standardize": problem["standardize"],
         "sample_weight": weights,
         "offset": problem.get("offset"),
     }
     for name in {"lower", "upper"} & set(problem):
-        options[name] = (np.broadcast_to(array(problem[name]), (p,)) * scale)[included]
-    X = (x / scale)[:, included]  # about the mean without an intercept too, unlike `standardize`
-    return sparse.csc_array(X) if problem.get("sparse") else X, y, options, included, scale
+        options[name] = np.broadcast_to(array(problem[name]), (p,))[included]
+    X = x[:, included]
+    return sparse.csc_array(X) if problem.get("sparse") else X, y, options, included
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: f"{p['number']}")
 def test_coefficients_are_glmnets(problem):
-    X, y, options, included, scale = prepared(problem)
+    X, y, options, included = prepared(problem)
     fitted = path(X, y, alphas=array(problem["lambda"])[problem["places"]], tol=1e-13, **options)
     for t, theirs in enumerate(map(array, problem["coef"])):
         ours = np.zeros_like(theirs)
         ours[0] = fitted.intercepts[:, t]
-        ours[1:][included] = fitted.coefs[:, [t]].toarray().reshape(fitted.n_outputs, -1).T / scale[included, None]
+        ours[1:][included] = fitted.coefs[:, [t]].toarray().reshape(fitted.n_outputs, -1).T
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6 * np.abs(theirs).max())
 
 

@@ -71,10 +71,11 @@ def test_far_columns_with_weights_and_free_columns_have_folds_of_their_own(shape
     X = rng.standard_normal(shape) + 1e4
     y = (rng.random(shape[0]) < 0.5).astype(float)
     weights, factors = rng.integers(1, 4, shape[0]).astype(float), np.r_[0.0, 0.0, np.ones(shape[1] - 2)]
-    alphas = np.geomspace(1.0, 1e-3, 4) * (1e-9 if standardize else 1.0)
+    alphas = np.geomspace(1.0, 1e-3, 4)
 
     def state(rows):
-        scale = np.sqrt(weights[rows] @ X[rows] ** 2 / weights[rows].sum()) if standardize else None
+        share = weights[rows] / weights[rows].sum()
+        scale = np.sqrt(share @ (X[rows] - share @ X[rows]) ** 2) if standardize else None
         return Problem(as_design(X[rows]), y[rows], loss, L2(1.0, factors), weights[rows], None, False, scale)
 
     found = ridge_folds(state(np.arange(shape[0])), alphas, halves(shape[0]), standardize, 1e-9)
