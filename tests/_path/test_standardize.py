@@ -25,7 +25,9 @@ def scaled(X, weights=None):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csc_array, lambda X: open_blocks(X, rows=200)])
-@pytest.mark.parametrize("options", [{}, {"l1_ratio": 0.0}, {"loss": "logistic"}, {"loss": "logistic", "l1_ratio": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"l1_ratio": 0.0}, {"loss": "logistic"}, {"loss": "logistic", "l1_ratio": 0.5}]
+)
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 def test_coefficients_are_those_of_scaled_columns_in_raw_units(kind, options, intercept, size):

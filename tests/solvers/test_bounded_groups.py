@@ -7,7 +7,7 @@ from scipy import sparse
 from shrinkage import GroupLasso, GroupLassoCV, MultiTaskElasticNet, MultiTaskElasticNetCV, cross_validate, path
 from shrinkage.design import as_design
 from shrinkage.losses import Huber, Logistic, Poisson, Squared
-from shrinkage.penalties import L1, L2, GroupBox, GroupL2
+from shrinkage.penalties import L1, L2, Box, GroupBox, GroupL2
 from shrinkage.problem import Problem
 from shrinkage.solvers import solve
 from shrinkage.solvers._fista import solve_fista
@@ -159,3 +159,30 @@ def test_the_strength_of_several_responses_within_bounds_is_chosen():
     model = MultiTaskElasticNetCV(l1_ratio=1.0, lower=-0.1, upper=0.2, n_alphas=6, cv=3).fit(X, Y)
     assert model.coef_.max() == 0.2
     assert model.coef_.min() == -0.1
+
+
+@pytest.mark.parametrize("kind", ["responses", "estimator", "classes", "groups", "plain", "reference"])
+def test_standardized_columns_keep_raw_bounds_to_the_last_digit(kind):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(80, 40)) * np.geomspace(0.1, 10, 40)
+    eta = (X / X.std(axis=0)) @ np.tile([3.0, -3.0, 2.0, -2.0], 10)
+    Y, options = np.c_[eta, -eta] + rng.normal(size=(80, 2)), {"lower": -0.1, "upper": 0.1, "standardize": True}
+    if kind == "responses":
+        W = path(X, Y, n_alphas=5, alpha_min_ratio=0.01, **options).coefs.toarray()
+    elif kind == "estimator":
+        W = MultiTaskElasticNet(0.01, **options).fit(X, Y).coef_
+    elif kind == "classes":
+        classes = np.digitize(eta, np.quantile(eta, [0.33, 0.67]))
+        W = path(X, classes, loss="multinomial_grouped", n_alphas=4, alpha_min_ratio=0.01, **options).coefs.toarray()
+    elif kind == "groups":
+        penalty = GroupL2(1.0, groups=np.arange(40).reshape(10, 4))
+        W = path(X, Y[:, 0], penalty=penalty, n_alphas=5, alpha_min_ratio=0.01, **options).coefs.toarray()
+    elif kind == "plain":
+        W = path(X, Y[:, 0], n_alphas=5, alpha_min_ratio=0.01, **options).coefs.toarray()
+    else:
+        penalty = Box(L1(0.01), np.full(40, -0.1), np.full(40, 0.1))
+        W = solve_fista(
+            Problem(as_design(X), Y[:, 0], Squared(), penalty, scale=np.linspace(0.1, 10, 40)), max_iter=500
+        ).coef
+    assert (np.abs(W) == 0.1).sum() > 10
+    assert np.abs(W).max() == 0.1

@@ -22,9 +22,13 @@ LEAST_WALKED = 1e-4  # of the first strength, from which a jump down is one step
 
 
 class BoxedGroupPath:
-    """Walks strengths for one statement; `correlate` maps slopes (n, K) to measured correlations, flat."""
+    """Walks strengths for one statement; `correlate` maps slopes (n, K) to measured correlations, flat.
 
-    def __init__(self, stated: BoxedStatement, tol: float, null: float, correlate: Any):
+    `limits` are the bounds in raw units, which answers keep to the last digit.
+    """
+
+    def __init__(self, stated: BoxedStatement, tol: float, null: float, correlate: Any, limits: tuple):
+        self._limits = limits
         self.stated, self.fit = stated, BoxedGroups(stated, tol, null)
         self._correlate, self._terms = correlate, stated.terms
         self._inside = np.zeros(stated.terms.n_groups, bool)
@@ -73,14 +77,13 @@ class BoxedGroupPath:
         out = np.zeros(len(self._terms.scale))
         own = self.fit.working.features
         out[own] = self.fit.coefs / self._terms.scale[own]
-        raw = np.clip(out, self.stated.lower / self._terms.scale, self.stated.upper / self._terms.scale)
-        return np.where(out == 0, 0.0, raw)
+        return np.where(out == 0, 0.0, np.clip(out, *self._limits))
 
 
 def boxed_group_path(problem: Problem, alphas: Any, tol: float) -> PathColumns:
     """A path of a `Problem` with a `GroupBox`; `alphas` as `solve_path`, in falling order."""
-    walk = BoxedGroupPath(_stated(problem), tol, problem.null.objective, lambda R: _correlations(problem, R))
     null = problem.null.objective
+    walk = BoxedGroupPath(_stated(problem), tol, null, lambda R: _correlations(problem, R), bounds_of(problem))
     if callable(alphas):
         alphas = alphas(walk.alpha_max) if null > 0 and walk.alpha_max > 0 else np.zeros(1)
     alphas = np.asarray(alphas, dtype=np.float64)
@@ -126,7 +129,8 @@ class BoxedClassGroups:
 
     def __init__(self, problem: MultinomialProblem, tol: float):
         self._problem = problem
-        self._walk = BoxedGroupPath(_stated_classes(problem), tol, problem.null.objective, self._correlations)
+        limits = tuple(np.repeat(bound, problem.n_classes) for bound in bounds_of(problem))
+        self._walk = BoxedGroupPath(_stated_classes(problem), tol, problem.null.objective, self._correlations, limits)
 
     def _correlations(self, R: np.ndarray) -> np.ndarray:
         Z = self._problem.design.correlate(np.asfortranarray(R))

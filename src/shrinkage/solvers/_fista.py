@@ -4,6 +4,7 @@ import numpy as np
 
 from shrinkage._check import check_positive, check_positive_int
 from shrinkage.losses import JointLoss
+from shrinkage.penalties import Box, GroupBox
 from shrinkage.problem import Problem
 from shrinkage.solvers._records import Solution, Status
 
@@ -73,6 +74,8 @@ def solve_fista(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) ->
             error = _error(problem, x, convex)
     error = _error(problem, x, convex)
     w, b = _split(problem, x)
+    if isinstance(problem.penalty, Box | GroupBox):
+        w = np.clip(w, problem.penalty.lower, problem.penalty.upper)  # scaled and back, a bound moves by a digit
     if convex:
         status = Status.CONVERGED if error <= tol else Status.GAP_ABOVE_TOL
         return Solution(w, b, problem.gap(w, b), problem.kkt(w, b), n_iter, status)
