@@ -9,7 +9,6 @@ import numpy as np
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
 from shrinkage.design import BlockDesign, DenseDesign, check_finite
-from shrinkage.losses import JointLoss
 from shrinkage.penalties import L1L2, Box, HasKernel
 from shrinkage.problem import Problem
 from shrinkage.solvers._assembly import alone, appended, columns_of, explained, reordered
