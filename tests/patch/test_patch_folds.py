@@ -5,8 +5,8 @@ import pytest
 import sklearn.linear_model as sk
 
 import shrinkage
-from shrinkage.patch._squared import LEAST_WIDE
 from shrinkage.patch._stand_ins import STAND_INS
+from shrinkage.solvers import _waypoints
 from shrinkage.solvers._engine import LEAST_SHARED
 
 WIDE = (80, 1 + LEAST_SHARED // 80)
@@ -56,8 +56,10 @@ def test_each_l1_ratio_has_its_folds_and_one_of_them_the_model(shape, positive):
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("alphas", [[0.1], [1.0, 0.9, 0.2], [9.0, 0.1]], ids=["one", "three", "one of them empty"])
-def test_strengths_on_the_way_change_nothing(alphas, l1_ratio):
-    X, y = simulated(80, 1 + LEAST_WIDE // 80)
+def test_strengths_on_the_way_change_nothing(alphas, l1_ratio, monkeypatch):
+    monkeypatch.setattr(_waypoints, "FAR", 1.1)
+    monkeypatch.setattr(_waypoints, "LEAST_ENTRIES", 1)
+    X, y = simulated(80, 1251)
     options = {"alphas": alphas, "l1_ratio": l1_ratio}
     found, coefs, gaps, steps = STAND_INS["enet_path"](X, y, **options, return_n_iter=True)
     theirs = sk.enet_path(X, y, **options, **EXACT)

@@ -182,6 +182,13 @@ def test_where_nothing_predicts_the_strength_is_infinite_and_says_so():
         _ = found.penalty
 
 
+def test_a_laplace_prior_is_infinitely_narrow_where_every_correlation_is_exactly_nothing():
+    X = np.repeat(np.random.default_rng(3).standard_normal((30, 4)), 2, axis=0)
+    found = evidence(X, np.tile([0.0, 1.0], 30), prior="laplace")
+    assert found.alpha == np.inf
+    assert not found.coef.any()
+
+
 def test_the_prior_of_the_record_is_that_of_its_penalty():
     X, y = data(40, 3)
     found = evidence(X, y, standardize=True)

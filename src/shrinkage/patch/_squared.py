@@ -13,12 +13,9 @@ from sklearn.utils import check_array
 from shrinkage._path import state
 from shrinkage.patch._fallback import ours_or_theirs, refuse, refuse_iterations
 from shrinkage.patch._graft import graft, stand_in
-from shrinkage.problem import Problem
 from shrinkage.solvers import Status, solve_path
 
 FLOATS = [np.float64, np.float32]
-LEAST_WIDE = 100_000  # entries of X from which the way to a strength is worth thought
-STRIDE = 0.12  # largest logarithm of the ratio of two strengths that follow each other
 _THEIRS: Any = import_module(stock.LassoCV.__module__)
 _check: Any = check_array  # its annotations are narrower than what it takes
 _THEIR_PATH: Any = _THEIRS.enet_path  # here, where nothing is patched yet
@@ -116,29 +113,12 @@ def _solve_centered(
     stated = (X, y, "squared", float(l1_ratio), intercept, False, weights, None, None, None)
     problem, _ = state(*stated, positive=bool(positive))
     asked = engine_tol(tol)
-    walked = grid if in_place or positive or l1_ratio == 0 else _with_waypoints(problem, grid)
-    columns = solve_path(problem, walked, asked)
+    columns = solve_path(problem, grid, asked)
     if Status.GAP_ABOVE_TOL in columns.status:
         scale = float(y @ y) / len(y)
         refuse(np.max(columns.gaps) > tol * scale, f"the engine's duality gap is above tol={tol}")
-    at = slice(None) if walked is grid else np.searchsorted(-walked, -grid)
-    coefs = columns.coefs.toarray()[:, at].astype(X.dtype, copy=False)
-    return grid, coefs, columns.gaps[at], [max(1, int(steps)) for steps in columns.n_iter[at]]
-
-
-def _with_waypoints(problem: Problem, grid: np.ndarray) -> np.ndarray:
-    """Strengths of wide data, and more between those far from each other, from the first that lets a feature enter.
-
-    A support that grows by a few features is found sooner than one that was guessed too large and has to shrink: 500 x
-    5,000 at a hundredth of alpha_max in a quarter of the time.
-    """
-    n, p = problem.design.shape
-    if p <= n or n * p < LEAST_WIDE or not grid[-1] > 0 or (grid[1:] >= grid[:-1]).any():
-        return grid
-    ends = np.concatenate([[max(problem.alpha_max, grid[0])], grid])
-    steps = np.ceil(np.log(ends[:-1] / ends[1:]) / STRIDE).astype(int).clip(1)
-    between = [np.geomspace(high, low, k + 1)[1:-1] for high, low, k in zip(ends, grid, steps, strict=False)]
-    return np.sort(np.concatenate([grid, *between]))[::-1]
+    coefs = columns.coefs.toarray().astype(X.dtype, copy=False)
+    return grid, coefs, columns.gaps, [max(1, int(steps)) for steps in columns.n_iter]
 
 
 Lasso = stand_in(stock.Lasso, path=staticmethod(enet_path))

@@ -35,6 +35,7 @@ from shrinkage.solvers._sparse_driver import SparseDriver
 from shrinkage.solvers._sparse_fits import SparseFits
 from shrinkage.solvers._squared import SquaredFits
 from shrinkage.solvers._stops import Stop
+from shrinkage.solvers._waypoints import with_waypoints
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 MOST_FEATURES = 4000  # of X in blocks, for one matrix of moments of 128 MB for each fold
@@ -68,27 +69,20 @@ def solve(problem: Problem, tol: float = 1e-6, max_iter: int = 100_000) -> Solut
     alpha = float(problem.penalty.alpha)
     if own or alpha == 0 or problem.penalty.l1_ratio == 0 or isinstance(problem.penalty, Box):
         columns = solve_path(problem, np.array([alpha]), tol)
-        coef = columns.coefs.toarray()[:, 0]
-        return Solution(
-            coef,
-            float(columns.intercepts[0]),
-            float(columns.gaps[0]),
-            float(columns.kkt[0]),
-            int(columns.n_iter[0]),
-            columns.status[0],
-        )
+        coef, gap, kkt = columns.coefs.toarray()[:, 0], float(columns.gaps[0]), float(columns.kkt[0])
+        return Solution(coef, float(columns.intercepts[0]), gap, kkt, int(columns.n_iter[0]), columns.status[0])
     centered, means = center_full_columns(problem)
     driver = driver_of(centered, [], False, tol)
-    found = driver.run(np.array([alpha]))
+    found = driver.run(with_waypoints(problem, np.array([alpha]), driver.alpha_max))
     coef = np.zeros(problem.design.shape[1])
-    coef[found.features[-1][: len(found.coefs[-1])]] = found.coefs[-1][:, 0]
-    coef[problem.free] = found.free_coefs[-1][:, 0]
-    gap, null = float(found.gaps[-1][0]), float(driver.null_objectives[0])
-    intercept = float(found.intercepts[-1][0]) - (0.0 if means is None else float(means @ coef))
+    coef[found.features[-1][: len(found.coefs[-1])]] = found.coefs[-1][:, -1]
+    coef[problem.free] = found.free_coefs[-1][:, -1]
+    gap, null = float(found.gaps[-1][-1]), float(driver.null_objectives[0])
+    intercept = float(found.intercepts[-1][-1]) - (0.0 if means is None else float(means @ coef))
     if tells_rounding(problem, tol):
         gap = max(gap, problem.gap(coef, intercept))
     status = statuses(np.array([gap / null if null > 0 else gap]), tol)[0]
-    return Solution(coef, intercept, gap, float(found.kkt[-1][0]), int(found.steps[-1][0]), status)
+    return Solution(coef, intercept, gap, float(found.kkt[-1][-1]), int(found.steps[-1][-1]), status)
 
 
 def solve_path(problem: Problem, alphas: Grid, tol: float = 1e-6, stop: Stop | None = None) -> PathColumns:
@@ -196,7 +190,9 @@ def solve_stated(
     if stop is not None:
         stop.watch(driver, unit)
     if grid[-1] > 0 and (grid[1:] < grid[:-1]).all():
-        return columns_of(unit, driver.run(grid), grid, driver.null_objectives[0], tol)
+        walked = grid if folds or stop is not None else with_waypoints(unit, grid, driver.alpha_max)
+        found = columns_of(unit, driver.run(walked), walked, driver.null_objectives[0], tol)
+        return found if walked is grid else reordered(found, grid, np.searchsorted(-walked, -grid))
     distinct, back = np.unique(-grid, return_inverse=True)
     positive = np.ascontiguousarray(-distinct[distinct < 0])
     result = columns_of(unit, driver.run(positive), positive, driver.null_objectives[0], tol)
