@@ -78,3 +78,34 @@ def test_copies_of_a_column_do_not_take_each_others_place_for_ever():
         violation = np.where(coefs != 0, np.abs(gradient - strengths * np.sign(coefs)), np.abs(gradient) - strengths)
         assert violation.max() <= 1e-12 * np.abs(linear).max()
         assert steps.max() < 1000
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_factor_serves_several_ridges_and_every_strength_is_solved_as_if_alone(weighted):
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((120, 200)), rng.standard_normal(120)
+    weights = rng.uniform(0.2, 5.0, 200) if weighted else np.ones(200)
+    gram, linear = np.asfortranarray(X.T @ X / 120), X.T @ y / 120
+    strengths, tol = np.geomspace(0.2, 1e-3, 60), 1e-10
+
+    def solve(some):
+        coefs = np.zeros((200, len(some)), order="F")
+        steps, sizes = np.zeros((2, len(some)), np.int32)
+        active = _core.ActiveSet(200)
+        for part in np.array_split(np.arange(len(some)), 1 + len(some) // 20):  # a path goes in batches
+            into = np.zeros((200, len(part)), order="F")
+            found = np.zeros((2, len(part)), np.int32)
+            active.solve(gram, 1.0, None, linear, np.ones(200), weights, some[part], some[part] / 2, tol, into, *found)
+            coefs[:, part], steps[part], sizes[part] = into, *found
+        return coefs, sizes
+
+    coefs, sizes = solve(strengths)
+    assert sizes.max() > 100
+    gradients = linear[:, None] - gram @ coefs - strengths / 2 * weights[:, None] * coefs
+    on = (
+        np.abs(gradients - strengths * np.sign(coefs))[coefs != 0] / np.broadcast_to(strengths, coefs.shape)[coefs != 0]
+    )
+    assert on.max() <= 2 * tol
+    assert (np.abs(gradients) <= strengths * (1 + 1e-8)).all()
+    for t in (20, 40, 59):
+        np.testing.assert_allclose(coefs[:, t], solve(strengths[t : t + 1])[0][:, 0], atol=1e-9)

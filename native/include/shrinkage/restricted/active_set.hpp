@@ -36,15 +36,15 @@ class ActiveSet {
 
   // Point to the quadratic, whose working set may have grown at its end; call before a run of strengths.
   void attach(const Quadratic& q) {
-    const bool new_ridge = q.ridge != quadratic().ridge, grown = only_grown(q);
+    const bool grown = only_grown(q);
     const int known = quadratic().size;
-    if (!grown) before_.clear();
     point_to(q);
-    support_.resize_working_set(q.size);
-    if (grown && !new_ridge) {
+    if (grown) {
       extend_gradient(known);
+      set_ridge(q.ridge);
     } else {
-      new_ridge ? support_.refactor(0) : support_.update_sides(0);
+      before_.clear();
+      use_ridge(q.ridge);
       update_gradient();
     }
     settle();
@@ -55,8 +55,7 @@ class ActiveSet {
     if (q.ridge != quadratic().ridge) return attach(q);
     point_to(q);
     before_.clear();
-    support_.resize_working_set(q.size);
-    support_.update_sides(0);
+    use_ridge(q.ridge);
     std::copy_n(gradient, q.size, gradient_.begin());
     settle();
   }
@@ -64,25 +63,28 @@ class ActiveSet {
   // The same, where each coordinate may only be on the sides that are open to it: what is on a closed one leaves. They hold
   // until the next call of this kind.
   void attach(const Quadratic& q, const char* sides) {
-    const bool new_ridge = q.ridge != quadratic().ridge;
     point_to(q);
     before_.clear();
-    support_.resize_working_set(q.size);
     sides_ = sides;
     leaving_.clear();
     for (int i = 0; i < support_size(); i++)
       if (!open(support()[i], support_.signs()[i])) leaving_.push_back(i);
     if (!leaving_.empty()) support_.drop(leaving_);
-    new_ridge ? support_.refactor(0) : support_.update_sides(0);
+    use_ridge(q.ridge);
     update_gradient();
     settle();
   }
 
   void set_ridge(double ridge) {
-    if (ridge == quadratic().ridge) return;
-    support_.quadratic.ridge = ridge;
-    support_.refactor(0);
-    update_gradient();
+    const double change = ridge - support_.ridge();
+    if (change == 0) return;
+    const int size = support_size();
+    support_.set_ridge(ridge);
+    if (support_size() < size) return update_gradient();
+    for (int i = 0; i < size; i++) {
+      const int j = support()[i];
+      gradient_[j] -= change * (quadratic().l2 ? quadratic().l2[j] : 1.0) * coefficients()[i];
+    }
   }
 
   // Start again from a dense vector (size): the solution at `strength`, or a guess.
@@ -90,7 +92,7 @@ class ActiveSet {
     point_to(q);
     sides_ = sides;
     before_.clear();
-    support_.assign(v);
+    support_.start_at(q.ridge, v);
     last_strength_ = strength;
     update_gradient();
     settle();
@@ -128,7 +130,7 @@ class ActiveSet {
       check_interrupt();
       if (support_size() > 0) {
         double objective = 0;
-        if (!step_to_minimizer(strength, single, objective)) continue;
+        if (!step_to_minimizer(strength, tol, single, objective)) continue;
         if (!single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
         best = std::min(best, objective);
       }
@@ -176,9 +178,15 @@ class ActiveSet {
   }
 
   void point_to(const Quadratic& q) {
-    support_.quadratic = q;
+    support_.point_to(q);
+    support_.resize_working_set(q.size);
     gradient_.resize(q.size);
     scattered_.assign(q.size, 0.0);
+  }
+
+  // What the right-hand sides hold has changed, and the ridge may have: with a factor of its own.
+  void use_ridge(double ridge) {
+    if (!support_.factor_at(ridge, ridge)) support_.update_sides(0);
   }
 
   double largest_ratio(const double* gradient) const {
@@ -213,12 +221,13 @@ class ActiveSet {
 
   // --- one step ---------------------------------------------------------------------------------------------------
   // Moves to the minimizer on the support and tells its objective; false if coordinates changed sign and left instead.
-  bool step_to_minimizer(double strength, bool single, double& objective) {
+  bool step_to_minimizer(double strength, double tol, bool single, double& objective) {
     const int m = support_size();
+    target_.resize(m);
+    support_.solve_stationary(strength, tol, target_.data());
+    if (support_size() < m) return false;  // a factor made anew has found columns that depend on others
     right_.resize(m);
     for (int i = 0; i < m; i++) right_[i] = quadratic().linear[support()[i]] - strength * quadratic().l1[support()[i]] * support_.signs()[i];
-    target_.resize(m);
-    support_.solve_stationary(strength, target_.data());
     leaving_.clear();
     for (int i = 0; i < m; i++)
       if (target_[i] * support_.signs()[i] <= 0) leaving_.push_back(i);
@@ -316,7 +325,7 @@ class ActiveSet {
       linalg::gemv(linalg::Op::transpose, q.rank, q.size, -1.0, q.low_rank, static_cast<int>(q.ld_low_rank), low_rank_product_.data(), 1.0,
                    gradient_.data());
     }
-    for (int i = 0; i < m; i++) gradient_[support()[i]] -= q.curvature_of_ridge(support()[i]) * coefficients()[i];
+    for (int i = 0; i < m; i++) gradient_[support()[i]] -= support_.curvature_of_ridge(support()[i]) * coefficients()[i];
   }
 
   void update_candidate_gradient() {

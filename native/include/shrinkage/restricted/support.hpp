@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -37,11 +38,53 @@ class Support {
   void resize_working_set(int size) { state_.resize(size, out); }
 
   // x = H[A, A]^-1 x
-  void solve(double* x) { factor_.solve(x); }
+  void solve(double* x) {
+    catch_up();
+    factor_.solve(x);
+  }
 
-  // x = H[A, A]^-1 linear[A], and H[A, A]^-1 (linear[A] - strength l1[A] signs)
-  void solve_linear(double* x) { factor_.solve_sides(0.0, x); }
-  void solve_stationary(double strength, double* x) { factor_.solve_sides(-strength, x); }
+  // x = H[A, A]^-1 linear[A], and H[A, A]^-1 (linear[A] - strength l1[A] signs), the second up to tol strength l1[A]
+  void solve_linear(double* x) {
+    catch_up();
+    factor_.solve_sides(0.0, x);
+  }
+  void solve_stationary(double strength, double tol, double* x) {
+    factor_.solve_sides(-strength, x);
+    if (lag_ == 0 || conjugate_steps(strength, tol, x)) return;
+    catch_up();
+    factor_.solve_sides(-strength, x);
+  }
+
+  // The factor is that of H with `quadratic.ridge`, which may be ahead of or behind the ridge of the problem.
+  double ridge() const { return quadratic.ridge - lag_; }
+  double curvature_of_ridge(int j) const { return quadratic.l2 ? ridge() * quadratic.l2[j] : ridge(); }
+
+  // Take another quadratic; the factor, and where its ridge stands, stay.
+  void point_to(const Quadratic& q) {
+    const double factored = quadratic.ridge;
+    quadratic = q;
+    quadratic.ridge = factored;
+  }
+
+  // The ridge of the problem is another one. Where it falls in small steps, one factor serves several of them.
+  void set_ridge(double to) {
+    const double from = ridge(), factored = quadratic.ridge;
+    const bool small = size() >= least_lagging && to < from && from - to <= near * to;
+    if (small && std::fabs(factored - to) <= near * to) {
+      lag_ = factored - to;
+      return;
+    }
+    factor_at(small ? to / (1 + near) : to, to);
+  }
+
+  // Factor at a ridge, for a problem that may have another; false if the factor at hand is that one.
+  bool factor_at(double factored, double to) {
+    const bool other = quadratic.ridge != factored;
+    quadratic.ridge = factored;
+    lag_ = factored - to;
+    if (other) refactor(0);
+    return other;
+  }
 
   // The quadratic's linear part changed, or its l1: on the rows from q on.
   void update_sides(int q) {
@@ -50,7 +93,9 @@ class Support {
   }
 
   // Start again from a dense vector.
-  void assign(const double* v) {
+  void start_at(double ridge, const double* v) {
+    quadratic.ridge = ridge;
+    lag_ = 0;
     state_.assign(quadratic.size, out);
     resize_support(0);
     for (int j = 0; j < quadratic.size; j++)
@@ -112,6 +157,7 @@ class Support {
   // coefficient is zero; that one leaves and j takes its place.
   bool exchange(int j, double sign) {
     const int m = size();
+    catch_up();
     cross_with_support(j, null_);
     factor_.solve(null_.data());
     double step = std::numeric_limits<double>::infinity();
@@ -190,6 +236,50 @@ class Support {
   }
 
  private:
+  static constexpr double near = 0.2;       // of the ridge: steps that one factor may be away from it
+  static constexpr int least_lagging = 48;   // columns from which refactoring costs more than conjugate gradients
+  static constexpr int most_conjugate = 20;  // steps; four or five are usual
+
+  void catch_up() {
+    if (lag_ != 0) factor_at(ridge(), ridge());
+  }
+
+  // Conjugate gradients from x = M^-1 b towards H^-1 b, with M = H + lag diag(l2), whose factor is at hand, as the
+  // preconditioner: products with H come from those with M that the recursion knows. False if it does not get there.
+  bool conjugate_steps(double strength, double tol, double* x) {
+    const Quadratic& h = quadratic;
+    const int m = size();
+    left_.resize(m);
+    along_.assign(m, 0.0);
+    product_.assign(m, 0.0);
+    for (int i = 0; i < m; i++) left_[i] = lag_ * weight(i) * x[i];
+    double before = 1;
+    for (int step = 0; step < most_conjugate; step++) {
+      bool done = true;
+      for (int i = 0; i < m && done; i++) done = std::fabs(left_[i]) <= tol * strength * h.l1[features_[i]];
+      if (done) return true;
+      moved_ = left_;
+      factor_.solve(moved_.data());
+      double square = 0, curvature = 0;
+      for (int i = 0; i < m; i++) square += left_[i] * moved_[i];
+      for (int i = 0; i < m; i++) {
+        along_[i] = moved_[i] + square / before * along_[i];
+        product_[i] = left_[i] + square / before * product_[i];
+        curvature += along_[i] * (product_[i] - lag_ * weight(i) * along_[i]);
+      }
+      if (!(curvature > 0)) return false;
+      const double length = square / curvature;
+      for (int i = 0; i < m; i++) {
+        x[i] += length * along_[i];
+        left_[i] -= length * (product_[i] - lag_ * weight(i) * along_[i]);
+      }
+      before = square;
+    }
+    return false;
+  }
+
+  double weight(int i) const { return quadratic.l2 ? quadratic.l2[features_[i]] : 1.0; }
+
   void collect_sides(const int* features, const double* signs, int count) {
     right_.resize(count);
     for (int i = 0; i < count; i++) right_[i] = {quadratic.linear[features[i]], quadratic.l1[features[i]] * signs[i]};
@@ -243,6 +333,8 @@ class Support {
   }
 
   Factor factor_;
+  double lag_ = 0;  // of the problem's ridge behind the factor's
+  std::vector<double> left_, moved_, along_, product_;  // of conjugate gradients
   std::vector<Factor::Sides> right_;
   std::vector<int> features_;
   std::vector<double> signs_, coefficients_, cross_, square_, least_, null_, removed_, entering_signs_;
