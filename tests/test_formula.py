@@ -70,3 +70,16 @@ def test_missing_values_and_missing_columns_are_refused(claims):
     claims.loc[4, "age"] = np.nan
     with pytest.raises(ValueError, match="`age` contains null values"):
         read_formula("claims ~ age", claims)
+
+
+@pytest.mark.parametrize("formula", ["claims ~ age + site", "claims ~ age:C(site)"])
+def test_a_level_that_was_not_there_is_named_in_one_warning_and_is_0(formula, claims):
+    data = read_formula(formula, claims)
+    others = claims.iloc[:3].assign(site=["north", "east", "up"])
+    with pytest.warns(UserWarning, match="they are 0 in every column") as told:
+        X = data.columns_of(others)
+    assert len(told) == 1
+    assert "'east'" in str(told[0].message)
+    assert "'up'" in str(told[0].message)
+    sites = [name for name in X.columns if "site" in name]
+    assert X.loc[:, sites].abs().to_numpy().sum(axis=1).astype(bool).tolist() == [True, False, False]

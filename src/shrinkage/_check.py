@@ -1,5 +1,6 @@
 """Checks of arguments that every floor shares; each names the argument, the value met and what would be right."""
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -31,6 +32,15 @@ def check_nonnegative(name: str, value: Any) -> None:
         met = float(xp.reshape(value, (-1,))[row])
         where = "" if value.ndim == 0 else f" at position {row}"
         raise ArgumentError(f"{name} must be >= 0 and finite; got {met}{where}")
+
+
+def check_strength(name: str, value: Any) -> None:
+    """Refuse what is not one finite number >= 0."""
+    if isinstance(value, Real) or getattr(value, "shape", None) == ():
+        check_nonnegative(name, value)
+        return
+    many = ": `path` fits several" if isinstance(value, Iterable) and not isinstance(value, str) else ""
+    raise ArgumentError(f"{name} must be one number >= 0; got {value!r}{many}")
 
 
 def _is_real(value: Any) -> bool:
@@ -114,7 +124,7 @@ def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
     ndarray of shape (size,), float64
         The same memory as `value` where that has this type already.
     """
-    vector = real_vector(name, value, size)
+    vector = _vector(name, value, size)
     finite = np.isfinite(vector)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -124,6 +134,14 @@ def finite_vector(name: str, value: Any, size: int) -> np.ndarray:
 
 def real_vector(name: str, value: Any, size: int) -> np.ndarray:
     """The same for numbers that may be infinite; refuses those that are none."""
+    vector = _vector(name, value, size)
+    if np.isnan(vector).any():
+        place = int(np.isnan(vector).argmax())
+        raise ArgumentError(f"{name} must hold numbers, finite or infinite; position {place} is nan")
+    return vector
+
+
+def _vector(name: str, value: Any, size: int) -> np.ndarray:
     try:
         raw = np.asarray(value)
         if raw.dtype.kind not in "fiubO" or (raw.dtype.kind == "O" and any(isinstance(v, str) for v in raw.flat)):
@@ -135,8 +153,6 @@ def real_vector(name: str, value: Any, size: int) -> np.ndarray:
         raise ArgumentError(f"{name} must hold real numbers; got {type(value).__name__}") from None
     if vector.shape != (size,):
         raise ArgumentError(f"{name} must have shape ({size},); got {vector.shape}")
-    if np.isnan(vector).any():
-        raise ArgumentError(f"{name} must be finite; position {int(np.isnan(vector).argmax())} is nan")
     return vector
 
 

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from shrinkage import LogisticRegression, path
 from shrinkage._errors import ArgumentError, DataError
+from shrinkage.penalties import MCP, SortedL1
 
 X = np.random.default_rng(5).normal(size=(12, 2))
 CODES = np.array([0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0])
@@ -77,3 +78,28 @@ def test_texts_of_variable_length_are_texts():
     fitted = LogisticRegression().fit(X, y.astype(np.dtypes.StringDType()))
     assert fitted.classes_.tolist() == ["no", "yes"]
     assert_allclose(fitted.coef_, LogisticRegression().fit(X, y).coef_)
+
+
+def test_a_loss_that_there_is_not_is_answered_with_all_that_there_are():
+    for loss in ("hinge", 3):
+        names = "'squared', .*'cox', 'multinomial', 'multinomial_grouped', or a value"
+        with pytest.raises(ArgumentError, match=names) as told:
+            path(np.eye(3), np.arange(3.0), loss=loss)
+        for name in ("Tweedie(power)", "NegativeBinomial(theta)", "Huber(delta)", "Quantile(quantile, smoothing)"):
+            assert name in str(told.value)
+
+
+@pytest.mark.parametrize("penalty", [3, "l1", MCP(1.0, gamma=3.0), SortedL1(1.0, np.ones(4))])
+def test_a_penalty_that_classes_do_not_take_is_answered_with_those_that_they_do(penalty):
+    X, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    with pytest.raises(ArgumentError, match=r"takes an L1, L2 or L1L2 .* or a Box around one; got") as told:
+        path(X, y, loss="multinomial", penalty=penalty)
+    assert "must be" not in str(told.value)
+
+
+@pytest.mark.parametrize("y", [np.arange(30.0), np.ones((30, 2)) * np.arange(30.0)[:, None]])
+def test_a_bound_that_is_no_number_is_not_said_to_have_to_be_finite(y):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    for bound, place in (({"lower": np.nan}, 0), ({"upper": [1.0, np.inf, np.nan, 1.0]}, 2)):
+        with pytest.raises(ArgumentError, match=f"must hold numbers, finite or infinite; position {place} is nan"):
+            path(X, y, **bound)

@@ -214,7 +214,7 @@ def test_searches_clones_and_pickles_keep_a_penalty():
         (MCP(0.1, factors=np.ones(3)), r"penalty.factors must have shape \(8,\); got \(3,\)"),
         (SortedL1(1.0, [2.0, 1.0]), "weights of SortedL1 must be as many as columns, 8; got 2"),
         (GroupL2(1.0, groups=[[0, 9]]), "groups must hold positions below 8"),
-        (L1(np.ones(P)), r"alpha must be one number; got array"),
+        (L1(np.ones(P)), r"alpha must be one number >= 0; got array"),
     ],
 )
 def test_a_penalty_that_cannot_be_used_is_refused(penalty, message):

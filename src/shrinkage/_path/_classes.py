@@ -11,7 +11,7 @@ from shrinkage._path._record import Path
 from shrinkage._path._statement import stated_penalty
 from shrinkage.design import as_design
 from shrinkage.losses import Multinomial
-from shrinkage.penalties import L1L2, Box
+from shrinkage.penalties import L1, L1L2, L2, Box
 from shrinkage.problem import MultinomialProblem, class_offset
 from shrinkage.solvers import PathColumns, column_scale
 
@@ -39,9 +39,10 @@ def state_classes(
         missing = classes[int(np.argmin(weights @ Y))]
         raise DataError(f"each class must have a positive sample_weight; those of class {missing!r} sum to zero")
     shift = None if offset is None else class_offset(offset, Y.shape)
+    if penalty is not None and not isinstance(penalty, L1 | L2 | L1L2 | Box):
+        what = "loss='multinomial' takes an L1, L2 or L1L2 of shrinkage.penalties as penalty, or a Box around one"
+        raise ArgumentError(f"{what}; got {type(penalty).__name__}")
     terms = stated_penalty(l1_ratio, factors, penalty, p)
-    if not isinstance(terms, L1L2):
-        raise ArgumentError(f"loss='multinomial' takes an L1, L2 or L1L2 as penalty; got {type(penalty).__name__}")
     lower, upper, positive = limits or (None, None, False)
     if isinstance(penalty, Box):
         lower, upper = limits_once(penalty, lower, upper, positive)

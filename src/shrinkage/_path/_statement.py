@@ -9,7 +9,6 @@ import numpy as np
 
 from shrinkage._check import (
     check_boolean,
-    check_choice,
     check_fraction,
     check_positive,
     check_positive_int,
@@ -83,7 +82,7 @@ def state(
     groups_too=False,
 ) -> tuple[Problem, tuple | None]:
     """The Problem that the arguments state, with alpha 1, and the two classes of y; `groups_too`: they may enter."""
-    measure = loss_of(loss)
+    measure = loss_of(loss, classes=True)
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("standardize", standardize)
     design = as_design(X)
@@ -109,18 +108,18 @@ def state(
     return Problem(design, target, measure, terms, sample_weight, offset, intercept, scale), classes
 
 
-def loss_of(loss: Any) -> Loss | JointLoss:
-    """The loss that a name or a loss stands for."""
+def loss_of(loss: Any, classes: bool = False) -> Loss | JointLoss:
+    """The loss that a name or a loss stands for; those of several `classes` may be named instead of what is wrong."""
     if isinstance(loss, str):
         if loss in _WITH_PARAMETERS:
             raise ArgumentError(f"loss={loss!r} has a parameter: give shrinkage.losses.{_WITH_PARAMETERS[loss]}")
-        check_choice("loss", loss, tuple(LOSSES))
-        return LOSSES[loss]
-    if not has_native(loss):
-        raise ArgumentError(
-            f"loss must be one of {', '.join(map(repr, LOSSES))} or a loss of shrinkage.losses; got {loss!r}"
-        )
-    return loss
+        if loss in LOSSES:
+            return LOSSES[loss]
+    elif has_native(loss):
+        return loss
+    names = ", ".join(map(repr, (*LOSSES, *(("multinomial", "multinomial_grouped") if classes else ()))))
+    values = ", ".join(_WITH_PARAMETERS.values())
+    raise ArgumentError(f"loss must be one of {names}, or a value of shrinkage.losses such as {values}; got {loss!r}")
 
 
 def stated_penalty(l1_ratio, penalty_factor, penalty, p: int, groups_too: bool = False) -> Any:

@@ -2,13 +2,12 @@
 
 import warnings
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from shrinkage._check import check_choice, check_nonnegative
+from shrinkage._check import check_choice, check_strength
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate, fold_rows, state, warn_missed
 from shrinkage.design import BlockDesign, as_design
@@ -55,9 +54,7 @@ def fit_penalty(model: Any, X: Any, y: np.ndarray, loss: Any, sample_weight: Any
         model.lower, model.upper, model.positive, groups_too=True,
     )  # fmt: skip
     alpha = penalty.alpha if model.alpha is None else model.alpha
-    check_nonnegative("alpha", alpha)
-    if not isinstance(alpha, Real):
-        raise ArgumentError(f"alpha must be one number; got {alpha!r}")
+    check_strength("alpha", alpha)
     model.alpha_ = float(alpha)
     problem = problem.with_penalty(problem.penalty.with_alpha(model.alpha_))
     solution = solve(problem, tol=model.tol)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from shrinkage._check import check_boolean, check_choice, check_positive, weight_vector
+from shrinkage._check import check_boolean, check_choice, check_positive, check_strength, weight_vector
 from shrinkage._errors import ArgumentError
 from shrinkage._path import cross_validate, fold_rows, path, survival_response
 from shrinkage.design import BlockDesign, as_design
@@ -315,6 +315,7 @@ class CoxRegressorCV(Routed, RelativeRisks, BaseEstimator):
 
 def _checked(model: Any, X: Any, y: Any, strata: Any) -> tuple[Any, np.ndarray]:
     """X as a float array or CSC, and y as [time, event] or with a third column of strata."""
+    check_strength("alpha", getattr(model, "alpha", 0.0))
     check_positive("tol", model.tol)
     check_boolean("standardize", model.standardize)
     if y is None:

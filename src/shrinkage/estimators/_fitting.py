@@ -17,7 +17,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._check import check_boolean, check_choice, check_positive, finite_vector, label_vector
+from shrinkage._check import check_boolean, check_choice, check_positive, check_strength, finite_vector, label_vector
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import CrossValidation, bounded, cross_validate, factors_and_excluded, fold_rows, path, warn_missed
 from shrinkage.design import BlockDesign, as_design
@@ -133,6 +133,9 @@ def _predicted_in_blocks(model: Any, X: BlockDesign) -> np.ndarray:
 
 def check_data(model: Any, X: Any, y: Any, numeric: bool = True) -> tuple[Any, np.ndarray]:
     """X as a float array or CSC and y as a vector, copied only where the type does not fit."""
+    alpha = getattr(model, "alpha", 0.0)
+    if alpha is not None or not hasattr(model, "penalty"):  # a penalty that is given has a strength already
+        check_strength("alpha", alpha)
     check_positive("tol", model.tol)
     check_boolean("standardize", model.standardize)
     # most of scikit-learn's checks look for what a finite array of floats cannot be, and take longer than a small fit

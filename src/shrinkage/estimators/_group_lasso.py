@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from shrinkage._check import check_choice, check_fraction, check_nonnegative
+from shrinkage._check import check_choice, check_fraction
 from shrinkage._errors import ConvergenceWarning
 from shrinkage._path import bounded, cross_validate, fold_rows
 from shrinkage.design import BlockDesign, as_design
@@ -131,7 +131,6 @@ class GroupLasso(LinearRegressor, RegressorMixin, BaseEstimator):
         self
         """
         X, y = check_data(self, X, y)
-        check_nonnegative("alpha", self.alpha)
         penalty = _penalty(self, X.shape[1]).with_alpha(float(self.alpha))
         penalty = bounded(penalty, X.shape[1], self.lower, self.upper, self.positive, None)
         problem = Problem(as_design(X), y, Squared(), penalty, sample_weight, offset, self.fit_intercept)

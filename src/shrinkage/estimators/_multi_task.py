@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._check import check_choice, check_nonnegative, check_positive
+from shrinkage._check import check_choice, check_positive, check_strength
 from shrinkage._errors import ConvergenceWarning
 from shrinkage._path import Responses, fold_rows, state_responses, validate_responses
 from shrinkage.design import as_design
@@ -152,7 +152,7 @@ class MultiTaskElasticNet(_MultiTaskRegressor):
         -------
         self
         """
-        check_nonnegative("alpha", self.alpha)
+        check_strength("alpha", self.alpha)
         stated = _stated(self, *_checked(self, X, y), self.l1_ratio, sample_weight, offset)
         K, problem = stated.K, stated.problem
         problem = problem.with_penalty(problem.penalty.with_alpha(float(self.alpha) / K))

@@ -1,5 +1,7 @@
 """A formula read against a table, by formulaic: columns with names, and the same columns of other rows."""
 
+import re
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -36,15 +38,25 @@ class FormulaData:
     def columns_of(self, frame: Any) -> Any:
         """The same columns of other rows, pandas.DataFrame (n_rows, n_features), with levels and knots of the first.
 
+        A level that the first rows do not have is 0 in every column, with a warning that names it.
+
         Raises
         ------
         DataError
             If a variable is missing, or the formula cannot be read there.
         """
-        try:
-            return _without_intercept(self._spec.get_model_matrix(frame, na_action="raise"))
-        except Exception as error:  # of formulaic, pandas or what a formula calls
-            raise DataError(f"formula {self.formula!r} cannot be read against these rows: {_said(error)}") from error
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                columns = _without_intercept(self._spec.get_model_matrix(frame, na_action="raise"))
+            except Exception as error:  # of formulaic, pandas or what a formula calls
+                what = f"formula {self.formula!r} cannot be read against these rows"
+                raise DataError(f"{what}: {_said(error)}") from error
+        new = [level for each in told for level in _new_levels(each)]
+        if new:
+            what = f"formula {self.formula!r} meets levels that its own rows do not have, {', '.join(new)}"
+            warnings.warn(f"{what}: they are 0 in every column", UserWarning, stacklevel=2)
+        return columns
 
 
 def read_formula(formula: str, frame: Any) -> FormulaData:
@@ -114,6 +126,14 @@ def _without_intercept(matrix: Any) -> Any:
     import pandas as pd
 
     return pd.DataFrame(matrix).drop(columns="Intercept", errors="ignore").astype(np.float64)
+
+
+def _new_levels(told: warnings.WarningMessage) -> list[str]:
+    """The levels that formulaic warns of, as it writes them."""
+    if told.category.__name__ != "DataMismatchWarning":
+        return []
+    named = re.search(r"\{(.*)\}", str(told.message))
+    return [named.group(1)] if named else []
 
 
 def _said(error: Exception) -> str:
