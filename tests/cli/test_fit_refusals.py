@@ -1,5 +1,6 @@
 """`shrinkage fit` with files and columns that cannot be used."""
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -64,3 +65,26 @@ def test_an_infinite_number_is_no_error_where_its_column_is_dropped(tmp_path):
     assert refused.exit_code == 3
     assert "or drop the column" in refused.stderr
     assert shrinkage(*arguments, "--drop", "x").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--target", "y", "--loss", "gamma"), "target 'y' must be > 0 and finite for Gamma; data row 4 is -1.0"),
+        (("--target", "hole"), "target 'hole' is missing in 1 row, first in data row 4"),
+        (("--target", "typo", "--loss", "squared"), "data row 4 is 'x': correct it"),
+        (("--target", "t", "--exposure", "y"), "exposure 'y' must be > 0; data row 4 is -1: remove it"),
+        (("--target", "t", "--offset", "hole"), "offset 'hole' must not be missing; data row 4 is"),
+        (("--target", "t", "--time-folds", "hole"), "time 'hole' must not be missing; data row 4 is"),
+        (("--target", "y", "--loss", "cox"), "time 'y' must be >= 0; data row 4 is -1"),
+        (("--target", "t", "--loss", "cox", "--event", "y"), "where the time is censored; data row 2 is 3"),
+    ],
+)
+def test_rows_have_their_numbers_in_the_file_where_rows_of_weight_0_are_left_out(tmp_path, options, said):
+    frame = pd.DataFrame({"w": [0, 1, 1, 1, 1, 1], "x": [3, 1, 2, 5, 4, 6], "y": [-2, 3, 4, -1, 5, 6]})
+    frame["t"], frame["hole"] = [1, 2, 3, 4, 5, 6], [None, 2, 3, None, 5, 6]
+    frame["typo"] = ["z", "2", "3", "x", "5", "6"]
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    result = shrinkage("fit", tmp_path / "d.csv", "--weights", "w", "--cv", "2", *options)
+    assert result.exit_code == 3, result.output
+    assert said in result.stderr

@@ -157,7 +157,7 @@ def prepare(request: Request) -> Prepared:
     notes += [f"Column {name!r} is not used: {reason}." for name, reason in recipe.dropped]
     about = {"standardize": request.standardize, "sample_weight": weights, "offset": offset, "penalty_factor": factors}
     loss, words = stated_loss(target.loss, request.parameters, X, y, about)
-    check_numbers(loss, y, f"{table.source}: target {request.target!r}")
+    check_numbers(loss, y, table, request.target)
     target = replace(target, reason=target.reason + words)
     notes[0] = target.reason[0].upper() + target.reason[1:] + "."
     return Prepared(table, target, y, weights, recipe, X, scale, tuple(notes), loss, offset, treatment)

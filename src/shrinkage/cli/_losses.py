@@ -20,6 +20,7 @@ from shrinkage.losses import (
     Tweedie,
 )
 from shrinkage.selection import error_scale, median_spread
+from shrinkage.tables import Table
 
 LOSSES: dict[str, Loss | JointLoss] = {
     loss.name: loss
@@ -45,8 +46,8 @@ def check_parameters(loss: str, given: dict[str, float | None]) -> None:
             )
 
 
-def check_numbers(loss: Loss | JointLoss, y: np.ndarray, where: str) -> None:
-    """Refuse a target whose numbers the loss cannot take; `where` is the target, and rows count from 1.
+def check_numbers(loss: Loss | JointLoss, y: np.ndarray, table: Table, target: str) -> None:
+    """Refuse a target whose numbers the loss cannot take.
 
     Raises
     ------
@@ -58,8 +59,8 @@ def check_numbers(loss: Loss | JointLoss, y: np.ndarray, where: str) -> None:
     try:
         loss.check(y)
     except DataError as error:
-        said = re.sub(r"\brow (\d+)", lambda met: f"data row {int(met[1]) + 1}", str(error))
-        raise DataError(f"{where} {said.removeprefix('y ')}") from None
+        said = re.sub(r"\brow (\d+)", lambda met: f"data row {table.row_number(int(met[1]))}", str(error))
+        raise DataError(f"{table.source}: target {target!r} {said.removeprefix('y ')}") from None
 
 
 def stated_loss(

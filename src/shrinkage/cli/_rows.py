@@ -25,7 +25,8 @@ def read_offset(table: Table, offset: str | None, exposure: str | None) -> np.nd
     if values.min() <= 0:
         row = int(np.argmin(values))
         raise DataError(
-            f"{table.source}: exposure {exposure!r} must be > 0; data row {row + 1} is {values[row]:g}: remove the row"
+            f"{table.source}: exposure {exposure!r} must be > 0; data row {table.row_number(row)} is {values[row]:g}: "
+            "remove it"
         )
     return np.log(values) if known is None else known + np.log(values)
 
@@ -36,7 +37,7 @@ def _numbers(table: Table, name: str, role: str) -> np.ndarray:
     if column.kind not in ("number", "boolean"):
         raise DataError(f"{where} must be numbers; the column is {column.kind}")
     if column.missing.any():
-        raise DataError(f"{where} must not be missing; data row {int(np.argmax(column.missing)) + 1} is")
+        raise DataError(f"{where} must not be missing; data row {table.row_number(np.argmax(column.missing))} is")
     return column.values
 
 
@@ -51,14 +52,16 @@ def survival(table: Table, target: str, times: np.ndarray, event: str | None, st
     """
     if times.min() < 0:
         row = int(np.argmin(times))
-        raise DataError(f"{table.source}: time {target!r} must be >= 0; data row {row + 1} is {times[row]:g}")
+        raise DataError(
+            f"{table.source}: time {target!r} must be >= 0; data row {table.row_number(row)} is {times[row]:g}"
+        )
     events = np.ones(len(times)) if event is None else np.asarray(_numbers(table, event, "event"), dtype=np.float64)
     wrong = ~np.isin(events, (0.0, 1.0))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"{table.source}: event {event!r} must be 1, or 0 where the time is censored; data row {row + 1} is "
-            f"{events[row]:g}"
+            f"{table.source}: event {event!r} must be 1, or 0 where the time is censored; data row "
+            f"{table.row_number(row)} is {events[row]:g}"
         )
     if not events.any():
         raise DataError(f"{table.source}: event {event!r} is 0 in every row: there is nothing to learn from")
@@ -88,7 +91,7 @@ def read_labels(table: Table, name: str, role: str) -> np.ndarray:
     if column.kind not in ("number", "boolean", "category"):
         raise DataError(f"{where} must be numbers or text; the column is {column.kind}: make a number of it")
     if column.missing.any():
-        raise DataError(f"{where} must not be missing; data row {int(np.argmax(column.missing)) + 1} is")
+        raise DataError(f"{where} must not be missing; data row {table.row_number(np.argmax(column.missing))} is")
     return np.unique(column.values, return_inverse=True)[1]
 
 

@@ -219,7 +219,7 @@ def _refuse_polluted_numbers(column: Column, table: Table) -> None:
     """Refuse text that is nearly all different numbers: one typing error would make a category of a number."""
     odd = [level for level in column.levels if not _is_number(level)]
     if len(column.levels) > 10 and 0 < len(odd) <= 0.1 * len(column.levels):
-        row = int(np.argmax(column.values == column.levels.index(odd[0]))) + 1
+        row = table.row_number(np.argmax(column.values == column.levels.index(odd[0])))
         raise DataError(
             f"{table.source}: column {column.name!r} is numbers but for {len(odd)} of its values, first {odd[0]!r} in "
             f"data row {row}; correct them, leave them empty for missing, or drop the column"

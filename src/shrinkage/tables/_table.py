@@ -60,11 +60,14 @@ class Table:
     n_rows : int
     source : str
         Named in messages: the file, or "the table".
+    rows : ndarray of shape (n_rows,), optional
+        Which rows of the source they are, of a table that was taken from another; None: all.
     """
 
     columns: tuple[Column, ...]
     n_rows: int
     source: str = "the table"
+    rows: np.ndarray | None = field(default=None, repr=False, compare=False)
     _places: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -84,7 +87,11 @@ class Table:
             column if not len(column.values) else Column(column.name, column.kind, column.values[rows], column.levels)
             for column in self.columns
         ]
-        return Table(tuple(kept), len(rows), self.source)
+        return Table(tuple(kept), len(rows), self.source, rows if self.rows is None else self.rows[rows])
+
+    def row_number(self, row: int | np.integer) -> int:
+        """The number of a row in the source, from 1, as messages have it."""
+        return int(row if self.rows is None else self.rows[row]) + 1
 
     def column(self, name: str, role: str = "column") -> Column:
         """The column of this name.

@@ -85,7 +85,7 @@ def read_target(
     if column.kind not in ("number", "boolean", "category"):
         raise DataError(f"{where} holds no numbers, booleans or classes ({column.kind})")
     if column.missing.any():
-        row = int(np.argmax(column.missing)) + 1
+        row = table.row_number(np.argmax(column.missing))
         count = int(column.missing.sum())
         many = f"{count} row{'s' * (count > 1)}"
         raise DataError(f"{where} is missing in {many}, first in data row {row}; remove these rows")
@@ -101,16 +101,16 @@ def read_target(
         return _many_classes(column, name, values, where, loss)
     loss = "logistic" if loss == "multinomial" else loss
     if loss == "logistic" or (loss == "auto" and (len(values) == 2 or column.kind == "category")):
-        return _two_classes(column, name, values, where, loss)
+        return _two_classes(table, column, name, values, loss)
     measure = "squared" if loss == "auto" else loss
     if column.kind == "category":
-        raise DataError(_no_numbers(column, where, measure))
+        raise DataError(_no_numbers(table, column, measure))
     given = "asked for" if loss != "auto" else f"{name!r} is a number"
     reason = f"{measure.replace('_', ' ')} loss: {given}"
     return Target(name, measure, (), reason), np.asarray(column.values, dtype=np.float64)
 
 
-def _no_numbers(column: Column, where: str, measure: str) -> str:
+def _no_numbers(table: Table, column: Column, measure: str) -> str:
     """That a loss of numbers met text: the first of it, and what would be right."""
     texts = column.texts()
     first = next(row for row, text in enumerate(texts) if not _is_number(text))
@@ -121,7 +121,8 @@ def _no_numbers(column: Column, where: str, measure: str) -> str:
     else:
         remedy = "name a column of numbers, or one class to model against the rest (--positive)"
     what = f"numbers for the {measure.replace('_', ' ')} loss"
-    return f"{where} must be {what}; data row {first + 1} is {texts[first]!r}: {remedy}"
+    where = f"{table.source}: target {column.name!r}"
+    return f"{where} must be {what}; data row {table.row_number(first)} is {texts[first]!r}: {remedy}"
 
 
 def _is_number(text: str | None) -> bool:
@@ -131,12 +132,13 @@ def _is_number(text: str | None) -> bool:
         return False
 
 
-def _two_classes(column: Column, name: str, values: np.ndarray, where: str, loss: str) -> tuple[Target, np.ndarray]:
+def _two_classes(table: Table, column: Column, name: str, values: np.ndarray, loss: str) -> tuple[Target, np.ndarray]:
+    where = f"{table.source}: target {name!r}"
     if len(values) > 2:
         what = _few(column.levels) if column.kind == "category" else f"from {values[0]:g} to {values[-1]:g}"
         text = column.kind == "category"
         if text and loss == "auto" and 2 * sum(map(_is_number, column.texts())) > len(column.values):
-            raise DataError(_no_numbers(column, where, "squared"))
+            raise DataError(_no_numbers(table, column, "squared"))
         remedy = "name one class to model against the rest (--positive)" if text else "use loss squared"
         raise DataError(f"{where} has {len(values)} different values ({what}), logistic loss takes 2; {remedy}")
     texts = column.texts(np.array([np.argmax(column.values == value) for value in values]))
