@@ -78,6 +78,7 @@ class Fit {
         solver_(loss(), free()) {}
 
   double null_objective() const { return solver_.null_objective(); }
+  int models_by_descent() const { return solver_.models_by_descent(); }
 
   void reset() {
     nb::gil_scoped_release unlocked;
@@ -224,6 +225,7 @@ nb::class_<Fit<Loss>> bind_fit(nb::module_& m, const char* name, const char* doc
   if constexpr (!Couples<Loss>::value)
     fit.def("deviances", &Fit<Loss>::deviances, "eta"_a.noconvert(), "rows"_a.noconvert(), "weights"_a.noconvert(), "means"_a.noconvert());
   return fit.def_prop_ro("null_objective", &Fit<Loss>::null_objective)
+      .def_prop_ro("models_by_descent", &Fit<Loss>::models_by_descent, "Models minimized by coordinate descent so far.")
       .def("reset", &Fit<Loss>::reset)
       .def("dual_point", &Fit<Loss>::dual_point, "theta"_a.noconvert())
       .def("duals", &Fit<Loss>::duals, "theta"_a.noconvert(), "scales"_a.noconvert(), "values"_a.noconvert())

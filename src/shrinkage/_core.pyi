@@ -170,6 +170,10 @@ class LogisticFit:
     @property
     def null_objective(self) -> float: ...
 
+    @property
+    def models_by_descent(self) -> int:
+        """Models minimized by coordinate descent so far."""
+
     def reset(self) -> None: ...
 
     def dual_point(self, theta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
@@ -207,6 +211,10 @@ class RowLossFit:
     @property
     def null_objective(self) -> float: ...
 
+    @property
+    def models_by_descent(self) -> int:
+        """Models minimized by coordinate descent so far."""
+
     def reset(self) -> None: ...
 
     def dual_point(self, theta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
@@ -240,6 +248,10 @@ class CoxFit:
     @property
     def null_objective(self) -> float: ...
 
+    @property
+    def models_by_descent(self) -> int:
+        """Models minimized by coordinate descent so far."""
+
     def reset(self) -> None: ...
 
     def dual_point(self, theta: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
@@ -263,6 +275,10 @@ class MultinomialFit:
 
     @property
     def null_objective(self) -> float: ...
+
+    @property
+    def models_by_descent(self) -> int:
+        """Models minimized by coordinate descent so far."""
 
     def reset(self) -> None: ...
 

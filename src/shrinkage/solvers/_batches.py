@@ -132,6 +132,11 @@ class Driver:
         self._grow(candidates, excess[candidates], most)
         return stop
 
+    @property
+    def margin(self) -> float:
+        """How far slopes may change before a predicted feature is missed; share of the step in strength."""
+        return MARGIN
+
     def _predicted(self, step: float) -> np.ndarray:
         """(p,) the largest |correlation| / l1 weight that a feature may have when the strength has fallen by `step`."""
         if self.slopes is None:
@@ -140,7 +145,7 @@ class Driver:
         else:
             moved = step * self.slopes
             np.abs(np.subtract(self.correlations, moved, out=moved), out=moved)
-            allowance = MARGIN * step
+            allowance = self.margin * step
         moved *= self.inverse
         return (moved[:, 0] if moved.shape[1] == 1 else moved.max(axis=1)) + allowance
 

@@ -70,7 +70,8 @@ class NewtonFits:
         make = native_fit(problem.loss)
         y = np.ascontiguousarray(problem.y, dtype=np.float64)
         self.n_fits = self._weights.shape[1]
-        self.appetite = 1.0 if self.n_fits == 1 else 0.5  # newcomers that a batch may bring, per feature of the support
+        # newcomers that a batch may bring, per feature of the support: sparse ones cost little
+        self.appetite = 0.5 if self.n_fits > 1 else 3.0 if problem.design.is_sparse else 1.0
         self._fits = [make(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
         null = np.array([fit.null_objective for fit in self._fits])
         self.null_objectives = np.where(null > 1e-10, null, 0.0)  # below: the free columns separate the classes

@@ -15,6 +15,9 @@ KNOTS_AT_END = 2  # from which the next slopes are read
 CLOSE = 0.6  # as of `Knots`: larger than on a dense X, for to multiply a column out costs next to nothing
 
 
+MARGIN_OF_MODELS = 0.3  # of smooth losses: a column more costs a product, a column missed the models of a batch
+
+
 class SparseDriver(Driver):
     """As `Driver`, of whose certificates most are bounds.
 
@@ -29,6 +32,10 @@ class SparseDriver(Driver):
     first_batch, newcomers = 8, 200
     design: SparseDesign
     _norms = np.zeros(0)  # of the columns, from the first pass on
+
+    @property
+    def margin(self) -> float:
+        return super().margin if isinstance(self.fits, SparseFits) else MARGIN_OF_MODELS
 
     def _prepare(self) -> None:
         # dual points sum to 0 where there is an intercept, and their products with a column are those with the

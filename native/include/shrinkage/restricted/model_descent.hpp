@@ -11,7 +11,7 @@
 namespace shrinkage {
 
 // The quadratic model of a smooth loss on compressed candidate columns and a free block, minimized by coordinate descent:
-// no Gram matrix, and a sweep costs two readings of the columns. The free block is minimized over throughout: its change e
+// no Gram matrix, and a sweep costs two readings of the columns, kept times the roots of the rows' weights. The free block is minimized over throughout: its change e
 // is known from the columns' steps, so that each coordinate sees the Hessian that is left. After some sweeps over the support
 // their steps are extrapolated (Anderson), which stands where the model is lower there.
 class ModelDescent {
@@ -24,6 +24,9 @@ class ModelDescent {
     for (int j : picked) stored += x.starts[j + 1] - x.starts[j];
     return static_cast<double>(k) * static_cast<double>(k) > gram_price * static_cast<double>(stored + x.rows);
   }
+
+  // How many models were minimized so far.
+  int models() const { return models_; }
 
   struct Point {
     const std::vector<double>& coefs;          // by candidate
@@ -39,7 +42,8 @@ class ModelDescent {
                 double ridge, double tol, std::vector<double>& target, std::vector<double>& free_change) {
     begin(x, free, picked, weights, at, free_change);
     target = at.coefs;
-    const Task task{x, free, picked, weights, at, strength, ridge};
+    models_++;
+    const Task task{x, free, picked, at, strength, ridge};
     for (int sweeps = 0; sweeps < most_sweeps; sweeps++) {
       list_.clear();
       for (size_t a = 0; a < picked.size(); a++) list_.push_back(static_cast<int>(a));
@@ -61,7 +65,6 @@ class ModelDescent {
     const Columns& x;
     const FreeBlock& free;
     const std::vector<int>& picked;
-    const double* weights;
     const Point& at;
     double strength, ridge;
   };
@@ -77,7 +80,10 @@ class ModelDescent {
     free.backward(free_change.data());
     free_start_ = free_change;
     moved_.assign(x.rows, 0.0);
+    root_.resize(x.rows);
+    for (Index i = 0; i < x.rows; i++) root_[i] = std::sqrt(std::max(weights[i], 0.0));
     scaled_.clear();
+    row_.clear();
     start_.assign(1, 0);
     square_.resize(picked.size());
     cross_.assign(picked.size() * q, 0.0);
@@ -86,10 +92,11 @@ class ModelDescent {
       double *cross = cross_.data() + a * q, *response = response_.data() + a * q, square = 0;
       for (Index z = x.starts[picked[a]]; z < x.starts[picked[a] + 1]; z++) {
         const int row = x.row_of[z];
-        const double scaled = weights[row] * x.values[z];
+        const double scaled = root_[row] * x.values[z];
         scaled_.push_back(scaled);
-        square += scaled * x.values[z];
-        for (int b = 0; b < q; b++) cross[b] += scaled * free.column(b)[row];
+        row_.push_back(row);
+        square += scaled * scaled;
+        for (int b = 0; b < q; b++) cross[b] += scaled * root_[row] * free.column(b)[row];
       }
       start_.push_back(static_cast<Index>(scaled_.size()));
       std::copy_n(cross, q, response);
@@ -158,11 +165,10 @@ class ModelDescent {
       value += task.strength * task.at.l1[a] * std::fabs(at.coefs[i]) + 0.5 * task.ridge * task.at.l2[a] * at.coefs[i] * at.coefs[i];
       value -= gradient * at.coefs[i];
     }
-    for (Index i = 0; i < task.x.rows; i++)
-      if (task.weights[i] > 0) value += 0.5 * at.moved[i] * at.moved[i] / task.weights[i];
+    for (Index i = 0; i < task.x.rows; i++) value += 0.5 * at.moved[i] * at.moved[i];
     for (size_t b = 0; b < free_start_.size(); b++) {
       double along = 0;
-      for (Index i = 0; i < task.x.rows; i++) along += task.free.column(static_cast<int>(b))[i] * at.moved[i];
+      for (Index i = 0; i < task.x.rows; i++) along += task.free.column(static_cast<int>(b))[i] * root_[i] * at.moved[i];
       value -= 0.5 * (free_start_[b] - at.free_change[b]) * along;
     }
     return value;
@@ -170,8 +176,6 @@ class ModelDescent {
 
   // Returns the largest violation met, in strengths.
   double sweep(const Task& task, std::vector<double>& target, std::vector<double>& free_change) {
-    const Columns& x = task.x;
-    const std::vector<int>& picked = task.picked;
     const Point& at = task.at;
     const double strength = task.strength, ridge = task.ridge;
     check_interrupt();
@@ -179,25 +183,18 @@ class ModelDescent {
     double worst = 0;
     for (int a : list_) {
       if (!(square_[a] > 0)) continue;
-      const Index from = x.starts[picked[a]], count = x.starts[picked[a] + 1] - from;
-      const double *value = x.values + from, *scaled = scaled_.data() + start_[a], *cross = cross_.data() + static_cast<size_t>(a) * q;
-      const int* row = x.row_of + from;
-      double gradient = at.gradient[a], even = 0, odd = 0;
-      Index z = 0;
-      for (; z + 2 <= count; z += 2) {
-        even += value[z] * moved_[row[z]];
-        odd += value[z + 1] * moved_[row[z + 1]];
-      }
-      if (z < count) even += value[z] * moved_[row[z]];
-      gradient -= even + odd;
+      const double *scaled = scaled_.data() + start_[a], *cross = cross_.data() + static_cast<size_t>(a) * q;
+      const int* row = row_.data() + start_[a];
+      const Index count = start_[a + 1] - start_[a];
+      double gradient = at.gradient[a] - gathered(scaled, row, count, moved_.data());
       for (int b = 0; b < q; b++) gradient -= cross[b] * free_change[b];
-      const double b = target[a], pull = gradient + square_[a] * b, threshold = strength * at.l1[a];
-      const double there = std::copysign(std::max(std::fabs(pull) - threshold, 0.0), pull) / (square_[a] + ridge * at.l2[a]);
+      const double b = target[a], bend = square_[a] + ridge * at.l2[a], pull = gradient + square_[a] * b, threshold = strength * at.l1[a];
+      const double there = std::copysign(std::max(std::fabs(pull) - threshold, 0.0), pull) / bend;
       const double d = there - b;
       if (d == 0) continue;
-      worst = std::max(worst, std::fabs(d) * (square_[a] + ridge * at.l2[a]) / threshold);
+      worst = std::max(worst, std::fabs(d) * bend / threshold);
       target[a] = there;
-      for (z = 0; z < count; z++) moved_[row[z]] += d * scaled[z];
+      for (Index z = 0; z < count; z++) moved_[row[z]] += d * scaled[z];
       for (int e = 0; e < q; e++) free_change[e] -= d * response_[static_cast<size_t>(a) * q + e];
     }
     return worst;
@@ -205,11 +202,14 @@ class ModelDescent {
 
   std::vector<Iterate> history_;
   std::vector<double> free_start_;                 // the change of the free coefficients before any column moves
-  std::vector<double> moved_;                      // by row: weights times the step of the columns
-  std::vector<double> scaled_;                     // the candidates' entries times their rows' weights
+  std::vector<double> root_;                       // by row: of the weights
+  std::vector<double> moved_;                      // by row: the root times the step of the columns
+  std::vector<double> scaled_;                     // the candidates' entries times the roots of their rows
+  std::vector<int> row_;                           // and their rows
   std::vector<double> square_, cross_, response_;  // by candidate: Hessian left, Z'Dx, and H_ZZ^-1 of that
   std::vector<Index> start_;
   std::vector<int> list_;
+  int models_ = 0;
 };
 
 }  // namespace shrinkage

@@ -122,10 +122,11 @@ class NewtonStep {
     measure_step(at);
   }
 
-  // The same by coordinate descent, at the present curvature and as far as a step of this violation asks.
-  void predict_by_descent(const Level& at, double violation) {
+  // The same by coordinate descent, at the present curvature and as far as a step of this violation asks that is to end
+  // at one of `enough`.
+  void predict_by_descent(const Level& at, double violation, double enough) {
     free_.factor(curvature_.data());
-    const double tol = std::max(0.3 * at.tol, violation * std::min(0.05, 0.3 * violation));
+    const double tol = std::max(0.6 * enough, violation * std::min(0.05, 0.3 * violation));
     descent_.minimize(x_, free_, candidates_, curvature_.data(), {coefs_, gradient_k_, free_gradient_, l1k_, l2k_}, at.strength, at.ridge, tol, target_,
                       free_change_);
     measure_step(at);

@@ -29,6 +29,7 @@ class ProxNewton : private NewtonStep {
   }
 
   double null_objective() const { return null_objective_; }
+  int models_by_descent() const { return descent_.models(); }
   const std::vector<double>& eta() const { return eta_; }
   const std::vector<double>& free_coefs() const { return free_coefs_; }
 
@@ -156,9 +157,9 @@ class ProxNewton : private NewtonStep {
     support_stands_ = false;
     for (; steps < max_steps; steps++) {
       check_interrupt();
-      const double residual = candidate_residual(at);
+      const double residual = candidate_residual(at), enough = by_descent_ ? enough_for_gap(at) : at.tol;
       const bool stalled = fresh && predicted_fall_ < noise() && residual > 0.5 * before && ++stalls >= 2;
-      if (residual <= at.tol || stalled) {  // stalled: rounding keeps these candidates from at.tol; others may be far from it
+      if (residual <= enough || stalled) {  // stalled: rounding keeps these candidates from that; others may be far from it
         update_gradient();
         if (!admit_violators(at)) return steps;
         before = std::numeric_limits<double>::infinity();
@@ -167,7 +168,7 @@ class ProxNewton : private NewtonStep {
       }
       if (by_descent_) {
         if (steps == 0) thin_candidates(at);
-        predict_by_descent(at, residual);
+        predict_by_descent(at, residual, enough);
         fresh = true;
         smooth_ = false;
         before = search(at) ? residual : 0;
@@ -185,6 +186,14 @@ class ProxNewton : private NewtonStep {
     }
     update_gradient();
     return steps;
+  }
+
+  // The violation that leaves a gap of at.tol null objectives: scaling residuals back by a violation v, and what
+  // complementarity lacks, cost at most 2 v strength |b|_1 to first order. Between at.tol and five times that.
+  double enough_for_gap(const Level& at) const {
+    double size = 0;
+    for (size_t a = 0; a < coefs_.size(); a++) size += at.strength * l1k_[a] * std::fabs(coefs_[a]);
+    return at.tol * std::min(5.0, std::max(1.0, 0.4 * null_objective_ / (size + tiny)));
   }
 
   double noise() const { return 1e-13 * std::max(null_objective_, loss_.least_objective()); }
