@@ -12,6 +12,7 @@ void bind_restricted(nb::module_& m);
 void bind_descent(nb::module_& m);
 void bind_path(nb::module_& m);
 void bind_newton(nb::module_& m);
+void bind_class_ridge(nb::module_& m);
 void bind_moments(nb::module_& m);
 void bind_steps(nb::module_& m);
 void bind_groups(nb::module_& m);
@@ -34,6 +35,7 @@ NB_MODULE(_core, m) {
   bind_descent(m);
   bind_path(m);
   bind_newton(m);
+  bind_class_ridge(m);
   bind_moments(m);
   bind_steps(m);
   bind_groups(m);

@@ -149,7 +149,65 @@ def test_other_words_are_refused():
             path(np.eye(3), [1.0, 2.0, 3.0], stop=wrong)
 
 
-@pytest.mark.parametrize("fit", [path, cross_validate])
-def test_several_classes_fit_every_strength(fit):
-    with pytest.raises(ArgumentError, match="stop must be None for loss='multinomial'"):
-        fit(np.eye(6), [0, 1, 2] * 2, loss="multinomial", stop="auto")
+FORMS = {
+    "lasso": {},
+    "elastic": {"l1_ratio": 0.5, "standardize": True},
+    "ridge": {"l1_ratio": 0.0},
+    "grouped": {"loss": "multinomial_grouped", "n_alphas": 40},
+    "bounded": {"upper": 1.5},
+    "free": {"penalty_factor": np.r_[0.0, np.ones(7)]},
+    "given": {"alphas": np.r_[0.0, np.geomspace(1, 1e-7, 50), 1.0], "l1_ratio": 0.0},
+    "noise": {"n_alphas": 200},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_several_classes_end_by_the_same_rule(form):
+    X, y = separable()
+    y = y.astype(int) + (y & (X[:, 0] + X[:, 1] > 0.5))
+    if form in ("noise", "bounded", "free"):
+        y = (y + (np.random.default_rng(0).random(60) < 0.2)) % 3
+    options = {"loss": "multinomial", "alpha_min_ratio": 1e-6} | FORMS[form]
+    whole, short = path(X, y, **options), path(X, y, stop="auto", **options)
+    alphas, at = np.unique(-whole.alphas, return_index=True)
+    chances = np.stack([whole.predict(X, alpha)[np.arange(60), y] for alpha in -alphas])
+    share = 1 + np.log(chances).mean(axis=1) / whole.null_objective
+    count = first_end(share)
+    assert len(short.alphas) == count < len(alphas)
+    np.testing.assert_array_equal(short.alphas, -alphas[:count])
+    coefs = whole.coefs.toarray()[:, at[:count]]
+    np.testing.assert_allclose(short.coefs.toarray(), coefs, atol=1e-2 * np.abs(coefs).max())
+    assert short.intercepts.shape == (3, count)
+    assert short.ending is (Ending.EXPLAINED if share[count - 1] > 0.999 else Ending.FLAT)
+    assert short.relative_gaps.max() <= 1e-6
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.0])
+@pytest.mark.parametrize("score", ["deviance", "accuracy"])
+def test_cross_validation_of_several_classes_ends_once_scores_have_long_been_worse(l1_ratio, score):
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(90, 60))
+    y = (2 * X[:, :3] + rng.gumbel(size=(90, 3))).argmax(axis=1)
+    options = {"loss": "multinomial", "l1_ratio": l1_ratio, "cv": 3, "n_alphas": 60, "score": score}
+    whole, short = cross_validate(X, y, **options), cross_validate(X, y, stop="auto", **options)
+    count = len(short.alphas)
+    assert whole.path.ending is Ending.GRID
+    assert count < 60
+    assert short.scores.shape == short.fold_gaps.shape == (count, 3)
+    np.testing.assert_allclose(short.scores, whole.scores[:count], rtol=1e-2 if score == "deviance" else 0.05)
+    if short.path.ending is Ending.WORSE:
+        mean = short.mean if score == "deviance" else -short.mean
+        bad = [
+            t
+            for t in range(count)
+            if t >= 5 and (b := int(np.argmin(mean[: t + 1]))) <= t - 5 and mean[t] > mean[b] + short.se[b]
+        ]
+        assert bad == [count - 1]
+
+
+@pytest.mark.parametrize(("p", "l1_ratio"), [(2200, 1.0), (8, 0.0)])
+def test_strengths_of_several_classes_that_are_left_out_are_not_fitted(p, l1_ratio):
+    X, y = saturated(60, p)
+    y = np.digitize(y, [-1, 1])
+    options = {"loss": "multinomial", "l1_ratio": l1_ratio, "alpha_min_ratio": 1e-9, "n_alphas": 200}
+    assert path(X, y, stop="auto", **options).n_passes < 0.8 * path(X, y, **options).n_passes

@@ -76,7 +76,12 @@ def test_rows_left_out_of_ridge_may_stop_too():
     assert np.allclose(short.cv_scores_, whole.cv_scores_[:kept])
 
 
-def test_more_classes_fit_every_strength_and_say_so():
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_more_classes_end_where_cross_validate_ends(l1_ratio):
     X, _ = rows(OF_CLASSES[0])
-    with pytest.raises(ArgumentError, match="stop must be None for loss='multinomial'"):
-        LogisticRegressionCV(cv=3, stop="auto").fit(X, np.arange(60) % 3)
+    y = (X[:, 0] > 0).astype(int) + (X[:, 0] > 0.8)
+    model = LogisticRegressionCV(l1_ratio=l1_ratio, cv=3, alpha_min_ratio=1e-6, stop="auto").fit(X, y)
+    run = cross_validate(X, y, 3, loss="multinomial", l1_ratio=l1_ratio, alpha_min_ratio=1e-6, stop="auto")
+    assert len(model.alphas_) < 100
+    assert np.array_equal(model.alphas_, run.alphas)
+    assert model.path_.ending is run.path.ending is not Ending.GRID

@@ -84,4 +84,5 @@ def finish_classes(problem: MultinomialProblem, columns: PathColumns, classes: t
         float(problem.penalty.l1_ratio),
         classes,
         problem.design.feature_names,
+        ending=columns.ending,
     )

@@ -172,12 +172,12 @@ def cross_validate(
     True
     """
     if is_multinomial(loss):
-        check_stop(stop, classes=True)
         stated = state_classes(
             X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty,
             lower, upper, positive,
         )  # fmt: skip
-        return _several_classes(*stated, (cv, groups), (alphas, n_alphas, alpha_min_ratio), standardize, tol, score)
+        wanted = (alphas, n_alphas, alpha_min_ratio)
+        return _several_classes(*stated, (cv, groups), wanted, standardize, tol, score, check_stop(stop))
     if are_responses(y, loss):
         refuse_for_responses(penalty, stop)
         side_by_side = state_responses(
@@ -228,7 +228,9 @@ def validate_responses(
     return CrossValidation.from_scores(fitted.alphas, found.scores, shares, fitted, found.gaps, score)
 
 
-def _several_classes(problem, classes: tuple, dealt: tuple, wanted: tuple, standardize: bool, tol: float, score: str):
+def _several_classes(
+    problem, classes: tuple, dealt: tuple, wanted: tuple, standardize: bool, tol: float, score: str, may_end: bool
+) -> CrossValidation:
     """`cross_validate` of a multinomial problem: folds are stratified, and every class is in every training part."""
     check_positive("tol", tol)
     check_choice("score", score, tuple(CLASS_SCORES))
@@ -245,8 +247,9 @@ def _several_classes(problem, classes: tuple, dealt: tuple, wanted: tuple, stand
             )
     alphas, n_alphas, least = wanted
     asked = grid(alphas, n_alphas, least, problem.penalty.l1_ratio)
-    result = solve_classes(problem, asked, folds, standardize, tol, score)
     fold_weights = np.array([len(test) if weights is None else weights[test].sum() for _, test in folds], np.float64)
+    rule = Stop(fold_weights, SCORES[score].more_is_better) if may_end else None
+    result = solve_classes(problem, asked, folds, standardize, tol, score, rule)
     fitted = finish_classes(problem, result.path, classes)
     warn_missed(fitted, result.gaps, tol, stacklevel=3)
     return CrossValidation.from_scores(fitted.alphas, result.scores, fold_weights, fitted, result.gaps, score)

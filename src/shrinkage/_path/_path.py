@@ -118,14 +118,14 @@ def path(
     True
     """
     if is_multinomial(loss):
-        check_stop(stop, classes=True)
+        rule = Stop() if check_stop(stop) else None
         several, labels = state_classes(
             X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty,
             lower, upper, positive,
         )  # fmt: skip
         check_positive("tol", tol)
         strengths = grid(alphas, n_alphas, alpha_min_ratio, several.penalty.l1_ratio)
-        fitted = finish_classes(several, solve_classes(several, strengths, [], False, tol).path, labels)
+        fitted = finish_classes(several, solve_classes(several, strengths, [], False, tol, stop=rule).path, labels)
         warn_missed(fitted, None, tol, stacklevel=2)
         return fitted
     if are_responses(y, loss):

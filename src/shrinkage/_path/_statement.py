@@ -205,12 +205,10 @@ def finish(problem: Problem, columns: PathColumns, classes) -> Path:
     )
 
 
-def check_stop(stop: Any, classes: bool = False) -> bool:
-    """Whether a path may end before its grid does; one of several `classes` may not."""
+def check_stop(stop: Any) -> bool:
+    """Whether a path may end before its grid does."""
     if stop is not None and stop != "auto":
         raise ArgumentError(f"stop must be None or 'auto'; got {stop!r}")
-    if classes and stop is not None:
-        raise ArgumentError("stop must be None for loss='multinomial', which fits every strength that it is given")
     return stop is not None
 
 

@@ -257,8 +257,7 @@ class LogisticRegressionCV(Routed, Classes, ClassifierMixin, BaseEstimator):
     scoring : {"deviance", "auc", "accuracy", "mse", "mae"}, default "deviance"
         As `score` of `cross_validate`; of "auc" and "accuracy" more is better.
     stop : "auto", optional
-        End the grid of two classes early where smaller strengths gain nothing, as `stop` of `cross_validate`;
-        `path_.ending` says why.
+        End the grid early where smaller strengths gain nothing, as `stop` of `cross_validate`; `path_.ending` says why.
     class_weight, fit_intercept, standardize, penalty_factor, tol, lower, upper, positive
         As in `LogisticRegression`. `standardize` is redone on the training rows of each fold.
 

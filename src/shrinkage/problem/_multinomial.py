@@ -175,6 +175,14 @@ class MultinomialProblem:
         eta = self.start + intercept + self.design.combine(np.arange(coef.shape[1]), np.asfortranarray(coef.T))
         return self._mean_loss(eta) + alpha * self._penalty(coef.T)
 
+    def mean_losses(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean losses (k,) at linear predictors (n_samples, K, k)."""
+        return np.array([self._mean_loss(eta[:, :, t]) for t in range(eta.shape[2])])
+
+    def losses(self, coefs: Any, intercepts: np.ndarray) -> np.ndarray:
+        """Return the mean losses (k,) of many strengths; arguments as `gaps`."""
+        return np.array([self._mean_loss(self._at(coefs, intercepts, t)[1]) for t in range(intercepts.shape[1])])
+
     def gaps(self, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Return the duality gaps of many strengths, in the objective's unit.
 

@@ -12,8 +12,7 @@ from shrinkage.solvers._bounded import bounds_of
 from shrinkage.solvers._boxed_groups import BoxedGroups, BoxedStatement
 from shrinkage.solvers._boxed_rows import ClassRows, ResponseRows
 from shrinkage.solvers._class_fits import CLASS_SCORES
-from shrinkage.solvers._class_groups import gathered
-from shrinkage.solvers._class_newton import NewtonRun
+from shrinkage.solvers._class_groups import NewtonRun, gathered
 from shrinkage.solvers._group_fits import _free_block
 from shrinkage.solvers._group_terms import GroupTerms
 from shrinkage.solvers._records import PathColumns, statuses

@@ -4,6 +4,7 @@ Prox-Newton steps: a quadratic model of all classes, minimized with the penalty 
 strong rule holds at zero are looked at in a pass, and join if they violate.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,24 @@ from shrinkage import _core
 from shrinkage.losses import Multinomial
 from shrinkage.problem import MultinomialProblem, level_point
 from shrinkage.solvers._class_fits import CLASS_SCORES
-from shrinkage.solvers._class_newton import NewtonRun
 
 _LOSS = Multinomial()
 _STEPS, _INNER, _IDLE = 200, 300, 3
 _NEAR = 0.9  # of its bound: groups whose gradient reaches it take part in a step
 _FAR, _FARTHEST = 50.0, 1e4  # what a step may change of a linear predictor: one that no derivative checks, any other
+
+
+@dataclass(frozen=True)
+class NewtonRun:
+    """One fit at all strengths: coefficients (K n_features, k), intercepts (K, k), gaps, held-out scores."""
+
+    coefs: np.ndarray
+    intercepts: np.ndarray
+    gaps: np.ndarray
+    scores: np.ndarray
+    steps: np.ndarray
+    null: float
+    n_passes: int
 
 
 class GroupPath:

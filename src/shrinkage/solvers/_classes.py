@@ -1,4 +1,4 @@
-"""Paths and folds of a multinomial problem: the engine, or Newton's method where there is no L1 part."""
+"""Paths and folds of a multinomial problem: the engine, or quasi-Newton steps where there is no L1 part."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,14 +18,21 @@ from shrinkage.solvers._boxed_group_paths import BoxedClassGroups
 from shrinkage.solvers._class_driver import ClassDriver, class_columns
 from shrinkage.solvers._class_fits import ClassFits
 from shrinkage.solvers._class_groups import GroupPath
-from shrinkage.solvers._class_newton import NewtonPath
-from shrinkage.solvers._records import FoldColumns, PathColumns, statuses
+from shrinkage.solvers._class_ridge import ridge_of_classes
+from shrinkage.solvers._records import FoldColumns, PathColumns, filled_columns, statuses
 from shrinkage.solvers._scale import column_scale
+from shrinkage.solvers._stops import Stop
 
 
 @blas_alone
 def solve_classes(
-    problem: MultinomialProblem, alphas: Any, folds: list, standardize: bool, tol: float = 1e-6, score: str = "deviance"
+    problem: MultinomialProblem,
+    alphas: Any,
+    folds: list,
+    standardize: bool,
+    tol: float = 1e-6,
+    score: str = "deviance",
+    stop: Stop | None = None,
 ) -> FoldColumns:
     """Minimize over all classes on all rows, and on the training rows of each fold.
 
@@ -39,6 +46,8 @@ def solve_classes(
     tol : float > 0
     score : str
         A key of `CLASS_SCORES`.
+    stop : Stop, optional
+        The rule by which the path may end before its grid does.
 
     Returns
     -------
@@ -52,7 +61,7 @@ def solve_classes(
     """
     plain = unbounded_part(problem) if isinstance(problem.penalty, Box) else None
     if plain is not None:
-        found = solve_classes(plain[0], alphas, folds, standardize, tol, score)
+        found = solve_classes(plain[0], alphas, folds, standardize, tol, score, stop)
         return spread(found, plain[1], problem.design.shape[1])
     masks = _masks(folds, problem.design.shape[0])
     fit_weights = np.asfortranarray(np.stack([problem.weights * m / (problem.weights @ m) for m in masks], axis=1))
@@ -67,19 +76,23 @@ def solve_classes(
         grid = np.asarray(alphas(top) if callable(alphas) else alphas, dtype=np.float64)
     else:
         grid = np.ones(1)  # y is explained without the penalized columns
+    distinct, back = np.unique(-grid, return_inverse=True)
+    strengths = np.ascontiguousarray(-distinct)
+    grid = grid if stop is None else strengths
     if not (grid > 0).all():
         if folds or isinstance(problem.penalty, Box):
             where = "folds" if folds else "bounds"
             raise ArgumentError(f"alphas must be > 0 for loss='multinomial' with {where}; got {grid.min()}")
-        return alone(_with_zero(problem, grid, tol))
-    distinct, back = np.unique(-grid, return_inverse=True)
-    strengths = np.ascontiguousarray(-distinct)
+        found = alone(_with_zero(problem, grid, tol))
+        return found if stop is None else stop.cut(problem, found)
     grouped = problem.grouped and problem.penalty.l1_ratio > 0
     smooth = problem.penalty.l1_ratio == 0 and not isinstance(problem.penalty, Box)
-    walk = _newton if grouped or smooth else _engine
-    found = walk(problem, strengths, fit_weights, scale, [rows for _, rows in folds], tol, score)
+    walk = _groups if grouped else _ridge if smooth else _engine
+    found = walk(problem, strengths, fit_weights, scale, [rows for _, rows in folds], tol, score, stop)
     if top == 0 and callable(alphas):
         return replace(found, path=replace(found.path, alphas=np.zeros(1)))
+    if stop is not None:
+        return stop.cut(problem, found)
     if np.array_equal(strengths, grid):
         return found
     return _reordered(found, grid, back)
@@ -116,7 +129,7 @@ def _masks(folds: list, n: int) -> list[np.ndarray]:
 
 
 def _engine(
-    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str
+    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str, stop
 ) -> FoldColumns:
     l1, l2 = (np.asfortranarray(problem.factors[:, None] * scale**power) for power in (1, 2))
     held_out = [rows for rows in held_out if len(rows)]
@@ -126,11 +139,13 @@ def _engine(
     else:
         fits, ratio = ClassFits(problem, fit_weights, l1, l2, tol, score), float(problem.penalty.l1_ratio)
         driver = ClassDriver(problem.design, fits, l1, l2, ratio, tol, held_out, problem.fit_intercept)
+    if stop is not None:
+        stop.watch_classes(driver, problem)
     found = driver.run(alphas)
     null = driver.null_objectives[0]
     gaps = np.concatenate(found.gaps)
     path = PathColumns(
-        alphas,
+        alphas[: len(gaps)],
         class_columns(problem.design.shape[1], problem.n_classes, problem.free, found),
         np.concatenate(found.intercepts, axis=1),
         gaps,
@@ -142,20 +157,44 @@ def _engine(
     return FoldColumns(path, *(np.concatenate([pair[i] for pair in found.scores]) for i in (0, 1)))
 
 
-def _newton(
-    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str
+def _ridge(
+    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str, stop
 ) -> FoldColumns:
-    runs = []
-    for f in range(fit_weights.shape[1]):
-        own = (
-            problem
-            if f == 0
-            else problem.with_rows(fit_weights[:, f], scale[:, f] if problem.scale is not None else None)
-        )
-        kind: Any = GroupPath if problem.grouped and problem.penalty.l1_ratio > 0 else NewtonPath
-        kind = BoxedClassGroups if isinstance(problem.penalty, Box) else kind
-        runs.append(kind(own, tol).run(alphas, held_out[f - 1] if f else None, problem, score))
-    first = runs[0]
+    problems = [problem, *_of_folds(problem, fit_weights, scale)]
+    null = problem.null.objective
+    watch = None if stop is None else lambda losses, scores: stop.end(losses, null, scores) is not None
+    found = ridge_of_classes(problems, alphas, held_out, tol, score, watch)
+    gaps, count = found.gaps[:, 0], len(found.gaps)
+    path = PathColumns(
+        alphas[:count],
+        filled_columns(found.coefs),
+        found.intercepts,
+        gaps,
+        found.kkt,
+        found.steps,
+        statuses(gaps / null if null > 0 else gaps, tol),
+        2 * int(found.steps.sum()),
+    )
+    return FoldColumns(path, found.scores, found.gaps[:, 1:] / np.where(found.nulls[1:] > 0, found.nulls[1:], 1.0))
+
+
+def _of_folds(problem: MultinomialProblem, fit_weights: np.ndarray, scale: np.ndarray) -> list[MultinomialProblem]:
+    """The problem of the training rows of each fold."""
+    return [
+        problem.with_rows(fit_weights[:, f], scale[:, f] if problem.scale is not None else None)
+        for f in range(1, fit_weights.shape[1])
+    ]
+
+
+def _groups(
+    problem: MultinomialProblem, alphas: np.ndarray, fit_weights, scale, held_out: list, tol: float, score: str, stop
+) -> FoldColumns:
+    kind: Any = BoxedClassGroups if isinstance(problem.penalty, Box) else GroupPath
+    first = kind(problem, tol).run(alphas, None, problem, score)
+    runs = [
+        kind(own, tol).run(alphas, rows, problem, score)
+        for own, rows in zip(_of_folds(problem, fit_weights, scale), held_out, strict=True)
+    ]
     null = problem.null.objective
     path = PathColumns(
         alphas,
@@ -167,9 +206,9 @@ def _newton(
         statuses(first.gaps / null if null > 0 else first.gaps, tol),
         first.n_passes,
     )
-    shape = (len(alphas), len(runs) - 1)
-    scores = np.array([run.scores for run in runs[1:]]).reshape(shape[::-1]).T
-    gaps = np.array([run.gaps / (run.null or 1.0) for run in runs[1:]]).reshape(shape[::-1]).T
+    shape = (len(alphas), len(runs))
+    scores = np.array([run.scores for run in runs]).reshape(shape[::-1]).T
+    gaps = np.array([run.gaps / (run.null or 1.0) for run in runs]).reshape(shape[::-1]).T
     return FoldColumns(path, scores, gaps)
 
 

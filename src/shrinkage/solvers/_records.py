@@ -105,3 +105,16 @@ def statuses(relative_gaps: np.ndarray, tol: float) -> tuple[Status, ...]:
     if (relative_gaps <= tol).all():
         return (Status.CONVERGED,) * len(relative_gaps)
     return tuple(Status.CONVERGED if gap <= tol else Status.GAP_ABOVE_TOL for gap in relative_gaps)
+
+
+def filled_columns(coefs: np.ndarray) -> sparse.csc_array:
+    """Dense coefficients as sparse columns, exact zeros left out."""
+    n_features, count = coefs.shape
+    values = coefs.ravel(order="F")
+    indices = np.tile(np.arange(n_features, dtype=np.int32), count)
+    indptr = np.arange(0, values.size + 1, n_features) if n_features else np.zeros(count + 1)
+    kept = values != 0
+    if not kept.all():
+        indptr = np.concatenate([[0], np.cumsum(kept.reshape(count, n_features).sum(axis=1))])
+        values, indices = values[kept], indices[kept]
+    return sparse.csc_array((values, indices, indptr.astype(np.int32)), shape=coefs.shape)

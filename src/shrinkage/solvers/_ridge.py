@@ -7,12 +7,11 @@ eigendecomposition of it answers every strength; folds subtract their held-out r
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from shrinkage.losses import JointLoss
 from shrinkage.problem import Problem, held_out_deviance, row_loss
 from shrinkage.solvers._batches import Scorer
-from shrinkage.solvers._records import FoldColumns, PathColumns, statuses
+from shrinkage.solvers._records import FoldColumns, PathColumns, filled_columns, statuses
 from shrinkage.solvers._ridge_certificate import certify
 from shrinkage.solvers._ridge_columns import Array, DenseColumns
 from shrinkage.solvers._ridge_ground import (
@@ -130,7 +129,7 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
     back = np.argsort(order, kind="stable")
     return PathColumns(
         alphas,
-        _columns_of(coefs[:, back]),
+        filled_columns(coefs[:, back]),
         intercepts[back],
         gaps[back],
         kkt[back],
@@ -138,19 +137,6 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
         statuses(relative[back], tol),
         n_passes,
     )
-
-
-def _columns_of(coefs: Array) -> sparse.csc_array:
-    """Dense coefficients as sparse columns, exact zeros left out."""
-    n_features, count = coefs.shape
-    values = coefs.ravel(order="F")
-    indices = np.tile(np.arange(n_features, dtype=np.int32), count)
-    indptr = np.arange(0, values.size + 1, n_features) if n_features else np.zeros(count + 1)
-    kept = values != 0
-    if not kept.all():
-        indptr = np.concatenate([[0], np.cumsum(kept.reshape(count, n_features).sum(axis=1))])
-        values, indices = values[kept], indices[kept]
-    return sparse.csc_array((values, indices, indptr.astype(np.int32)), shape=coefs.shape)
 
 
 def _moments(problem: Problem, weights: Array) -> tuple[Array, Array]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.problem import Problem, mean_losses
-from shrinkage.solvers._batches import Driver
+from shrinkage.problem import MultinomialProblem, Problem, mean_losses
+from shrinkage.solvers._batches import Certified, Driver
+from shrinkage.solvers._class_driver import class_columns
 from shrinkage.solvers._records import Ending, FoldColumns
 from shrinkage.solvers._screened import ScreenedDriver
 
@@ -47,6 +48,20 @@ class Stop:
 
         driver.watch = enough
 
+    def watch_classes(self, driver: Driver, problem: MultinomialProblem) -> None:
+        """As `watch`, where a model has several classes."""
+        losses: list[np.ndarray] = []
+        null = float(driver.null_objectives[0])
+
+        def enough(*_: Any) -> bool:
+            found = driver.result
+            last = Certified(found.features[-1:], found.coefs[-1:], free_coefs=found.free_coefs[-1:])
+            coefs = class_columns(problem.design.shape[1], problem.n_classes, problem.free, last)
+            losses.append(problem.losses(coefs, found.intercepts[-1]))
+            return self.end(np.concatenate(losses), null, np.concatenate([s for s, _ in found.scores])) is not None
+
+        driver.watch = enough
+
     def end(self, losses: np.ndarray, null: float, scores: np.ndarray) -> tuple[int, Ending] | None:
         """How many strengths to keep of those with these losses (T,) and scores (T, n_folds), and why; None: all."""
         found = [end for end in (_end_of_losses(losses, null), self._end_of_scores(scores)) if end is not None]
@@ -67,15 +82,14 @@ class Stop:
                 return t + 1, Ending.WORSE
         return None
 
-    def cut(self, problem: Problem, columns: FoldColumns) -> FoldColumns:
+    def cut(self, problem: Problem | MultinomialProblem, columns: FoldColumns) -> FoldColumns:
         """The record up to the strength that ends the path."""
         path, null = columns.path, problem.null.objective
-        losses = np.concatenate(
-            [
-                _losses(problem, *_support(path.coefs[:, some]), path.intercepts[some])
-                for some in _groups(len(path.alphas))
-            ]
-        )
+        if isinstance(problem, MultinomialProblem):
+            losses = problem.losses(path.coefs, path.intercepts)
+        else:
+            parts = [(path.coefs[:, some], path.intercepts[some]) for some in _groups(len(path.alphas))]
+            losses = np.concatenate([_losses(problem, *_support(coefs), levels) for coefs, levels in parts])
         end = self.end(losses, null, columns.scores)
         if end is None:
             return columns
@@ -84,7 +98,7 @@ class Stop:
             path,
             alphas=path.alphas[kept],
             coefs=path.coefs[:, kept],
-            intercepts=path.intercepts[kept],
+            intercepts=path.intercepts[..., kept],
             gaps=path.gaps[kept],
             kkt=path.kkt[kept],
             n_iter=path.n_iter[kept],
