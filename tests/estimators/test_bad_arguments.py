@@ -71,7 +71,7 @@ def test_common_arguments(model, name, value):
         ([1.0], r"penalty_factor must have shape \(2,\); got \(1,\)"),
         ([1.0, -1.0], "penalty_factor must be >= 0; position 1 is -1"),
         ([0.0, 0.0], "penalty_factor must hold at least one number > 0"),
-        ([1.0, np.nan], "penalty_factor must be finite"),
+        ([1.0, np.nan], "penalty_factor must hold numbers, finite or infinite; position 1 is nan"),
         (["a", "b"], "penalty_factor must hold real numbers"),
     ],
 )
