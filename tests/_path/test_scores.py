@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.metrics import accuracy_score, mean_absolute_error, mean_squared_error, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from shrinkage import LogisticRegressionCV, cross_validate, path
+from shrinkage import DataError, LogisticRegressionCV, cross_validate, path
 from shrinkage._path import CrossValidation
 from shrinkage._path._scores import area_under_curve
 from shrinkage.losses import Poisson
@@ -125,3 +125,38 @@ def test_a_record_from_scores_keeps_their_name():
     one = cross_validate(X, y, 4, score="mae", n_alphas=5)
     again = CrossValidation.from_scores(one.alphas, one.scores, one.fold_weights, one.path, one.fold_gaps, "mae")
     assert (again.index_min, again.index_1se, again.score) == (one.index_min, one.index_1se, "mae")
+
+
+def far_held_out(far):
+    """Counts that grow with a column, and held-out rows `far` along it; the second column is noise."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 2))
+    y = rng.poisson(np.exp(X[:, 0])).astype(float)
+    X[:20, 0] += far
+    return X, y, [(np.arange(20, 60), np.arange(10)), (np.arange(20, 60), np.arange(10, 20))]
+
+
+@pytest.mark.parametrize("score", ["deviance", "mse", "mae"])
+def test_scores_as_large_as_numbers_go_have_a_finite_error(score):
+    X, y, folds = far_held_out(160.0 if score == "mse" else 400.0)
+    cv = cross_validate(X, y, loss="poisson", cv=folds, penalty_factor=[0.0, 1.0], n_alphas=4, score=score)
+    assert cv.scores.max() > 1e120
+    assert np.isfinite(cv.se).all()
+    exact = [np.sqrt(np.var([float(s) / 1e120 for s in row])) * 1e120 for row in cv.scores]
+    np.testing.assert_allclose(cv.se, exact, rtol=1e-9)
+
+
+def test_a_fold_without_a_finite_score_is_refused_in_words():
+    X, y, folds = far_held_out(5000.0)
+    with pytest.raises(DataError, match="no strength has a finite score in every fold; in fold 0 "):
+        cross_validate(X, y, loss="poisson", cv=folds, penalty_factor=[0.0, 1.0], n_alphas=4, score="mse")
+
+
+def test_a_strength_without_a_finite_score_is_not_chosen():
+    X, y, folds = far_held_out(5000.0)
+    cv = cross_validate(X, y, loss="poisson", cv=folds, n_alphas=20, score="mse")
+    lost = ~np.isfinite(cv.mean)
+    assert lost.any()
+    assert not lost.all()
+    assert np.isfinite(cv.mean[[cv.index_min, cv.index_1se]]).all()
+    assert cv.mean[cv.index_min] == cv.mean[~lost].min()

@@ -12,7 +12,7 @@ from shrinkage._path._classes import finish_classes, is_multinomial, state_class
 from shrinkage._path._folds import check_fold, check_folds, fold_rows, strata_of
 from shrinkage._path._record import Path
 from shrinkage._path._responses import Responses, are_responses, refuse_for_responses, state_responses
-from shrinkage._path._scores import SCORES, check_held_out, scorer
+from shrinkage._path._scores import SCORES, check_held_out, mean_and_error, refuse_lost_folds, scorer
 from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
 from shrinkage.losses import Loss
 from shrinkage.problem import informative_weight
@@ -84,12 +84,18 @@ class CrossValidation:
     def from_scores(
         cls, alphas, scores, fold_weights, path: Path, fold_gaps, score: str = "deviance"
     ) -> "CrossValidation":
-        """Summarize scores (n_alphas, n_folds), with strengths largest first."""
-        share = fold_weights / fold_weights.sum()
-        mean = scores @ share
-        spread = ((scores - mean[:, None]) ** 2) @ share
-        se = np.sqrt(spread / (scores.shape[1] - 1)) if scores.shape[1] > 1 else np.full(len(mean), np.nan)
-        losses = -mean if SCORES[score].more_is_better else mean
+        """Summarize scores (n_alphas, n_folds), with strengths largest first.
+
+        A strength whose mean is not finite is never chosen.
+
+        Raises
+        ------
+        DataError
+            If the score of a fold is not finite at any strength.
+        """
+        refuse_lost_folds(scores)
+        mean, se = mean_and_error(scores, fold_weights / fold_weights.sum())
+        losses = np.where(np.isfinite(mean), -mean if SCORES[score].more_is_better else mean, np.inf)
         best = int(np.argmin(losses))
         limit = losses[best] + (se[best] if np.isfinite(se[best]) else 0.0)
         simplest = int(np.flatnonzero(losses <= limit)[0])

@@ -109,9 +109,36 @@ def scorer(score: str, problem: Problem) -> Callable[[Array, Array], Array] | No
     weights = np.ones(len(problem.y)) if problem.sample_weight is None else problem.sample_weight
 
     def of_rows(rows: Array, eta: Array) -> Array:
-        return measure.of(loss, problem.y[rows], eta, weights[rows] / weights[rows].sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # `refuse_lost_folds` says so, in words
+            return measure.of(loss, problem.y[rows], eta, weights[rows] / weights[rows].sum())
 
     return of_rows
+
+
+def mean_and_error(scores: Array, share: Array) -> tuple[Array, Array]:
+    """Means (n_alphas,) over folds of scores (n_alphas, n_folds), and their standard errors; of one fold nan.
+
+    Squares of scores beyond 1e150, as Poisson's may be on rows far from those of the fit, are taken in their own unit.
+    """
+    largest = np.abs(scores).max(initial=0.0, where=np.isfinite(scores))
+    unit = largest if largest > 1e150 else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = scores @ share
+        if scores.shape[1] == 1:
+            return mean, np.full(len(mean), np.nan)
+        spread = (((scores - mean[:, None]) / unit) ** 2) @ share
+        return mean, unit * np.sqrt(spread / (scores.shape[1] - 1))
+
+
+def refuse_lost_folds(scores: Array) -> None:
+    """Refuse folds whose scores (n_alphas, n_folds) are not finite at any strength: nothing can be chosen by them."""
+    if not scores.size or np.isfinite(scores).all(axis=1).any():
+        return
+    fold = int(np.isfinite(scores).sum(axis=0).argmin())
+    raise DataError(
+        f"no strength has a finite score in every fold; in fold {fold} predictions of the rows held out are beyond the "
+        "largest number: penalize the columns of factor 0, or begin with larger strengths or other folds"
+    )
 
 
 def check_held_out(score: str, problem: Problem, folds: list[tuple[Array, Array]]) -> None:
