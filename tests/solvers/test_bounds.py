@@ -244,7 +244,7 @@ def test_estimators_take_bounds():
         ({"lower": 0.5}, "lower must be <= 0, for 0 lies within the bounds; column 0 has 0.5"),
         ({"upper": [1.0, -1.0, 1.0]}, "upper must be >= 0, for 0 lies within the bounds; column 1 has -1.0"),
         ({"lower": [0.0, 0.0]}, r"lower must have shape \(3,\)"),
-        ({"upper": np.nan}, "upper must be finite"),
+        ({"upper": np.nan}, "upper must hold numbers, finite or infinite"),
         ({"positive": True, "lower": -1.0}, "positive=True is lower=0"),
         ({"positive": 1}, "positive must be True or False"),
         ({"penalty_factor": [np.inf] * 3}, "penalty_factor must hold a finite number"),

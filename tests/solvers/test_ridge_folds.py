@@ -25,10 +25,9 @@ def take(monkeypatch, way):
         monkeypatch.setattr(_ridge_ground, "FACTOR_LIMIT", {True: 0, False: 0})
 
 
-def deviations(X, weights, intercept):
+def deviations(X, weights):
     weights = weights / weights.sum()
-    center = weights @ X if intercept else 0.0
-    sizes = np.sqrt(weights @ (X - center) ** 2)
+    sizes = np.sqrt(weights @ (X - weights @ X) ** 2)
     return np.where(sizes > 1e-12, sizes, 1.0)
 
 
@@ -46,7 +45,7 @@ def kind(shape, loss, *, free, weighted, offset, intercept, standardize, stored=
     shift = rng.standard_normal(n_samples) if offset else np.zeros(n_samples)
 
     def state(rows):
-        scale = deviations(X[rows], weights[rows], intercept) if standardize else None
+        scale = deviations(X[rows], weights[rows]) if standardize else None
         penalty = L2(1.0, factors)
         return Problem(as_design(stored(X[rows])), y[rows], loss, penalty, weights[rows], shift[rows], intercept, scale)
 
