@@ -1,5 +1,7 @@
 """What a `Path` answers, and what it refuses: other columns, values that are no numbers, strengths that are none."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,3 +82,25 @@ def test_coefficients_and_predictions_are_float64_also_of_float32():
     single = path(X.astype(np.float32), Y, alphas=[0.3])
     assert single.coefs.dtype == single.coef(0.3).dtype == np.float64
     assert single.predict(X.astype(np.float32), 0.3).dtype == np.float64
+
+
+@pytest.mark.parametrize("kind", ["squared", "poisson", "cox", "multinomial", "responses"])
+def test_a_fit_with_an_offset_does_not_predict_without_one(kind):
+    rng = np.random.default_rng(0)
+    X, shift = rng.normal(size=(40, 3)), rng.normal(size=40)
+    y = {
+        "multinomial": np.arange(40) % 3,
+        "responses": rng.normal(size=(40, 2)),
+        "cox": np.c_[rng.exponential(size=40), np.ones(40)],
+    }.get(kind, rng.poisson(2.0, size=40).astype(float))
+    loss, wide = "squared" if kind == "responses" else kind, {"multinomial": 3, "responses": 2}.get(kind)
+    offset = shift if wide is None else np.outer(shift, np.arange(wide))
+    fitted = path(X, y, loss=loss, offset=offset, n_alphas=3)
+    for one in (fitted, pickle.loads(pickle.dumps(fitted))):
+        with pytest.raises(ArgumentError, match="fitted with an offset: give that of these rows as offset="):
+            one.predict(X, one.alphas[1])
+        plain = one.predict(X, one.alphas[1], offset=np.zeros_like(offset))
+        np.testing.assert_array_equal(one.predict(X, one.alphas[1], offset=0), plain)
+        assert np.abs(one.predict(X, one.alphas[1], offset=offset) - plain).max() > 0.01
+    nothing = path(X, y, loss=loss, offset=np.zeros_like(offset), n_alphas=3)
+    assert nothing.predict(X, nothing.alphas[1]).shape[0] == 40

@@ -296,5 +296,16 @@ def test_a_score_takes_the_offset_of_its_rows(kind, data):
     weights = np.arange(80) % 2 + 1.0
     model = kind(alpha=0.05).fit(X, y + offset, offset=offset)
     found = model.score(X, y + offset, weights, offset)
-    assert found == pytest.approx(r2_score(y + offset, model.predict(X) + offset, sample_weight=weights))
-    assert found > model.score(X, y + offset, weights)
+    assert found == pytest.approx(r2_score(y + offset, model.predict(X, offset), sample_weight=weights))
+    assert found > model.score(X, y + offset, weights, np.zeros(80))
+
+
+@pytest.mark.parametrize("kind", [ours.GammaRegressor, ours.TweedieRegressor, ours.HuberRegressor, ours.Lasso])
+def test_a_prediction_without_the_offset_of_the_fit_says_so(kind, data):
+    X, offset = data[0], 0.5 * data[0][:, 4]
+    y = np.exp(offset) + 0.1
+    model = kind(alpha=0.05).fit(X, y, offset=offset)
+    with pytest.warns(UserWarning, match=f"{kind.__name__} was fitted with an offset, and predicts without"):
+        plain = model.predict(X)
+    assert_allclose(model.predict(X, offset=np.zeros(len(X))), plain)
+    assert model.fit(X, y).predict(X).shape == y.shape  # in silence

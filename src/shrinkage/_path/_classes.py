@@ -85,4 +85,5 @@ def finish_classes(problem: MultinomialProblem, columns: PathColumns, classes: t
         classes,
         problem.design.feature_names,
         ending=columns.ending,
+        has_offset=problem.offset is not None and bool(np.any(problem.offset)),
     )

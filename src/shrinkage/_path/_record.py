@@ -49,6 +49,8 @@ class Path:
         them, and is left out of pickles and copies: they, and the paths of estimators, have None.
     ending : Ending
         Why the path ends where it does: `Ending.GRID`, or what `stop="auto"` met; its value is a sentence.
+    has_offset : bool
+        Whether an offset that is not 0 everywhere was part of the fit; predictions then need one too.
     """
 
     alphas: np.ndarray
@@ -65,6 +67,7 @@ class Path:
     feature_names: tuple[str, ...] | None = None
     problem: Problem | None = None
     ending: Ending = Ending.GRID
+    has_offset: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the data: a stored path is as large as its coefficients."""
@@ -125,7 +128,7 @@ class Path:
         X : array-like of shape (n_samples, n_features), dense, sparse or a table
         alpha : float within the grid
         offset : array-like of shape (n_samples,), or (n_samples, n_outputs), optional
-            Added to the linear predictor.
+            Added to the linear predictor. A path fitted with an offset needs that of the new rows; 0 for none.
 
         Returns
         -------
@@ -135,20 +138,25 @@ class Path:
         Raises
         ------
         ArgumentError
-            If alpha lies outside the grid, or the columns are not those of the fit.
+            If alpha lies outside the grid, the columns are not those of the fit, or the fit had an offset and this call
+            has none.
         DataError
             If a value of X is NaN or infinite, also in a column whose coefficient is zero.
         """
         design = as_design(X)
+        if offset is None and self.has_offset:
+            raise ArgumentError("the path was fitted with an offset: give that of these rows as offset=, 0 for none")
         self._check_columns(design)
         check_finite(design)
         coef = self.coef(alpha).reshape((self.n_outputs, -1)).T
         support = np.flatnonzero(coef.any(axis=1))
         eta = design.combine(support, np.asfortranarray(coef[support])) + self.intercept(alpha)
+        eta = eta if self.n_outputs > 1 else eta[:, 0]
+        if offset is None or (np.ndim(offset) == 0 and offset == 0):
+            return self.loss.inverse_link(eta)
         if self.n_outputs > 1:
-            return self.loss.inverse_link(eta if offset is None else eta + class_offset(offset, eta.shape))
-        eta = eta[:, 0]
-        return self.loss.inverse_link(eta if offset is None else eta + finite_vector("offset", offset, len(eta)))
+            return self.loss.inverse_link(eta + class_offset(offset, eta.shape))
+        return self.loss.inverse_link(eta + finite_vector("offset", offset, len(eta)))
 
     def to_frame(self) -> Any:
         """One row per strength, in pandas: alpha, intercept, n_nonzero, gap, kkt, status, and a column per feature.

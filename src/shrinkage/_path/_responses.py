@@ -80,6 +80,7 @@ class Responses:
         return Path(
             K * columns.alphas, own, levels, K * columns.gaps, K * columns.kkt, columns.status, columns.n_passes,
             K * self.problem.null.objective, Squared(), self.l1_ratio, None, self.names,
+            has_offset=self.problem.offset is not None and bool(np.any(self.problem.offset)),
         )  # fmt: skip
 
     def parted(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -202,6 +202,7 @@ def finish(problem: Problem, columns: PathColumns, classes) -> Path:
         problem.design.feature_names,
         problem,
         columns.ending,
+        problem.offset is not None and bool(np.any(problem.offset)),
     )
 
 

@@ -14,6 +14,7 @@ def remember(
 ) -> None:
     """Keep of a fit the few numbers that other packages' units depend on, and what was asked of it."""
     facts = DataFacts.of(y, sample_weight, offset)
+    model._misses_offset = not hasattr(model, "_predicts_rates") and offset is not None and bool(np.any(offset))
     model._has_bounds = bool(getattr(model, "positive", False)) or any(
         getattr(model, name, None) is not None for name in ("lower", "upper")
     )

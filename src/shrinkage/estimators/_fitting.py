@@ -99,6 +99,9 @@ class Routed:
 def linear_predictor(model: Any, X: Any, offset: ArrayLike | None = None) -> np.ndarray:
     """Xw + b + offset of a fitted model, shape (n_samples,)."""
     check_is_fitted(model)
+    if offset is None and getattr(model, "_misses_offset", False):
+        message = "was fitted with an offset, and predicts without: give that of these rows as offset=, zeros for none"
+        warnings.warn(f"{type(model).__name__} {message}", UserWarning, stacklevel=3)
     if isinstance(X, BlockDesign):
         eta = _predicted_in_blocks(model, X)
         return eta if offset is None else eta + _offset(offset, eta)

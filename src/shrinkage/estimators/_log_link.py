@@ -69,6 +69,8 @@ class LogLink:
 class Exposed(LogLink):
     """Mixin of counts: as `LogLink`, and the mean is proportional to an `exposure`."""
 
+    _predicts_rates = True  # an exposure is an offset, and predictions without one are rates: no reason to warn
+
     def predict(self, X: Any, offset: ArrayLike | None = None, exposure: ArrayLike | None = None) -> np.ndarray:
         """Mean count, exposure · exp(Xw + b + offset).
 
