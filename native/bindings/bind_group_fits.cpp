@@ -31,6 +31,12 @@ void append(GroupQuadratic& self, const Places& sizes, const Vector& lam, const 
   self.append(sizes.data(), lam.data(), static_cast<std::int64_t>(sizes.shape(0)), l1.data(), l2.data());
 }
 
+void hold(GroupQuadratic& self, const Vector& lower, const Vector& upper, const Vector& units) {
+  if (lower.shape(0) != self.coefficients().size() || upper.shape(0) != lower.shape(0) || static_cast<int>(units.shape(0)) != self.groups())
+    throw std::invalid_argument("bounds must hold one number per coefficient, units one per group");
+  self.hold(lower.data(), upper.data(), units.data());
+}
+
 void solve(GroupQuadratic& self, const Matrix& gram, const Vector& linear, const Vector& strengths, const Vector& ridges, double tol, int most,
            const OutMatrix& coefs, const Counts& steps) {
   if (linear.shape(0) != self.coefficients().size() || coefs.shape(0) != self.coefficients().size() ||
@@ -61,6 +67,7 @@ void bind_group_fits(nb::module_& m) {
   nb::class_<GroupQuadratic>(m, "GroupQuadratic", "Minimizer of a quadratic plus a penalty on groups of columns, kept warm between strengths.")
       .def(nb::init<int>(), "responses"_a)
       .def("append", &append, "sizes"_a.noconvert(), "lam"_a.noconvert(), "l1"_a.noconvert(), "l2"_a.noconvert())
+      .def("hold", &hold, "lower"_a.noconvert(), "upper"_a.noconvert(), "units"_a.noconvert())
       .def(
           "restart", [](GroupQuadratic& self, const Vector& coef) { self.restart(coef.data()); }, "coef"_a.noconvert())
       .def("solve", &solve, "gram"_a.noconvert(), "linear"_a.noconvert(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "tol"_a, "most"_a,

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import sparse
 
 from shrinkage.design import ResponsesDesign
-from shrinkage.penalties import L1L2, SparseGroup
 from shrinkage.problem import MultinomialProblem, Problem
 from shrinkage.solvers._bounded import bounds_of
 from shrinkage.solvers._boxed_groups import BoxedGroups, BoxedStatement
@@ -109,12 +108,10 @@ def _stated(problem: Problem) -> BoxedStatement:
     K = getattr(design, "responses", 1)
     base = design.base if isinstance(design, ResponsesDesign) else design
     terms = GroupTerms.of(problem.with_penalty(problem.penalty.penalty), problem.unpenalized)
-    inner = problem.penalty.penalty.with_alpha(1.0)
     lower, upper = bounds_of(problem)
     return BoxedStatement(
         ResponseRows(problem, K), problem.weights[::K] * K, np.reshape(problem.null.eta, (-1, K)),
-        _free_block(problem, K)[0], terms, inner.elementwise if isinstance(inner, SparseGroup) else None,
-        lower * terms.scale, upper * terms.scale, lambda columns: gathered(base, columns),
+        _free_block(problem, K)[0], terms, lower * terms.scale, upper * terms.scale, lambda columns: gathered(base, columns),
     )  # fmt: skip
 
 
@@ -170,8 +167,7 @@ def _stated_classes(problem: MultinomialProblem) -> BoxedStatement:
         np.arange(len(factors) + 1) * K, columns, np.zeros(p * K), (1 - ratio) * every, ratio * factors, scale
     )
     lower, upper = (np.repeat(bound, K) * scale for bound in bounds_of(problem))
-    part = L1L2(1.0 - ratio, 0.0, every) if ratio < 1 else None
     return BoxedStatement(
-        ClassRows(problem), problem.weights, problem.null.eta, problem.free_block[0], terms, part, lower, upper,
+        ClassRows(problem), problem.weights, problem.null.eta, problem.free_block[0], terms, lower, upper,
         lambda columns: gathered(problem.design, columns),
     )  # fmt: skip

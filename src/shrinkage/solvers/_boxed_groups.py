@@ -1,20 +1,20 @@
-"""Penalties on groups whose coefficients have bounds: Newton's method on faces that proximal gradients find.
+"""Penalties on groups whose coefficients have bounds: prox-Newton steps, each model minimized in the bounds.
 
-A face is a set of groups that are not zero, with some of their coefficients at a bound. On it the penalty is smooth and
-Newton steps finish; accelerated proximal gradients say who comes, goes, or meets a bound.
+The model is the quadratic of the group kernel, which holds bounds: exact for a squared loss.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
-from shrinkage.penalties import L1, L1L2, Box, GroupBox, GroupL2
+from shrinkage import _core
+from shrinkage.problem import FIRST_SHARE, level_point, next_share
 from shrinkage.solvers._group_terms import GroupTerms, WorkingGroups
 
-_ROUNDS, _GRADIENT_STEPS, _NEWTON_STEPS, _HALVINGS = 300, 40, 15, 40
+_STEPS, _INNER, _IDLE = 300, 1000, 3
+_NEAR = 0.9  # of the strength: groups whose correlations reach it take part in a step
+_FAR, _FARTHEST = 50.0, 1e4  # what a step may change of a linear predictor: one that no derivative checks, any other
 
 
 @dataclass(eq=False)
@@ -28,7 +28,6 @@ class BoxedStatement:
     eta : ndarray of shape (n, K), of the null model
     Q : ndarray of shape (n, r), orthonormal under `weights`: the free block
     terms : GroupTerms of the coefficients, measured in `terms.scale`
-    part : L1L2 or None, with alpha as a share of the whole strength
     lower, upper : ndarray, one of each per coefficient, measured too
     gather : callable, from columns of X to a dense (n, m) matrix
     """
@@ -38,7 +37,6 @@ class BoxedStatement:
     eta: np.ndarray
     Q: np.ndarray
     terms: GroupTerms
-    part: Any
     lower: np.ndarray
     upper: np.ndarray
     gather: Any
@@ -56,9 +54,8 @@ class BoxedGroups:
         self._r, self._A = r, stated.Q
         self.explained = np.zeros((r, 0))
         self._x = np.zeros((r, self._K))  # D, then X
-        self._least, self._exact = max(1e-5 * tol, 1e-17) * max(null, 1e-300), 1e-7 * np.sqrt(max(tol, 1e-14))
-        self._length = 1.0
-        self._groups: Any = None
+        self._tol, self._noise = max(min(1e-7, 0.1 * tol), 1e-13), 1e-14 * max(null, 1e-300)
+        self._eta, self._lower, self._upper = stated.eta, np.zeros(0), np.zeros(0)
 
     @property
     def free(self) -> np.ndarray:
@@ -72,7 +69,7 @@ class BoxedGroups:
 
     def slope(self) -> np.ndarray:
         """(n, K) the derivative of the mean loss."""
-        return self.stated.rows.slope(self._eta(self._x))
+        return self.stated.rows.slope(self._eta)
 
     def grow(self, groups: np.ndarray) -> None:
         """Take groups into the working set."""
@@ -89,179 +86,95 @@ class BoxedGroups:
         new -= stated.Q @ again
         new[:, np.sqrt(stated.weights @ (new * new)) <= 1e-10 * whole] = 0.0
         self.explained = np.hstack([self.explained, part + again])
-        self._A = np.hstack([self._A, new])
+        self._A = np.asfortranarray(np.hstack([self._A, new]))
         self._x = np.vstack([self._x, np.zeros((len(columns), K))])
-        own, starts = self.working.features, self.working.starts
+        own = self.working.features
         self._lower, self._upper = stated.lower[own], stated.upper[own]
-        lists = [range(int(a), int(b)) for a, b in pairwise(starts)]
-        held = self.working.lam > 0
-        some = [own for own, is_held in zip(lists, held, strict=True) if is_held]
-        self._groups = GroupL2(1.0, some, weights=self.working.lam[held]) if some else None
-
-    def penalty(self, alpha: float) -> Any:
-        """The penalty of the working set, in its bounds."""
-        part = self.stated.part
-        elementwise = None
-        if part is not None:
-            factors = None if part.factors is None else np.asarray(part.factors)[self.working.features]
-            elementwise = L1L2(alpha * float(part.alpha), float(part.l1_ratio), factors)
-        if self._groups is None or alpha == 0:
-            return Box(elementwise or L1(0.0), self._lower, self._upper)
-        group = self._groups.with_alpha(alpha)
-        return GroupBox(group if elementwise is None else elementwise + group, self._lower, self._upper)
+        length = np.repeat(np.sqrt(stated.weights @ (self._A[:, self._r :] ** 2)), K)
+        self._lengths = np.maximum(np.maximum.reduceat(length, self.working.starts[:-1]), 1e-300)
 
     def minimize(self, alpha: float) -> int:
-        """Rounds of Newton steps and proximal gradients, until the promised decrease is far below tol."""
-        if not self._A.shape[1]:
-            return 0
-        penalty = self.penalty(alpha) if len(self.working.groups) else None
-        for round in range(1, _ROUNDS + 1):
-            fall = None
-            for _ in range(_NEWTON_STEPS):
-                fall = self._newton_step(penalty, alpha)
-                if fall is None or fall <= self._least:
-                    break
-            if fall is not None and fall <= self._least and self._violation(penalty) <= self._exact * max(alpha, 1e-3):
-                return round
-            if self._gradient_steps(penalty) <= 1e-3 * self._least and round > 3:
-                return round
-        return _ROUNDS
+        """Prox-Newton steps until no condition is missed by more than a share of the strength; returns how many."""
+        rows, idle, share = self.stated.rows, 0, FIRST_SHARE if self.stated.rows.kinked else 0.0
+        for count in range(_STEPS):
+            slope = rows.slope(self._eta)
+            g = self._A.T @ slope
+            missed, near = self._look(slope, g, alpha)
+            if missed <= self._tol or idle >= _IDLE:
+                return count
+            step, fall, solved = self._towards(near, g, alpha, max(0.1 * self._tol, min(0.1, 0.05 * missed)), share)
+            t = self._go(step, fall, alpha)
+            idle = idle + 1 if fall <= self._noise else 0
+            if rows.kinked:
+                share = next_share(share, t, solved)
+        return _STEPS
 
-    def _eta(self, x: np.ndarray) -> np.ndarray:
-        return self.stated.eta + self._A @ x
+    def _units(self, slope: np.ndarray) -> np.ndarray:
+        """(groups,) the most that correlations with slopes may be: what counts where no penalty gives a unit."""
+        used = self.stated.weights > 0
+        squares = (slope[used] ** 2).sum(axis=1) / self.stated.weights[used]
+        return np.maximum(self._lengths * np.sqrt(squares.sum()), 1e-300)
 
-    def _value(self, x: np.ndarray, penalty: Any) -> float:
-        loss = self.stated.rows.value(self._eta(x))
-        return loss if penalty is None else loss + float(penalty.value(x[self._r :].ravel()))
+    def _look(self, slope: np.ndarray, g: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
+        """What the conditions lack, over each group's share of the strength; groups that take part in a step."""
+        working, r = self.working, self._r
+        free = float(np.abs(g[:r]).max(initial=0.0)) / max(float(np.abs(slope).sum()), 1e-300)
+        if not len(working.groups):
+            return free, np.zeros(0, np.int64)
+        x, z, box = self.coefs[:, None], -g[r:].reshape((-1, 1)), (self._lower[:, None], self._upper[:, None])
+        lacking = working.norms(working.lacking(x, z, np.array([alpha]), *box))[:, 0]
+        unit = alpha * (working.lam + np.maximum.reduceat(working.l1, working.starts[:-1]))
+        unit = np.where(unit > 0, unit, self._units(slope))
+        coming = working.norms(working.lacking(np.zeros_like(x), z, np.array([_NEAR * alpha]), *box))[:, 0]
+        near = (working.norms(x)[:, 0] > 0) | (coming > 0)
+        return max(free, float((lacking / unit).max())), np.flatnonzero(near)
 
-    def _gradient(self, x: np.ndarray) -> np.ndarray:
-        return self._A.T @ self.stated.rows.slope(self._eta(x))
+    def _towards(self, near: np.ndarray, g: np.ndarray, alpha: float, tol: float, share: float):
+        """The way to the minimum of the quadratic model on some groups, what it lets fall, and whether it is found."""
+        working, K, r, x = self.working, self._K, self._r, self._x
+        places = working.places(near)
+        columns = r + places[::K] // K
+        H, linear, back = self.stated.rows.model(self._eta, self._A, r, columns, -g, share)
+        u = self.coefs[places]
+        found, steps = np.zeros((len(u), 1), order="F"), np.zeros(1, np.int32)
+        separate = len(H) < len(u)
+        one = slice(None, None, K) if separate else slice(None)
+        if len(u):
+            kernel = _core.GroupQuadratic(K if separate else 1)
+            sizes = np.diff(working.starts)[near]
+            l1, l2 = (np.ascontiguousarray(alpha * weights[places][one]) for weights in (working.l1, working.l2))
+            kernel.append(sizes // K if separate else sizes, alpha * working.lam[near], l1, l2)
+            units = self._units(self.stated.rows.slope(self._eta))[near]
+            kernel.hold(self._lower[places], self._upper[places], units)
+            kernel.restart(u)
+            full = linear + (H @ u.reshape((-1, K))).ravel() if separate else linear + H @ u
+            kernel.solve(H, full, np.ones(1), np.ones(1), tol, _INNER, found, steps)
+        move = (found[:, 0] - u).reshape((-1, K))
+        step = np.zeros_like(x)
+        step[columns], step[:r] = move, back(move)
+        target = self.coefs.copy()
+        target[places] = found[:, 0]
+        now, there = (float(working.penalty(w[:, None], np.array([alpha]))[0]) for w in (self.coefs, target))
+        return step, -float((g * step).sum()) + now - there, bool(steps[0] < _INNER)
 
-    def _violation(self, penalty: Any) -> float:
-        if penalty is None:
-            return 0.0
-        z = -self._gradient(self._x)[self._r :].ravel()
-        return float(np.asarray(penalty.violation(self.coefs, z)).max(initial=0.0))
+    def _go(self, step: np.ndarray, fall: float, alpha: float) -> float:
+        """As far along a step as the objective falls; where the loss hardly bends it may be far too long."""
+        along, x, move = self._A @ step, self._x, step[self._r :].ravel()
+        far = float(np.abs(along[self.stated.weights > 0]).max(initial=0.0))
+        most = 1.0
+        if self.stated.rows.curved:
+            most = min(1.0, (_FAR if fall <= self._noise else _FARTHEST) / max(far, 1e-300))
 
-    def _gradient_steps(self, penalty: Any) -> float:
-        """Accelerated proximal gradients with restarts; returns by how much the objective fell."""
-        x = point = self._x
-        t, first = 1.0, self._value(x, penalty)
-        self._length *= 2.0
-        for _ in range(_GRADIENT_STEPS):
-            new = self._descended(point, penalty)
-            if float(((point - new) * (new - x)).sum()) > 0:
-                t = 1.0
-            following = 0.5 * (1 + np.sqrt(1 + 4 * t * t))
-            point = new + (t - 1) / following * (new - x)
-            x, t = new, following
-        last = self._value(x, penalty)
-        if last <= first:
-            self._x = x
-        return first - last
+        def rise(t: float) -> float:
+            with np.errstate(over="ignore", invalid="ignore"):
+                bend = float((along * self.stated.rows.slope(self._eta + most * t * along)).sum())
+            if not np.isfinite(bend):
+                return np.inf
+            return bend + alpha * self.working.slope((x + most * t * step)[self._r :].ravel(), move)
 
-    def _descended(self, point: np.ndarray, penalty: Any) -> np.ndarray:
-        """A proximal step from a point, short enough that the loss is below its quadratic bound."""
-        gradient, value, halvings = self._gradient(point), self.stated.rows.value(self._eta(point)), 0
-        while True:
-            new = self._proximal(point - self._length * gradient, penalty)
-            moved = new - point
-            bound = value + float((gradient * moved).sum()) + float((moved * moved).sum()) / (2 * self._length)
-            if self.stated.rows.value(self._eta(new)) <= bound + 1e-14 * abs(value) or halvings == _HALVINGS:
-                return new
-            self._length, halvings = 0.5 * self._length, halvings + 1
-
-    def _proximal(self, v: np.ndarray, penalty: Any) -> np.ndarray:
-        if penalty is None:
-            return v
-        return np.vstack([v[: self._r], penalty.prox(v[self._r :].ravel(), self._length).reshape((-1, self._K))])
-
-    def _newton_step(self, penalty: Any, alpha: float) -> float | None:
-        """One Newton step on the face; its promised decrease, or None where it is no use."""
-        r, K, working = self._r, self._K, self.working
-        x, D = self.coefs, r * K
-        l1, l2, lam = alpha * working.l1, alpha * working.l2, alpha * np.repeat(working.lam, np.diff(working.starts))
-        length = np.repeat(working.norms(x[:, None])[:, 0], np.diff(working.starts))
-        on = ((length > 0) | (lam == 0)) & ((x != 0) | (l1 == 0))
-        if len(x):
-            on &= (x > self._lower) & (x < self._upper)
-        face = np.concatenate([np.arange(D), D + np.flatnonzero(on)])
-        if not len(face):
-            return 0.0
-        pull = np.divide(lam, length, out=np.zeros_like(lam), where=length > 0)
-        whole = self._gradient(self._x).ravel()
-        whole[D:] += (l2 + pull) * x + l1 * np.sign(x)
-        rows, classes = face // K, face % K
-        H = self.stated.rows.hessian(self._eta(self._x), self._A, rows, classes)
-        self._add_penalty(H, on, x, l2, pull, length)
-        self._pin_shifts(H, on, l2 + lam)
-        step = np.zeros(len(whole))
-        found = _solved(H, whole[face])
-        if found is None:
-            return None
-        step[face] = -found
-        fall = -float(whole @ step)
-        if not np.isfinite(fall) or fall < 0:
-            return None
-        return self._search(step, whole, fall, penalty, l1, lam)
-
-    def _add_penalty(self, H: np.ndarray, on: np.ndarray, x, l2, pull, length) -> None:
-        """Add the penalty's second derivative on the face, group by group."""
-        at = self._r * self._K
-        H[np.arange(at, len(H)), np.arange(at, len(H))] += (l2 + pull)[on]
-        unit = x / np.where(length > 0, length, 1.0)
-        for a, b in pairwise(self.working.starts):
-            own = np.flatnonzero(on[a:b]) + a
-            if len(own):
-                H[at : at + len(own), at : at + len(own)] -= pull[own][:, None] * np.outer(unit[own], unit[own])
-                at += len(own)
-
-    def _pin_shifts(self, H: np.ndarray, on: np.ndarray, held: np.ndarray) -> None:
-        """Where a number added to all predictors changes nothing, and no penalty sees it, it stays."""
-        if not self.stated.rows.shifts:
-            return
-        K, inside = self._K, on.reshape((-1, self._K))
-        for i in range(self._r):
-            own = slice(i * K, (i + 1) * K)
-            H[own, own] += np.trace(H[own, own]) / K
-        places = self._r * K + np.cumsum(on) - 1
-        for j in np.flatnonzero(inside.all(axis=1) & (held.reshape((-1, K)) == 0).all(axis=1)):
-            own = slice(int(places[j * K]), int(places[j * K]) + K)
-            H[own, own] += np.trace(H[own, own]) / K
-
-    def _search(self, step: np.ndarray, slope: np.ndarray, fall: float, penalty: Any, l1, lam) -> float | None:
-        """Walk along a step, within the bounds, until the objective has fallen; None where it does not."""
-        value, now, t, D = self._value(self._x, penalty), self._x.ravel(), 1.0, self._r * self._K
-        while t > 1e-3:
-            there = now + t * step
-            if len(there) > D:
-                x, moved = now[D:], np.clip(there[D:], self._lower, self._upper)
-                there[D:] = np.where((l1 > 0) & (moved * x < 0), 0.0, moved)
-                along = np.add.reduceat(there[D:] * x, self.working.starts[:-1])
-                turned = bool(((along <= 0) & (self.working.lam > 0) & self._stand(x)).any()) and bool(lam.any())
-            else:
-                turned = False
-            promised = -float(slope @ (there - now))
-            trial = there.reshape(self._x.shape)
-            small = abs(promised) <= 1e-12 * abs(value)
-            if not turned and (small or (promised > 0 and self._value(trial, penalty) <= value - 1e-4 * promised)):
-                self._x = trial
-                return fall
-            t *= 0.5
-        return None
-
-    def _stand(self, x: np.ndarray) -> np.ndarray:
-        """(groups,) which are not zero."""
-        return self.working.norms(x[:, None])[:, 0] > 0
-
-
-def _solved(H: np.ndarray, g: np.ndarray) -> np.ndarray | None:
-    """H⁻¹ g, H positive semidefinite up to rounding; None where that fails."""
-    for jitter in (1e-14, 1e-11, 1e-8):
-        try:
-            own = H.copy()
-            own[np.diag_indices(len(own))] += jitter * np.diag(H) + np.finfo(float).tiny
-            return linalg.cho_solve(linalg.cho_factor(own, lower=True, overwrite_a=True), g)
-        except (linalg.LinAlgError, ValueError):
-            continue
-    return None
+        t = most * level_point(rise, fall, self._noise)
+        moved = x + t * step
+        inside = np.clip(moved[self._r :].ravel(), self._lower, self._upper)
+        moved[self._r :] = inside.reshape((-1, self._K))
+        self._x, self._eta = moved, self.stated.eta + self._A @ moved
+        return t

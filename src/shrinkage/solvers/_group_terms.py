@@ -159,14 +159,23 @@ class WorkingGroups:
         turning = np.where(lengths > 0, inner / np.where(lengths > 0, lengths, 1.0), -moves)
         return float(self.l1 @ (sign * d) + self.l2 @ (u * d) + self.lam @ turning)
 
-    def lacking(self, u: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-        """(columns, k) the vector from the subdifferential at u to z, up to signs."""
+    def lacking(
+        self, u: np.ndarray, z: np.ndarray, alphas: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf
+    ) -> np.ndarray:
+        """(columns, k) the vector from the subdifferential at u, within bounds, to z, up to signs."""
         lengths = np.repeat(self.norms(u), np.diff(self.starts), axis=0)
         lam, l1 = np.repeat(self.lam, np.diff(self.starts))[:, None] * alphas, self.l1[:, None] * alphas
         pull = lam * u / np.where(lengths > 0, lengths, 1.0) + self.l2[:, None] * alphas * u
         left = z - pull
         soft = np.sign(left) * np.maximum(np.abs(left) - l1, 0.0)
+        soft, left = open_to(u, soft, lower, upper), left - l1 * np.sign(u)
         lengths_z = np.repeat(self.norms(soft), np.diff(self.starts), axis=0)
         share = np.maximum(1.0 - lam / np.where(lengths_z > 0, lengths_z, 1.0), 0.0)
-        inside = np.where(u != 0, left - l1 * np.sign(u), soft)
+        inside = np.where(u != 0, open_to(u, left, lower, upper), soft)
         return np.where(lengths > 0, inside, soft * share)
+
+
+def open_to(u: np.ndarray, way: np.ndarray, lower: Any, upper: Any) -> np.ndarray:
+    """What bounds leave of a way from u."""
+    way = np.where(u >= upper, np.minimum(way, 0.0), way)
+    return np.where(u <= lower, np.maximum(way, 0.0), way)

@@ -7,6 +7,7 @@
 
 #include "shrinkage/interrupt.hpp"
 #include "shrinkage/linalg.hpp"
+#include "shrinkage/restricted/group_bounds.hpp"
 
 namespace shrinkage {
 
@@ -18,6 +19,8 @@ namespace shrinkage {
 // a Newton step on the coefficients that are not zero: there the penalty is smooth. Newton's factor is kept, also from one
 // strength to the next, as long as the support stands and the steps contract. Both moves lower the objective, or are not
 // made: a Newton step is taken where the derivative along it has not turned.
+//
+// Coefficients may have bounds: the sweeps keep to them, and Newton steps hold those that stand at one.
 class GroupQuadratic {
  public:
   using Index = std::int64_t;
@@ -27,6 +30,7 @@ class GroupQuadratic {
 
   int columns() const { return static_cast<int>(start_.back()); }
   int responses() const { return K_; }
+  int groups() const { return static_cast<int>(lam_.size()); }
   const std::vector<double>& coefficients() const { return u_; }  // (responses x columns), a column's numbers side by side
   int support_size() const {
     return static_cast<int>(std::count_if(u_.begin(), u_.end(), [](double x) { return x != 0; }));
@@ -47,6 +51,15 @@ class GroupQuadratic {
       start_.push_back(start_.back() + static_cast<int>(sizes[g]));
     }
     u_.resize(static_cast<std::size_t>(columns()) * K_, 0.0);
+  }
+
+  // Hold the coefficients of all groups appended in bounds, lower <= 0 <= upper, among which they stand; `units` are
+  // what conditions of groups are measured by where no penalty gives a unit.
+  void hold(const double* lower, const double* upper, const double* units) {
+    bounds_.set(lower, upper, u_.size());
+    factored_.clear();
+    for (int g = 0; g < static_cast<int>(lam_.size()); g++)
+      if (lam_[g] == 0 && *std::max_element(&l1_[start_[g]], &l1_[start_[g]] + (start_[g + 1] - start_[g])) == 0) unit_[g] = units[g];
   }
 
   // Stand at given coefficients.
@@ -134,7 +147,7 @@ class GroupQuadratic {
       const double length = norm(u_.data(), g);
       double missed = 0;
       if (length == 0) {
-        for (int e = first(g); e < last(g); e++) missed += std::pow(soft(r_[e], strength_ * l1_[e / K_]), 2);
+        for (int e = first(g); e < last(g); e++) missed += std::pow(bounds_.open(e, 0, soft(r_[e], strength_ * l1_[e / K_])), 2);
         missed = std::max(std::sqrt(missed) - strength_ * lam_[g], 0.0);
       } else {
         for (int e = first(g); e < last(g); e++) missed += std::pow(lacking(e, lam_[g] / length), 2);
@@ -150,7 +163,7 @@ class GroupQuadratic {
   // What the gradient of everything but H leaves of r in one element of a group that is not zero.
   double lacking(int e, double pull) const {
     const double l1 = strength_ * l1_[e / K_], left = r_[e] - (ridge_ * l2_[e / K_] + strength_ * pull) * u_[e];
-    return u_[e] > 0 ? left - l1 : u_[e] < 0 ? left + l1 : soft(left, l1);
+    return bounds_.open(e, u_[e], u_[e] > 0 ? left - l1 : u_[e] < 0 ? left + l1 : soft(left, l1));
   }
 
   // Move one group to the minimum of a bound of the objective: H on it replaced by a multiple of the identity.
@@ -166,9 +179,13 @@ class GroupQuadratic {
       square += s * s;
     }
     const double length = std::sqrt(square), left = length - strength_ * lam_[g], factor = left > 0 ? left / length / curvature : 0.0;
+    if (bounds_.any())
+      bounds_.shrink(first(g), last(g) - first(g), curvature, strength_ * lam_[g], step_.data());
+    else
+      for (double& s : step_) s *= factor;
     bool moved = false;
     for (int e = first(g); e < last(g); e++) {
-      const double there = factor * step_[e - first(g)];
+      const double there = step_[e - first(g)];
       step_[e - first(g)] = there - u_[e];
       moved = moved || there != u_[e];
       u_[e] = there;
@@ -179,7 +196,7 @@ class GroupQuadratic {
   void find_support() {
     support_.clear();
     for (int e = 0; e < static_cast<int>(u_.size()); e++)
-      if (u_[e] != 0) support_.push_back(e);
+      if (u_[e] != 0 && bounds_.inside(e, u_[e])) support_.push_back(e);
   }
 
   // Newton steps on the support, as long as they end near a zero on the way; false if none was made.
@@ -241,7 +258,7 @@ class GroupQuadratic {
       const double length = norm(u_.data(), g);
       if (length == 0) continue;
       for (int e = first(g); e < last(g); e++)
-        if (u_[e] != 0) square += std::pow(lacking_[e] = lacking(e, lam_[g] / length), 2);
+        if (u_[e] != 0 && bounds_.inside(e, u_[e])) square += std::pow(lacking_[e] = lacking(e, lam_[g] / length), 2);
     }
     return square;
   }
@@ -265,19 +282,20 @@ class GroupQuadratic {
     return false;
   }
 
-  // The share of the direction at which the first coefficient that an L1 part holds, or the first group, turns at zero.
+  // The share of the direction at which the first coefficient that an L1 part holds, or the first group, turns at zero, or
+  // the first meets a bound.
   double first_knot() const {
     double most = 1;
     std::size_t a = 0;
     for (int g = 0; g < static_cast<int>(lam_.size()); g++) {
-      double along = 0, square = 0;
+      double along = 0;
       for (; a < support_.size() && support_[a] < last(g); a++) {
         const int e = support_[a];
+        most = bounds_.meets(e, u_[e], direction_[a], most);
         if (l1_[e / K_] > 0 && u_[e] * direction_[a] < 0) most = std::max(most, -direction_[a] / u_[e]);
         along -= direction_[a] * u_[e];
-        square += u_[e] * u_[e];
       }
-      if (lam_[g] > 0 && along > 0) most = std::max(most, along / square);
+      if (lam_[g] > 0 && along > 0) most = std::max(most, along / std::pow(norm(u_.data(), g), 2));
     }
     return 1 / most;
   }
@@ -310,6 +328,7 @@ class GroupQuadratic {
       double along = 0, square = 0;
       for (int e = first(g); e < last(g); e++) {
         if (l1_[e / K_] > 0 && (there_[e] * u_[e] < 0 || std::fabs(there_[e]) <= 1e-15 * std::fabs(u_[e]))) there_[e] = 0;
+        there_[e] = bounds_.clipped(e, there_[e]);
         along += there_[e] * u_[e];
         square += u_[e] * u_[e];
       }
@@ -343,6 +362,7 @@ class GroupQuadratic {
   std::vector<int> start_;                            // of the columns of each group
   std::vector<double> l1_, l2_, lam_, unit_, bound_;  // of columns; of groups
   std::vector<double> u_, r_;                         // coefficients; B - HU
+  GroupBounds bounds_;
   const double* H_ = nullptr;
   Index ld_ = 0;
   double strength_ = 0, ridge_ = 0;
