@@ -78,6 +78,40 @@ TEST("the conditions hold at every strength, for one response and several, with 
       }
 }
 
+TEST("within bounds no coefficient has a way down that they leave open") {
+  for (const int K : {1, 3})
+    for (const double share : {0.0, 1.0}) {
+      const Data data(9, 12, K, 7);
+      GroupQuadratic q = data.solver();
+      std::vector<double> lower(12 * K), upper(12 * K, std::numeric_limits<double>::infinity()), units(data.sizes.size(), 1.0);
+      for (int e = 0; e < 12 * K; e++) lower[e] = e % 4 == 0 ? 0.0 : -0.02, upper[e] = e % 3 == 0 ? 0.05 : upper[e];
+      q.hold(lower.data(), upper.data(), units.data());
+      int at_bounds = 0;
+      for (double strength = 4; strength > 0.01; strength *= 0.7) {
+        const int steps = q.solve(data.H.data(), data.columns, data.B.data(), strength, share * strength, 1e-10, 5000);
+        CHECK(steps < 5000);
+        const std::vector<double>& u = q.coefficients();
+        // bounds that are met are forces: with what they push added to B, the conditions are those without bounds
+        Data pushed = data;
+        for (int e = 0; e < 12 * K; e++) {
+          CHECK(u[e] >= lower[e]);
+          CHECK(u[e] <= upper[e]);
+          if (u[e] > lower[e] && u[e] < upper[e]) continue;
+          const int size = static_cast<int>(data.sizes[0]) * K, g = e / size;
+          double z = data.B[e], length = 0;
+          for (int m = 0; m < 12; m++) z -= data.H[m * 12 + e / K] * u[m * K + e % K];
+          for (int i = g * size; i < (g + 1) * size; i++) length += u[i] * u[i];
+          const double pull = length > 0 ? data.lam[g] / std::sqrt(length) : 0.0, l1 = strength * data.l1[e / K];
+          const double left = z - (share * strength + strength * pull) * u[e];
+          const double way = u[e] > 0 ? left - l1 : u[e] < 0 ? left + l1 : left > l1 ? left - l1 : left < -l1 ? left + l1 : 0.0;
+          if ((u[e] >= upper[e] && way > 0) || (u[e] <= lower[e] && way < 0)) pushed.B[e] -= way, at_bounds += u[e] != 0;
+        }
+        CHECK(pushed.violation(u, strength, share * strength) <= 1e-8 * strength);
+      }
+      CHECK(at_bounds > 0);
+    }
+}
+
 TEST("a restart at coefficients goes on from them, and a solved problem takes no step") {
   const Data data(20, 8, 1, 3);
   GroupQuadratic q = data.solver(), other = data.solver();

@@ -140,3 +140,12 @@ def test_it_is_convex_keeps_its_bounds_and_is_refused_around_others():
         GroupBox(MCP(1.0), 0.0)
     with pytest.raises(ArgumentError, match="lower must be <= 0"):
         GroupBox(ONE, 0.1)
+
+
+def test_at_the_edge_of_zero_the_conjugate_is_zero():
+    rng = np.random.default_rng(0)
+    for z in rng.normal(size=(100, 3)):  # ‖z‖ is the group's weight, up to rounding that a root of 1 + ε loses
+        g = GroupBox(L2(0.5) + GroupL2(np.linalg.norm(z), groups=[[0, 1, 2]], weights="ones"), -0.1)
+        for moved in (z, np.nextafter(z, 9 * z)):
+            assert abs(float(g.conjugate(moved))) <= 1e-14
+            assert np.abs(g.prox(moved, 1.0)).max() <= 1e-14

@@ -64,7 +64,8 @@ def _bracket(s: Array, h: Array, lam: Array, b: Array, first: Array, axes: tuple
     alone = largest(xp.where(past, xp.where(alone < b, alone, b), zero), axes)
     met = -largest(-xp.where(used, b * (lam / or_one(s)), zero + infinite), axes)  # the first bound is met here
     steepest = largest(h, axes)
-    bent = xp.where(steepest > 0, lam * (xp.sqrt(first) - 1.0) / or_one(steepest), xp.zeros_like(met) + infinite)
+    excess = (first - 1.0) / (xp.sqrt(first) + 1.0)  # of √first over 1, which may round to it
+    bent = xp.where(steepest > 0, lam * excess / or_one(steepest), xp.zeros_like(met) + infinite)
     early = xp.where(met < bent, met, bent)
     low = xp.where(alone > early, alone, early)
     low = xp.where((low > 0) & (low < infinite), low, xp.ones_like(low))

@@ -72,6 +72,16 @@ def held_sizes(penalty: Any, design: Any, weights: np.ndarray, slope: np.ndarray
     return sizes
 
 
+def zero_share(penalty: Any, z: np.ndarray) -> float:
+    """The largest c in [0, 1] at which the conjugate of a penalty on groups at c z is 0: groups then hold all of it.
+
+    Of use where bounds are far away, for what lies beyond a group's edge counts as often as they are.
+    """
+    if not isinstance(penalty, GroupBox):
+        return 1.0
+    return float(penalty.penalty.without_l2().dual_scale(np.copysign(open_sides(penalty, z), z)))
+
+
 def bounded_dual(penalty: Box | GroupBox, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float]:
     """A multiple c <= 1 of a dual point at which the conjugate is finite, and the conjugate there.
 

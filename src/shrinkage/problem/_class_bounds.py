@@ -29,8 +29,8 @@ def class_violation(box: Any, V: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.asarray(box.violation(V.ravel(), z.ravel())).reshape(V.shape)
 
 
-def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """A dual point u (n_samples, K) near that of η, a multiple c <= 1 and the conjugate, finite at c u.
+def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -> tuple[Any, ...]:
+    """A dual point u (n_samples, K) near that of η, its correlations, a multiple c <= 1 and the conjugate, finite there.
 
     A feature that nothing but one bound holds is as a free one, for which u is balanced too: adding a number to all
     its coefficients changes no probability, and takes them off their bound.
@@ -48,4 +48,4 @@ def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -
     z = problem._correlate(-u)
     z[problem.free] = 0.0
     z[features] = 0.0
-    return u, *bounded_dual(box, z.ravel(), 0.0)
+    return u, z.ravel(), *bounded_dual(box, z.ravel(), 0.0)

@@ -11,7 +11,7 @@ from shrinkage._check import check_boolean, weight_vector
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage.losses import Multinomial
 from shrinkage.penalties import L1L2, Box
-from shrinkage.problem._bounded import has_no_bound, open_sides
+from shrinkage.problem._bounded import has_no_bound, open_sides, zero_share
 from shrinkage.problem._class_bounds import bounded_class_dual, class_box, class_violation
 from shrinkage.problem._class_dual import balance_classes, minimize_free_classes
 from shrinkage.problem._dual import free_block
@@ -223,8 +223,11 @@ class MultinomialProblem:
         V = self._measured(W)
         box = class_box(self.penalty, alpha, self.scale, V.shape, self.grouped)
         primal = self._mean_loss(eta) + float(box.value(V.ravel()))
-        u, c, conjugate = bounded_class_dual(self, box, V, eta)
-        return primal - (self._loss_dual(c * u) - conjugate)
+        u, z, c, conjugate = bounded_class_dual(self, box, V, eta)
+        dual, share = self._loss_dual(c * u) - conjugate, zero_share(box, z)
+        if share < c:
+            dual = max(dual, self._loss_dual(share * u) - float(box.conjugate(share * z)))
+        return primal - dual
 
     def _scaled_dual(self, u: np.ndarray, z: np.ndarray, alpha: float) -> float:
         """D(c u) for the largest c in [0, 1] at which the conjugate of the penalty is 0."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage.penalties import L1, L1L2, L2, BlockSeparable, Box, GroupBox, SortedL1
-from shrinkage.problem._bounded import BOUNDED, bounded_dual, has_no_bound, open_sides
+from shrinkage.problem._bounded import BOUNDED, bounded_dual, has_no_bound, open_sides, zero_share
 
 _RIDGE_GRID_RATIO = 1e-3
 
@@ -42,11 +42,19 @@ def zero_cap(penalty: Any, z: np.ndarray) -> float:
     return cap if np.isfinite(held.conjugate(cap * (1.0 - 1e-12) * z)) else 0.0
 
 
-def dual_terms(penalty: Any, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float]:
-    """`zero_cap` and the conjugate at z; with bounds, a multiple at which the conjugate is finite, and it there."""
+def dual_terms(penalty: Any, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float, float]:
+    """`zero_cap`, the conjugate at z, and 0; with bounds a multiple, the conjugate at z, and that at the multiple.
+
+    Both may be infinite only where the multiple is less than 1. Within bounds that are far away the conjugate counts what
+    lies beyond a group's edge as often as they are: there the multiple is one at which groups hold all of it.
+    """
     if isinstance(penalty, BOUNDED):
-        return bounded_dual(penalty, z, sizes)
-    return zero_cap(penalty, z), float(penalty.conjugate(z))
+        c, conjugate = bounded_dual(penalty, z, sizes)
+        share = min(c, zero_share(penalty, z))
+        if c < 1 or share == 1:
+            return c, (conjugate if c == 1 else np.inf), conjugate
+        return share, conjugate, float(penalty.conjugate(share * z))
+    return zero_cap(penalty, z), float(penalty.conjugate(z)), 0.0
 
 
 def first_strength(penalty: Any, z: np.ndarray) -> float:

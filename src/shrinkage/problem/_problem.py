@@ -344,25 +344,28 @@ class Problem:
         Z = self._correlate(-slope)
         Z[self.free] = 0.0
         sizes = held_sizes(self.penalty.with_alpha(float(alphas[0])), self.design, self.weights, slope, self.scale)
-        conjugates, caps = np.empty(alphas.size), np.empty(alphas.size)
+        terms = np.empty((3, alphas.size))
         for t, alpha in enumerate(alphas):
             penalty = self.measuring.with_alpha(float(alpha))
             primal[t] += penalty.value(self._measured(dense(coefs[:, [t]])))
-            caps[t], conjugates[t] = dual_terms(penalty, Z[:, t], sizes[:, t])
-        whole: tuple[Any, ...] = (None, conjugates)
+            terms[:, t] = dual_terms(penalty, Z[:, t], sizes[:, t])
+        caps, conjugates, at_caps = terms
         if isinstance(self.penalty, BOUNDED):
-            slope, whole = slope * caps, (conjugates,)
-            bounds = None if bounds is None else bounds * caps
-        if isinstance(self.loss, Squared):
-            explained = self.y - self._start
-            explained = project(explained[:, None], self.basis, self.weights)
-            duals = [squared_dual(explained, -slope, self.weights, caps, c) for c in whole]
-        elif bounds is not None:
-            duals = [caps * bounds if c is None else bounds - c for c in whole]
+            duals = self._duals(slope, bounds, caps, (conjugates,))
+            duals += self._duals(slope * caps, None if bounds is None else bounds * caps, caps, (at_caps,))
         else:
-            y = self.y[:, None]
-            duals = [scaled_dual(row_loss(self.loss), y, slope, self.weights, caps, c, self.offset) for c in whole]
+            duals = self._duals(slope, bounds, caps, (None, conjugates))
         return primal - np.max(duals, axis=0)
+
+    def _duals(self, slope: np.ndarray, bounds: Any, caps: np.ndarray, conjugates: tuple[Any, ...]) -> list[np.ndarray]:
+        """Dual objectives: of multiples up to `caps` where None, else of the point itself less the conjugate."""
+        if isinstance(self.loss, Squared):
+            y = project((self.y - self._start)[:, None], self.basis, self.weights)
+            return [squared_dual(y, -slope, self.weights, caps, c) for c in conjugates]
+        if bounds is not None:
+            return [caps * bounds if c is None else bounds - c for c in conjugates]
+        shared = (row_loss(self.loss), self.y[:, None], slope, self.weights, caps)
+        return [scaled_dual(*shared, c, self.offset) for c in conjugates]
 
     def _gap_without(self, where: np.ndarray, coefs: Any, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """The gap at one strength of the problem without some of its bounds."""

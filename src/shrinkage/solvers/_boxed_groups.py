@@ -54,8 +54,9 @@ class BoxedGroups:
         self._r, self._A = r, stated.Q
         self.explained = np.zeros((r, 0))
         self._x = np.zeros((r, self._K))  # D, then X
-        self._tol, self._noise = max(min(1e-7, 0.1 * tol), 1e-13), 1e-14 * max(null, 1e-300)
+        self._tol, self._noise = max(min(1e-10, 1e-4 * tol), 1e-13), 1e-14 * max(null, 1e-300)
         self._eta, self._lower, self._upper = stated.eta, np.zeros(0), np.zeros(0)
+        self._first = self._size(self.slope())
 
     @property
     def free(self) -> np.ndarray:
@@ -104,16 +105,21 @@ class BoxedGroups:
                 return count
             step, fall, solved = self._towards(near, g, alpha, max(0.1 * self._tol, min(0.1, 0.05 * missed)), share)
             t = self._go(step, fall, alpha)
-            idle = idle + 1 if fall <= self._noise else 0
+            idle = idle + 1 if fall <= self._noise or (t == 0 and share in (0.0, 1.0)) else 0
             if rows.kinked:
                 share = next_share(share, t, solved)
         return _STEPS
 
     def _units(self, slope: np.ndarray) -> np.ndarray:
-        """(groups,) the most that correlations with slopes may be: what counts where no penalty gives a unit."""
+        """(groups,) the most that correlations with slopes may be: what counts where no penalty gives a unit.
+
+        Slopes of which next to nothing is left are rounding, and no unit.
+        """
+        return np.maximum(self._lengths * max(self._size(slope), 1e-4 * self._first), 1e-300)
+
+    def _size(self, slope: np.ndarray) -> float:
         used = self.stated.weights > 0
-        squares = (slope[used] ** 2).sum(axis=1) / self.stated.weights[used]
-        return np.maximum(self._lengths * np.sqrt(squares.sum()), 1e-300)
+        return float(np.sqrt(((slope[used] ** 2).sum(axis=1) / self.stated.weights[used]).sum()))
 
     def _look(self, slope: np.ndarray, g: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
         """What the conditions lack, over each group's share of the strength; groups that take part in a step."""
