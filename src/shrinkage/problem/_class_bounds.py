@@ -30,7 +30,7 @@ def class_violation(box: Any, V: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -> tuple[Any, ...]:
-    """A dual point u (n_samples, K) near that of η, its correlations, a multiple c <= 1 and the conjugate, finite there.
+    """A dual point u (n_samples, K) near that of η, correlations, a multiple c <= 1 and the conjugate, finite there.
 
     A feature that nothing but one bound holds is as a free one, for which u is balanced too: adding a number to all
     its coefficients changes no probability, and takes them off their bound.

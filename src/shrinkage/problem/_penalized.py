@@ -45,7 +45,7 @@ def zero_cap(penalty: Any, z: np.ndarray) -> float:
 def dual_terms(penalty: Any, z: np.ndarray, sizes: np.ndarray | float) -> tuple[float, float, float]:
     """`zero_cap`, the conjugate at z, and 0; with bounds a multiple, the conjugate at z, and that at the multiple.
 
-    Both may be infinite only where the multiple is less than 1. Within bounds that are far away the conjugate counts what
+    Both may be infinite only where it is less than 1. Within bounds that are far away the conjugate counts what
     lies beyond a group's edge as often as they are: there the multiple is one at which groups hold all of it.
     """
     if isinstance(penalty, BOUNDED):

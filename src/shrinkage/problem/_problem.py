@@ -344,12 +344,11 @@ class Problem:
         Z = self._correlate(-slope)
         Z[self.free] = 0.0
         sizes = held_sizes(self.penalty.with_alpha(float(alphas[0])), self.design, self.weights, slope, self.scale)
-        terms = np.empty((3, alphas.size))
+        caps, conjugates, at_caps = terms = np.empty((3, alphas.size))
         for t, alpha in enumerate(alphas):
             penalty = self.measuring.with_alpha(float(alpha))
             primal[t] += penalty.value(self._measured(dense(coefs[:, [t]])))
             terms[:, t] = dual_terms(penalty, Z[:, t], sizes[:, t])
-        caps, conjugates, at_caps = terms
         if isinstance(self.penalty, BOUNDED):
             duals = self._duals(slope, bounds, caps, (conjugates,))
             duals += self._duals(slope * caps, None if bounds is None else bounds * caps, caps, (at_caps,))

@@ -111,7 +111,8 @@ def _stated(problem: Problem) -> BoxedStatement:
     lower, upper = bounds_of(problem)
     return BoxedStatement(
         ResponseRows(problem, K), problem.weights[::K] * K, np.reshape(problem.null.eta, (-1, K)),
-        _free_block(problem, K)[0], terms, lower * terms.scale, upper * terms.scale, lambda columns: gathered(base, columns),
+        _free_block(problem, K)[0], terms, lower * terms.scale, upper * terms.scale,
+        lambda columns: gathered(base, columns),
     )  # fmt: skip
 
 
