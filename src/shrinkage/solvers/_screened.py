@@ -20,7 +20,7 @@ from shrinkage.solvers._squared import Batch, SquaredFits, joined, leading
 
 LEAST_WIDTH = 2000  # columns below which the plain driver is as fast
 FIRST_STRETCH, LONGEST_STRETCH = 6, 48  # strengths between two passes over X
-FIRST_BATCH, LONGEST_BATCH = 5, 8  # strengths between two looks at the panel
+FIRST_BATCH, LONGEST_BATCH = 5, 12  # strengths between two looks at the panel
 MARGIN, WIDEST_MARGIN = 0.1, 0.4  # as the panel's, for X; it doubles when a column was missed
 SHARE = 0.07  # of the columns of X that the panel may hold
 COPIED_SHARE = 0.03  # where it holds copies: memory beyond X stays below three tenths of X

@@ -128,14 +128,17 @@ class ActiveSet {
     while (steps < max_steps) {
       steps++;
       check_interrupt();
+      const bool first = steps == 1 && support_.lags();  // seldom the last: roughly, where that is faster
+      const double accuracy = first ? std::max(tol, rough) : tol;
       if (support_size() > 0) {
         double objective = 0;
-        if (!step_to_minimizer(strength, tol, single, objective)) continue;
-        if (!single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
-        best = std::min(best, objective);
+        if (!step_to_minimizer(strength, accuracy, single, objective)) continue;
+        if (!first && !single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
+        if (!first) best = std::min(best, objective);
       }
       update_candidate_gradient();
-      find_violators(candidates_, strength, tol);
+      find_violators(candidates_, strength, accuracy);
+      if (violators_.empty() && first) continue;
       if (violators_.empty()) {
         update_gradient();
         find_violators_everywhere(strength, tol);
@@ -158,6 +161,7 @@ class ActiveSet {
  private:
   static constexpr double allowance = 0.1;  // for gradients that turn, as a share of the step in strength
   static constexpr int max_steps = 5000;
+  static constexpr double rough = 1e-3;  // of the strength: what a first step may leave of the gradient on the support
   static constexpr double faint = 1e-13;     // of the strength that zeroes everything
   static constexpr double rounding = 1e-15;  // of a gradient, as a share of the same: nobody violates by less
 

@@ -56,6 +56,7 @@ class Support {
   }
 
   // The factor is that of H with `quadratic.ridge`, which may be ahead of or behind the ridge of the problem.
+  bool lags() const { return lag_ != 0; }
   double ridge() const { return quadratic.ridge - lag_; }
   double curvature_of_ridge(int j) const { return quadratic.l2 ? ridge() * quadratic.l2[j] : ridge(); }
 
