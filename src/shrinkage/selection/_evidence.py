@@ -301,7 +301,7 @@ def _laplace(problem: Any, n_draws: int, rng: np.random.Generator, seed: Any, to
     lasso = replace(problem, penalty=L1(1.0, problem.penalty.factors))
     ridge = peak(data, None)
     sigma = float(np.sqrt(ridge.dispersion))
-    top = lasso.alpha_max or np.finfo(float).eps  # no column predicts y: any strength is too much
+    top = lasso.alpha_max or 1e-3 * sigma  # no column predicts y: any strength is too much
     alpha = float(ridge.alpha[0])
     # The Laplace scale of the ridge's variance φ / (S α), or a strength at which the lasso keeps next to nothing.
     rate = np.sqrt(2.0 * data.total * alpha) if 0 < alpha < np.inf else data.total * top / sigma
