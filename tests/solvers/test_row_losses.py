@@ -7,7 +7,7 @@ from cases import rows_of as data
 from scipy import sparse
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 
-from shrinkage import cross_validate, path
+from shrinkage import GroupL2, cross_validate, path
 from shrinkage.losses import Gamma, Huber, Poisson, Quantile, Tweedie
 
 every_loss = pytest.mark.parametrize("loss", MORE_LOSSES)
@@ -127,3 +127,21 @@ def test_near_interpolation_quantiles_still_end_certified():
     y = X[:, :3].sum(axis=1) + rng.standard_t(2, 60)
     fitted = path(X, y, loss=Quantile(0.5, 0.01), n_alphas=10, alpha_min_ratio=0.05)
     assert recomputed(fitted).max() <= 1e-6
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e-5, 1e8])
+@pytest.mark.parametrize("kind", ["lasso", "positive", "groups"])
+@pytest.mark.parametrize("loss", [Huber, lambda u: Quantile(0.4, 0.1 * u)], ids=["huber", "quantile"])
+def test_errors_have_the_unit_of_y(loss, kind, unit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20))
+    y = X[:, 0] + rng.normal(size=60)
+    groups = GroupL2(1.0, groups=[range(0, 12), range(12, 20)])
+    options = {"lasso": {}, "positive": {"positive": True}, "groups": {"penalty": groups}}[kind] | {"tol": 1e-9}
+    known = path(X, y, loss(1.0), n_alphas=6, alpha_min_ratio=0.01, **options)
+    in_unit = known.alphas * (unit if loss is Huber else 1.0)  # the loss has the unit of y², or of y
+    found = path(X, unit * y, loss(unit), alphas=in_unit, **options)
+    assert recomputed(found).max() <= 1e-9
+    np.testing.assert_allclose(found.coefs.toarray() / unit, known.coefs.toarray(), atol=1e-3)
+    top = path(X, unit * y, loss(unit), n_alphas=2, **options)
+    assert top.alphas[0] == pytest.approx(in_unit[0])

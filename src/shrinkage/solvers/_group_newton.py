@@ -230,10 +230,12 @@ class NewtonGroupFit:
         working = self.working
         places = working.places(groups)
         columns = np.asfortranarray(self._columns.values[:, places])
-        weighted = D[:, None] * columns
-        mixed = self._Q.T @ weighted
-        inverse = np.linalg.pinv(self._Q.T @ (D[:, None] * self._Q), rcond=1e-14, hermitian=True)
-        hessian = np.asfortranarray(columns.T @ weighted - mixed.T @ (inverse @ mixed))
+        root, r = np.sqrt(D)[:, None], self._Q.shape[1]
+        rows = np.hstack([root * self._Q, root * columns])
+        whole = rows.T @ rows  # of one matrix with itself BLAS makes a half
+        mixed = whole[:r, r:]
+        inverse = np.linalg.pinv(whole[:r, :r], rcond=1e-14, hermitian=True)
+        hessian = np.asfortranarray(whole[r:, r:] - mixed.T @ (inverse @ mixed))
         kernel = _core.GroupQuadratic(1)
         sizes = np.diff(working.starts)[groups]
         kernel.append(sizes, working.lam[groups], working.l1[places], working.l2[places])

@@ -8,10 +8,11 @@ import numpy as np
 from shrinkage import _core
 from shrinkage.design import BlockDesign
 from shrinkage.losses import JointLoss
-from shrinkage.problem import Problem, held_out_deviance
+from shrinkage.problem import Problem, explained_or, held_out_deviance, is_kinked
 from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._growing import Columns
 from shrinkage.solvers._native_losses import native_fit
+from shrinkage.solvers._rounding import SEPARABLE
 
 _CONSTANT = 1e-13  # of its mean: a column that varies less is constant
 WORTH_A_CREW = 1_000_000  # multiply-adds of one product for each strength that outweigh the start of a thread
@@ -54,7 +55,7 @@ class NewtonFits:
         self._l1, self.l2_weights = l1_weights, l2_weights
         self._tol = max(min(1e-6, tol), 1e-14)
         self._weights = np.asfortranarray(fit_weights, dtype=np.float64)
-        p = problem.design.shape[1]
+        n, p = problem.design.shape
         # Where a constant changes nothing, columns may be moved as if there were an intercept.
         joint = isinstance(problem.loss, JointLoss)
         center = self._weights[:, 0] if problem.fit_intercept or joint else None
@@ -74,7 +75,11 @@ class NewtonFits:
         self.appetite = 0.5 if self.n_fits > 1 else 3.0 if problem.design.is_sparse else 1.0
         self._fits = [make(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
         null = np.array([fit.null_objective for fit in self._fits])
-        self.null_objectives = np.where(null > 1e-10, null, 0.0)  # below: the free columns separate the classes
+        if is_kinked(problem.loss):  # errors have the unit of y, and no smallest size
+            whole = np.zeros(n) if problem.offset is None else problem.offset
+            self.null_objectives = explained_or(null, self._weights.T @ problem.loss.value(problem.y, whole))
+        else:  # below: the free columns separate the classes
+            self.null_objectives = np.where(null > SEPARABLE, null, 0.0)
         self.features = np.zeros(0, np.int64)
         self.tops = np.full(self.n_fits, np.inf)  # strength from which on a fit is its null model
         self._own_l1: list[np.ndarray] = [np.zeros(0)] * self.n_fits

@@ -44,8 +44,8 @@ class RowLoss {
  public:
   static constexpr double least_curvature = 1e-9;  // of a row, in the Hessian only
   bool kinked() const { return kind == LossKind::clipped; }
-  // Objectives below it are rounding: a squared error has the unit of y.
-  double least_objective() const { return kind == LossKind::squared ? 0.0 : 1e-3; }
+  // Objectives below it are rounding: errors have the unit of y, other losses none.
+  double least_objective() const { return kind == LossKind::squared || kinked() ? 0.0 : 1e-3; }
   Index rows = 0;
   const double* y = nullptr;
   const double* weights = nullptr;
@@ -53,15 +53,17 @@ class RowLoss {
   LossKind kind = LossKind::poisson;
   double first = 0, second = 0, third = 0;  // power; theta; low, high and width
 
-  // moved = eta + t step; residual = -v l', curvature = v max(hessian, floor) at moved (floor 0: v l''); returns residual'step
+  // moved = eta + t step; residual = -v l', curvature = v max(hessian, floor) at moved (floor 0: v l''; with kinks floor is a
+  // share of the curvature at the bend); returns residual'step
   double sweep(const double* eta, const double* step, double t, double floor, double* moved, double* residual, double* curvature) const {
+    const double least = kinked() ? floor / third : floor;
     return by_row([&](auto row) {
       double along = 0;
       for (Index i = 0; i < rows; i++) {
         moved[i] = eta[i] + t * step[i];
         double slope, bend;
         row.derivatives(y[i], moved[i], slope, bend);
-        if (floor > 0) bend = std::max(floor, row.hessian(y[i], moved[i], slope, bend));
+        if (floor > 0) bend = std::max(least, row.hessian(y[i], moved[i], slope, bend));
         residual[i] = weights[i] > 0 ? -weights[i] * slope : 0.0;
         curvature[i] = weights[i] > 0 ? weights[i] * bend : 0.0;
         along += residual[i] * step[i];

@@ -41,7 +41,6 @@ class NewtonStep {
     double strength, ridge, tol;
   };
   static constexpr double near = 0.9;        // of the strength: gradients above it stay candidates
-  static constexpr double rounding = 1e-16;  // of a gradient, relative to the column's length
 
   // --- bounds -----------------------------------------------------------------------------------------------------------
   bool boxed() const { return lower_ != nullptr; }
@@ -80,7 +79,7 @@ class NewtonStep {
   bool admit_violators(const Level& at) {
     std::vector<int> violators;
     for (int j = 0; j < x_.count; j++)
-      if (place_[j] < 0 && allowed(j, gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding * root_[j]) violators.push_back(j);
+      if (place_[j] < 0 && allowed(j, gradient_[j]) > at.strength * l1_[j] * (1 + at.tol) + rounding_ * root_[j]) violators.push_back(j);
     admit(violators);
     return !violators.empty();
   }
@@ -269,6 +268,7 @@ class NewtonStep {
   double last_strength_ = 0, previous_strength_ = 0, predicted_fall_ = 0;
   ConjugateSteps conjugate_;
   Trail trail_, before_;
+  double rounding_ = 1e-16;        // of a gradient, relative to the column's length
   bool support_stands_ = false;    // the last step changed no sign, nor who is in the support
   bool outside_violates_ = false;  // a candidate outside the support
   bool smooth_ = false;            // the step at hand changes no sign

@@ -52,6 +52,7 @@ class ProxNewton : private NewtonStep {
     double slopes = 0;
     for (Index i = 0; i < loss_.rows; i++) slopes += loss_.weights[i] > 0 ? residual_[i] * residual_[i] / loss_.weights[i] : 0.0;
     faint_ = 1e-3 * std::sqrt(slopes);
+    if (loss_.least_objective() == 0) rounding_ = 1e-16 * std::sqrt(slopes);  // slopes have the unit of y
     model_.clear();
     gradient_is_current_ = true;  // of no columns
   }
@@ -215,17 +216,17 @@ class ProxNewton : private NewtonStep {
       const double bound = at.strength * l1k_[a], g = gradient_k_[a] - at.ridge * l2k_[a] * coefs_[a];
       if (boxed()) {
         const double root = root_[candidates_[a]];
-        worst = std::max(worst, (boxed_violation(a, g, bound) - rounding * root) / std::max(bound, faint_ * root + tiny));
+        worst = std::max(worst, (boxed_violation(a, g, bound) - rounding_ * root) / std::max(bound, faint_ * root + tiny));
         continue;
       }
       const double off = coefs_[a] != 0 ? std::fabs(g - (coefs_[a] > 0 ? bound : -bound)) : std::fabs(g) - bound;
       outside_violates_ = outside_violates_ || (coefs_[a] == 0 && off > at.tol * bound);
-      worst = std::max(worst, (off - rounding * root_[candidates_[a]]) / bound);
+      worst = std::max(worst, (off - rounding_ * root_[candidates_[a]]) / bound);
     }
     double scale = at.strength > 0 ? at.strength * unit_ : 1.0;
     if (boxed() && !(at.strength > 0 && std::isfinite(scale))) scale = faint_ + tiny;
     for (int a = 0; a < free_.count(); a++)
-      if (free_root_[a] > 0) worst = std::max(worst, (std::fabs(free_gradient_[a]) / free_root_[a] - rounding) / scale);
+      if (free_root_[a] > 0) worst = std::max(worst, (std::fabs(free_gradient_[a]) / free_root_[a] - rounding_) / scale);
     return worst;
   }
 
