@@ -7,7 +7,7 @@ be zero.
 import numpy as np
 
 from shrinkage.design import check_finite
-from shrinkage.problem import Problem, is_kinked, without_rounding
+from shrinkage.problem import Problem, is_kinked, row_loss, without_rounding
 from shrinkage.solvers._batches import FIRST_BATCH, LAST_BATCH, LEAST_BATCH, MARGIN, NEWCOMERS, TIGHTENINGS, Certified
 from shrinkage.solvers._group_fits import GroupBatch, group_fit
 from shrinkage.solvers._group_terms import GroupTerms, WorkingGroups
@@ -27,7 +27,7 @@ class GroupDriver:
         self.problem, self.design, self.tol = problem, problem.design, tol
         self.terms = GroupTerms.of(problem)
         self.fit = group_fit(problem, self.terms, tol)
-        of_errors = problem.loss.name == "squared" or is_kinked(problem.loss)
+        of_errors = problem.loss.name == "squared" or is_kinked(row_loss(problem.loss))
         null = problem.null.objective
         self.null_objective = null if of_errors or null > SEPARABLE else 0.0
         theta = self.fit.null_theta()

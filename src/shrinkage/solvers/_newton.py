@@ -1,7 +1,7 @@
 """The restricted problem of a smooth loss: every fit of a path, on one working set, by prox-Newton steps."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -75,9 +75,10 @@ class NewtonFits:
         self.appetite = 0.5 if self.n_fits > 1 else 3.0 if problem.design.is_sparse else 1.0
         self._fits = [make(y, self._weights[:, f], offset, self._free, intercept_only) for f in range(self.n_fits)]
         null = np.array([fit.null_objective for fit in self._fits])
-        if is_kinked(problem.loss):  # errors have the unit of y, and no smallest size
+        loss: Any = problem.loss
+        if is_kinked(loss):  # errors have the unit of y, and no smallest size
             whole = np.zeros(n) if problem.offset is None else problem.offset
-            self.null_objectives = explained_or(null, self._weights.T @ problem.loss.value(problem.y, whole))
+            self.null_objectives = explained_or(null, self._weights.T @ loss.value(problem.y, whole))
         else:  # below: the free columns separate the classes
             self.null_objectives = np.where(null > SEPARABLE, null, 0.0)
         self.features = np.zeros(0, np.int64)
