@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "interrupts.hpp"
+#include "shrinkage/losses/logistic.hpp"
+#include "shrinkage/losses/row_loss.hpp"
 #include "shrinkage/restricted/class_ridge.hpp"
 
 namespace nb = nanobind;
@@ -14,8 +16,11 @@ using shrinkage::ClassRidge;
 using shrinkage::Columns;
 using shrinkage::FreeBlock;
 using shrinkage::Index;
+using shrinkage::Logistic;
+using shrinkage::LossKind;
 using shrinkage::Multinomial;
 using shrinkage::RidgeColumns;
+using shrinkage::RowLoss;
 
 namespace {
 
@@ -81,6 +86,63 @@ class Fit {
   ClassRidge solver_;
 };
 
+// One fit of a loss of one predictor, dense; the columns of the free block come first.
+template <class Loss>
+class SmoothFit {
+ public:
+  SmoothFit(const Loss& unset, const Vector& y, const Vector& weights, const Vector& offset, const Matrix& dense, int n_free, bool intercept_only,
+            double unit)
+      : unset_(unset),
+        y_(y),
+        weights_(weights),
+        offset_(offset),
+        dense_(dense),
+        intercept_only_(intercept_only),
+        solver_(loss(), columns(), n_free, FreeBlock(y.shape(0), n_free, dense.data()), unit) {}
+
+  void solve(const Vector& start, const Vector& alphas, double tol, const OutMatrix& coefs, const OutVector& gaps, const Counts& steps) {
+    without_gil([&] {
+      solver_.stand_at(start.data());
+      for (size_t t = 0; t < alphas.shape(0); t++) {
+        steps(t) = solver_.solve(alphas(t), tol, intercept_only_);
+        std::copy(solver_.coefs().begin(), solver_.coefs().end(), coefs.data() + t * coefs.shape(0));
+        gaps(t) = solver_.gap();
+      }
+    });
+  }
+
+ private:
+  Loss loss() const {
+    Loss loss = unset_;
+    loss.rows = y_.shape(0);
+    loss.y = y_.data();
+    loss.weights = weights_.data();
+    loss.offset = offset_.data();
+    return loss;
+  }
+  RidgeColumns columns() const {
+    RidgeColumns x;
+    x.classes = 1;
+    x.dense.rows = x.dense.ld = dense_.shape(0);
+    x.dense.count = static_cast<int>(dense_.shape(1));
+    x.dense.dense = dense_.data();
+    return x;
+  }
+
+  Loss unset_;
+  Vector y_, weights_, offset_;
+  Matrix dense_;
+  bool intercept_only_;
+  shrinkage::RidgeDescent<Loss> solver_;
+};
+
+template <class Loss>
+nb::class_<SmoothFit<Loss>> bind_smooth(nb::module_& m, const char* name, const char* doc) {
+  return nb::class_<SmoothFit<Loss>>(m, name, doc)
+      .def("solve", &SmoothFit<Loss>::solve, "start"_a.noconvert(), "alphas"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "gaps"_a.noconvert(),
+           "steps"_a.noconvert());
+}
+
 }  // namespace
 
 void bind_class_ridge(nb::module_& m) {
@@ -93,4 +155,24 @@ void bind_class_ridge(nb::module_& m) {
            "means"_a.noconvert(), "n_free"_a, "free_columns"_a.noconvert(), "intercept_only"_a, "unit"_a)
       .def("solve", &Fit::solve, "alphas"_a.noconvert(), "tol"_a, "coefs"_a.noconvert(), "gradients"_a.noconvert(), "eta"_a.noconvert(), "gaps"_a.noconvert(),
            "steps"_a.noconvert());
+  bind_smooth<Logistic>(m, "LogisticRidge", "Ridge of a logistic model on dense columns, those of the free block first.")
+      .def(
+          "__init__",
+          [](SmoothFit<Logistic>* self, const Vector& y, const Vector& weights, const Vector& offset, const Matrix& dense, int n_free,
+             bool intercept_only,
+             double unit) { new (self) SmoothFit<Logistic>(Logistic{}, y, weights, offset, dense, n_free, intercept_only, unit); },
+          "y"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert(), "dense"_a.noconvert(), "n_free"_a, "intercept_only"_a, "unit"_a);
+  bind_smooth<RowLoss>(m, "RowLossRidge", "Ridge of a loss of one predictor on dense columns, those of the free block first.")
+      .def(
+          "__init__",
+          [](SmoothFit<RowLoss>* self, LossKind kind, const Vector& parameters, const Vector& y, const Vector& weights, const Vector& offset,
+             const Matrix& dense, int n_free, bool intercept_only, double unit) {
+            RowLoss loss;
+            loss.kind = kind;
+            double* into[] = {&loss.first, &loss.second, &loss.third};
+            for (size_t i = 0; i < parameters.shape(0) && i < 3; i++) *into[i] = parameters(i);
+            new (self) SmoothFit<RowLoss>(loss, y, weights, offset, dense, n_free, intercept_only, unit);
+          },
+          "kind"_a, "parameters"_a.noconvert(), "y"_a.noconvert(), "weights"_a.noconvert(), "offset"_a.noconvert(), "dense"_a.noconvert(), "n_free"_a,
+          "intercept_only"_a, "unit"_a);
 }

@@ -1,5 +1,6 @@
 #include "check.hpp"
 #include "reference_blas.hpp"
+#include "shrinkage/losses/logistic.hpp"
 #include "shrinkage/restricted/class_ridge.hpp"
 
 using namespace shrinkage;
@@ -150,4 +151,33 @@ TEST("a jump far down ends where a walk in small steps ends") {
   walked.solve(1e-4, 1e-12, true);
   jumped.solve(1e-4, 1e-12, true);
   for (int a = classes; a < classes * 8; a++) CHECK_CLOSE(walked.coefs()[a], jumped.coefs()[a], 1e-3);
+}
+
+TEST("a loss of one predictor has a gradient of 0 and a gap that is nearly 0 too, wherever it began") {
+  const Data data(50, 6, 7);
+  Logistic loss;
+  loss.rows = 50;
+  loss.y = data.y.data();
+  loss.weights = data.v.data();
+  loss.offset = data.offset.data();
+  RidgeColumns x = data.columns(false);
+  x.classes = 1;
+  check::Random random(8);
+  RidgeDescent<Logistic> fit(loss, x, 1, FreeBlock(50, 1, data.F.data()), 0.5);
+  const std::vector<double> start = random.vector(6);
+  fit.stand_at(start.data());
+  for (double alpha = 1; alpha > 1e-4; alpha *= 0.5) {
+    fit.solve(alpha, 1e-10, true);
+    for (int j = 0; j < 6; j++) {
+      double slope = j > 0 ? alpha * fit.coefs()[j] : 0.0;
+      for (int i = 0; i < 50; i++) {
+        double eta = data.offset[i];
+        for (int m = 0; m < 6; m++) eta += data.F[m * 50 + i] * fit.coefs()[m];
+        slope += data.v[i] * data.F[j * 50 + i] * (1 / (1 + std::exp(-eta)) - data.y[i]);
+      }
+      CHECK(std::fabs(slope) < 1e-5);
+    }
+    CHECK(fit.gap() < 1e-10);
+    CHECK(fit.gap() > -1e-14);
+  }
 }

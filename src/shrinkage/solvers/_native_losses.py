@@ -33,9 +33,8 @@ def native_fit(loss: Loss | JointLoss) -> Callable[..., Any]:
         return _core.LogisticFit
     if isinstance(loss, Cox):
         return partial(_cox_fit, loss)
-    known = _kind(loss)
-    assert known is not None
-    kind, parameters = known
+    assert not isinstance(loss, JointLoss)
+    kind, parameters = native_kind(loss)
     return partial(_core.RowLossFit, kind, np.array(parameters, dtype=np.float64))
 
 
@@ -48,6 +47,13 @@ def native_risk_sets(loss: Cox, y: np.ndarray, weights: np.ndarray) -> _core.Ris
 
 def _cox_fit(loss: Cox, y: np.ndarray, weights: np.ndarray, *rest: Any) -> _core.CoxFit:
     return _core.CoxFit(native_risk_sets(loss, y, weights), np.ascontiguousarray(y[:, 1]), weights, *rest)
+
+
+def native_kind(loss: Loss) -> tuple[Any, list[float]]:
+    """The number of a loss of one predictor in the core, and its parameters."""
+    known = _kind(loss)
+    assert known is not None
+    return known
 
 
 def _kind(loss: Loss | JointLoss) -> tuple[Any, list[float]] | None:

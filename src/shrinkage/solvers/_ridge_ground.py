@@ -18,6 +18,7 @@ from shrinkage.solvers._ridge_columns import (
     frame_of,
     kernels,
 )
+from shrinkage.solvers._ridge_descent import descend, in_core
 from shrinkage.solvers._ridge_joint import JointColumns, JointSample, joint_sample
 from shrinkage.solvers._ridge_kinked import KinkedDescent
 from shrinkage.solvers._ridge_newton import (
@@ -258,7 +259,10 @@ def _fit_newton(ground: Ground, alphas: Array, tol: float, start: Array | None) 
     descent: Descent = NewtonDescent(sample, steps, target, null)
     if isinstance(sample, Sample) and is_kinked(sample.loss):
         descent = KinkedDescent(sample, steps, target, null)
-    coefs, gaps, counts = newton_path(sample, descent, alphas, start)
+    if isinstance(sample, Sample) and not ground.exact and in_core(sample, alphas):
+        coefs, gaps, counts = descend(sample, alphas, start, tol, null)
+    else:
+        coefs, gaps, counts = newton_path(sample, descent, alphas, start)
     n_free = columns.n_free
     passes = 0 if isinstance(columns, JointColumns | DenseColumns) else 2 * int(counts.sum())
     penalized = coefs[n_free:] if ground.root is None else ground.root[1] @ coefs[n_free:]

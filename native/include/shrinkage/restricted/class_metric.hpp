@@ -78,7 +78,8 @@ struct RidgeColumns {
   }
 };
 
-// A Hessian met on the way, factored: of all classes together, of each class alone, or its diagonal, as size allows.
+// A Hessian met on the way, factored: of all classes together, of each class alone, or its diagonal, as size allows. One
+// class is a loss of one predictor.
 class ClassMetric {
  public:
   ClassMetric(const RidgeColumns& x, int n_free) : x_(x), n_free_(n_free) {
@@ -115,7 +116,10 @@ class ClassMetric {
       for (int at = whole_ ? 0 : g; at < q * K; at += whole_ ? 1 : K) own.picked.push_back(at);
       const int size = static_cast<int>(own.picked.size());
       own.values.assign(static_cast<size_t>(size) * size, 0.0);
-      gram_.add(columns, own.picked, 0, v, own.values.data(), size);
+      if (K > 1)
+        gram_.add(columns, own.picked, 0, v, own.values.data(), size);
+      else
+        add_weighted_squares(v, own.values.data());
       for (int a = 0; a < size; a++) {
         double& entry = own.values[static_cast<size_t>(a) * size + a];
         entry += (own.picked[a] < n_free_ * K ? 1e-8 * diagonal_[own.picked[a]] + tiny : ridge) + 1e-13 * diagonal_[own.picked[a]];
@@ -145,13 +149,28 @@ class ClassMetric {
   }
 
  private:
-  static constexpr Index most_whole = 1500;
+  static constexpr Index most_whole = 1500, block_rows = 512;
   static constexpr int most_by_class = 2000;
   static constexpr double tiny = 1e-300;
   struct Group {
     std::vector<int> picked;
     std::vector<double> values;
   };
+
+  // The lower triangle of h += F'diag(v) F, of one class.
+  void add_weighted_squares(const double* v, double* h) {
+    const int q = x_.dense.count;
+    bent_.resize(static_cast<size_t>(std::min<Index>(block_rows, x_.rows())) * q);
+    for (Index start = 0; start < x_.rows(); start += block_rows) {
+      check_interrupt();
+      const Index rows = std::min(block_rows, x_.rows() - start);
+      part_.resize(rows);
+      for (Index i = 0; i < rows; i++) part_[i] = std::sqrt(v[start + i]);
+      for (int j = 0; j < q; j++)
+        for (Index i = 0; i < rows; i++) bent_[j * rows + i] = part_[i] * x_.dense.dense[j * x_.dense.ld + start + i];
+      linalg::syrk(linalg::Op::transpose, q, static_cast<int>(rows), 1.0, bent_.data(), static_cast<int>(rows), 1.0, h, q);
+    }
+  }
 
   void diagonal(const double* v, double ridge) {
     const Index n = x_.rows();
@@ -160,7 +179,7 @@ class ClassMetric {
     for (Index i = 0; i < n; i++) {
       double total = 0;
       for (int k = 0; k < K; k++) total += v[k * n + i];
-      for (int k = 0; k < K; k++) bent_[k * n + i] = total > 0 ? v[k * n + i] * (1 - v[k * n + i] / total) : 0.0;
+      for (int k = 0; k < K; k++) bent_[k * n + i] = K == 1 ? v[i] : total > 0 ? v[k * n + i] * (1 - v[k * n + i] / total) : 0.0;
     }
     diagonal_.resize(static_cast<size_t>(x_.count()) * K);
     x_.squares(bent_.data(), diagonal_.data());

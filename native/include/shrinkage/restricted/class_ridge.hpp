@@ -12,25 +12,25 @@
 
 namespace shrinkage {
 
-// Ridge of several classes at falling strengths,
+// Ridge of several classes, or of a smooth loss of one predictor, at falling strengths,
 //   min_B  sum_i v_i l(y_i, offset_i + (F B)_i) + alpha/2 sum_{j >= n_free} |b_j|^2,
 // each warm-started along the parabola through the last three answers in log alpha.
 //
 // Steps are quasi-Newton: a factor of a Hessian met before, corrected by the last steps and what the gradient did along them
 // (limited-memory BFGS, Nocedal 1980). Iterations that a fresh factor would have spared are a debt; it is renewed when the
 // debt is what it costs. The search looks at the derivative only, as that of ProxNewton does.
-class ClassRidge {
+template <class Loss>
+class RidgeDescent {
  public:
   // `unit`: the objective of the null model, at which all coefficients are 0 and the predictors those of the offset.
-  ClassRidge(const Multinomial& loss, const RidgeColumns& x, int n_free, const FreeBlock& block, double unit)
+  RidgeDescent(const Loss& loss, const RidgeColumns& x, int n_free, const FreeBlock& block, double unit)
       : loss_(loss), x_(x), n_free_(n_free), unit_(std::max(unit, 1e-10)), metric_(x, n_free), dual_(block) {
     const size_t size = static_cast<size_t>(x.count()) * x.classes;
     coefs_.assign(size, 0.0);
     for (std::vector<double>* one : {&gradient_, &direction_, &before_}) one->resize(size);
     for (std::vector<double>* one : {&eta_, &residual_, &curvature_, &step_, &eta_trial_, &residual_trial_, &curvature_trial_}) one->assign(loss.rows, 0.0);
     if (loss.offset) std::copy_n(loss.offset, loss.rows, eta_.begin());
-    eta_trial_ = eta_;
-    loss_.sweep(eta_trial_.data(), step_.data(), 0.0, Multinomial::least_curvature, eta_.data(), residual_.data(), curvature_.data());
+    evaluate();
     const double rows = static_cast<double>(loss.rows);
     work_ = 8 * rows * x.count() + 40 * rows;
   }
@@ -39,6 +39,16 @@ class ClassRidge {
   const std::vector<double>& eta() const { return eta_; }
   const std::vector<double>& gradient() const { return gradient_; }
   double gap() const { return gap_; }
+
+  // Begin at these coefficients.
+  void stand_at(const double* coefs) {
+    std::copy_n(coefs, coefs_.size(), coefs_.begin());
+    x_.times(coefs, eta_.data());
+    for (Index i = 0; i < loss_.rows; i++) eta_[i] += loss_.offset ? loss_.offset[i] : 0.0;
+    pairs_.clear();
+    history_.clear();
+    evaluate();
+  }
 
   // Minimize to a relative duality gap far below tol; returns the steps.
   int solve(double alpha, double tol, bool intercept_only) {
@@ -121,6 +131,13 @@ class ClassRidge {
     return steps;
   }
 
+  // residual and curvature at eta
+  void evaluate() {
+    eta_trial_ = eta_;
+    std::fill(step_.begin(), step_.end(), 0.0);
+    loss_.sweep(eta_trial_.data(), step_.data(), 0.0, Loss::least_curvature, eta_.data(), residual_.data(), curvature_.data());
+  }
+
   void renew() {
     metric_.factor(curvature_.data(), alpha_);
     if (metric_.whole()) pairs_.clear();
@@ -160,7 +177,7 @@ class ClassRidge {
     x_.times(direction_.data(), step_.data());
     double t = 1, low = 0, high = 0, low_rise = -fall, high_rise = 0;
     for (int trial = 0; trial < most_trials; trial++) {
-      const double along = loss_.sweep(eta_.data(), step_.data(), t, Multinomial::least_curvature, eta_trial_.data(), residual_trial_.data(),
+      const double along = loss_.sweep(eta_.data(), step_.data(), t, Loss::least_curvature, eta_trial_.data(), residual_trial_.data(),
                                        curvature_trial_.data());
       const double rise = penalty_slope(t) - along;
       if ((rise <= level_slope * fall && (high == 0 || rise >= -level_slope * fall)) || fall < 1e-15 * unit_) {
@@ -221,17 +238,19 @@ class ClassRidge {
     for (size_t i = 0; i < a.size(); i++) into[i] += t * a[i];
   }
 
-  Multinomial loss_;
+  Loss loss_;
   RidgeColumns x_;
   int n_free_;
   double unit_, alpha_ = 0, gap_ = 0, debt_ = 0, work_ = 0;
   bool stuck_ = false;
   ClassMetric metric_;
-  DualPoint<Multinomial> dual_;
+  DualPoint<Loss> dual_;
   std::vector<double> coefs_, gradient_, direction_, before_;                                              // by column and class
   std::vector<double> eta_, residual_, curvature_, step_, eta_trial_, residual_trial_, curvature_trial_;  // by row and class
   std::deque<Pair> pairs_;                                                                                 // the latest first
   std::deque<Answer> history_;
 };
+
+using ClassRidge = RidgeDescent<Multinomial>;
 
 }  // namespace shrinkage
