@@ -13,7 +13,7 @@ from shrinkage.cli._config import read_config
 from shrinkage.cli._convert import convert_command
 from shrinkage.cli._demo import SHOWS, write_data
 from shrinkage.cli._explain import explain
-from shrinkage.cli._fit import Request, run
+from shrinkage.cli._fit import run
 from shrinkage.cli._network_file import load_saved
 from shrinkage.cli._options import (
     CODES,
@@ -27,6 +27,7 @@ from shrinkage.cli._options import (
     make_folder,
     place,
 )
+from shrinkage.cli._request import Request
 from shrinkage.cli._train_command import train, train_and_tell
 from shrinkage.cli._train_network import has_torch
 from shrinkage.cli._train_request import TrainRequest

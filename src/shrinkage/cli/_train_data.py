@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shrinkage._errors import DataError
-from shrinkage.cli._fit import Prepared, refuse_huge
+from shrinkage.cli._prepare import Prepared, refuse_huge
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkage.cli._fit import Request, candidates_of
+from shrinkage.cli._fit import candidates_of
 from shrinkage.cli._folds import deal
 from shrinkage.cli._network_file import Network
+from shrinkage.cli._request import Request
 from shrinkage.cli._train_data import Rows
 from shrinkage.cli._train_request import TrainRequest
 from shrinkage.report import Figure

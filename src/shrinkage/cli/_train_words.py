@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from shrinkage.cli._fit import column_rows, summary_rows
+from shrinkage.cli._fit_words import column_rows, summary_rows
 from shrinkage.cli._train_data import Rows
 from shrinkage.cli._train_network import Trained
 from shrinkage.cli._train_request import PENALTY_WORDS, TrainRequest
