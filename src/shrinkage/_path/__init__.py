@@ -16,6 +16,8 @@ from shrinkage._path._record import Path as Path
 from shrinkage._path._responses import Responses as Responses
 from shrinkage._path._responses import state_responses as state_responses
 from shrinkage._path._scores import SCORES as SCORES
+from shrinkage._path._scores import check_held_out as check_held_out
+from shrinkage._path._scores import scorer as scorer
 from shrinkage._path._statement import alpha_grid as alpha_grid
 from shrinkage._path._statement import finish as finish
 from shrinkage._path._statement import grid as grid

@@ -40,6 +40,7 @@ PENALTIES = ("l1", "l2", "elastic", "group")
 LOSSES = (
     "auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile", "cox",
 )  # fmt: skip
+SCORES = ("deviance", "mse", "mae", "auc", "accuracy", "c-index")
 
 
 class Commands(click.Group):
@@ -137,6 +138,19 @@ Examples:
     show_default=True,
     type=click.Choice(["1se", "min"]),
     help="1se: the largest strength within one standard error of the lowest error; min: the lowest error.",
+)
+@click.option(
+    "--score",
+    default="deviance",
+    show_default=True,
+    type=click.Choice(SCORES),
+    callback=lambda ctx, parameter, value: value.replace("-", "_"),
+    help="What rows held out are judged by; auc is of two classes, accuracy of classes, c-index of cox.",
+)
+@click.option(
+    "--stop",
+    type=click.Choice(["auto"]),
+    help="auto: end the strengths where smaller ones gain nothing.  [default: all strengths]",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Shuffles the folds.")
 @click.option(

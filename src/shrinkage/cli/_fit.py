@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError, ConvergenceWarning
 from shrinkage._path import cross_validate, path
-from shrinkage.cli._fit_words import asked, at_the_end, column_rows, how, summary_rows
+from shrinkage.cli._fit_words import asked, at_the_end, column_rows, how, summary_rows, where_ended
 from shrinkage.cli._folds import cross_validate_with_recipe, deal, deal_groups, deal_times
 from shrinkage.cli._model_file import Fit, Model
 from shrinkage.cli._prepare import Prepared, prepare
@@ -27,9 +27,9 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         candidates = candidates_of(request, data, folds, tell)
-    notes = (*data.notes, *how(request, data), *at_the_end(candidates))
+    notes = (*data.notes, *how(request, data), *where_ended(candidates), *at_the_end(candidates))
     notes += tuple(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning))
-    chosen = int(np.argmin([candidate.error for candidate in candidates]))
+    chosen = int(np.argmin([candidate.loss for candidate in candidates]))
     study = Study(
         title=f"{request.target}: penalties compared on {FilePath(data.table.source).name}",
         asked=asked(request, data),
@@ -70,6 +70,7 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
             "alpha_min_ratio": 1e-3 * (request.ratio(penalty) or 1.0),
             "standardize": request.standardize,
             "tol": request.tol,
+            "stop": request.stop,
         }
         for penalty in request.penalties
     ]
@@ -79,13 +80,14 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
         start = time.perf_counter()
         fit = path if data.has_missing else cross_validate
         extra = {"offset": data.offset, **data.treatment.stated(setting, data.recipe, data.table)}
-        extra |= {} if data.has_missing else {"cv": folds}
+        extra |= {} if data.has_missing else {"cv": folds, "score": request.score}
         results.append(fit(data.X, data.y, sample_weight=data.weights, **extra))
         seconds.append(time.perf_counter() - start)
     if data.has_missing:
         results, more = cross_validate_with_recipe(
-            data.table, data.recipe, data.y, folds, results, settings, data.weights, tell, data.offset, data.treatment
-        )
+            data.table, data.recipe, data.y, folds, results, settings, data.weights, tell, data.offset, data.treatment,
+            request.score,
+        )  # fmt: skip
         seconds = [first + second for first, second in zip(seconds, more, strict=True)]
     return [
         Candidate(penalty, cv, request.rule, spent)

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from shrinkage._path import SCORES
 from shrinkage.cli._prepare import Prepared
 from shrinkage.cli._request import Request
 from shrinkage.report import Candidate
@@ -28,23 +29,32 @@ def how(request: Request, data: Prepared) -> list[str]:
             f"Missing values in {many} ({listed}): numbers become the mean of the training rows with an indicator "
             "column, categories a level of their own; folds are run one by one with their own means."
         )
+    if request.stop is not None and data.has_missing:
+        notes.append("Strengths end by the fit on all rows, as columns miss values; else scores may end them as well.")
     if data.target.loss == "cox" and request.event is None:
         notes.append("No --event is given: every row counts as an event, as in R's Surv(time).")
-    if data.target.loss == "logistic":
+    if data.target.classes:
         fewest = int(np.bincount(data.y.astype(np.intp)).min())
         if fewest < request.cv:
-            notes.append(f"The smaller class has {fewest} rows for {request.cv} folds: some folds hold out none of it.")
+            which = "smaller" if len(data.target.classes) == 2 else "smallest"
+            notes.append(f"The {which} class has {fewest} rows for {request.cv} folds: some folds hold out none of it.")
     return notes
 
 
 def at_the_end(candidates: list[Candidate]) -> list[str]:
     """A minimum at the weakest strength tried is no minimum."""
     return [
-        f"{c.title.capitalize()}: the cross-validated error is lowest at the end of the grid, {c.cv.alpha_min:.3g}: "
-        "hardly any penalty is needed."
+        f"{c.title.capitalize()}: cross-validated {'score is highest' if c.cv.more_is_better else 'error is lowest'} "
+        f"at the end of the grid, {c.cv.alpha_min:.3g}: hardly any penalty is needed."
         for c in candidates
         if c.cv.index_min == len(c.cv.alphas) - 1 and len(c.cv.alphas) > 1
     ]
+
+
+def where_ended(candidates: list[Candidate]) -> list[str]:
+    """Why paths have fewer strengths than were laid out."""
+    ended = [c for c in candidates if c.cv.path.ending.name != "GRID"]
+    return [f"{c.title.capitalize()}, {len(c.cv.alphas)} strengths: {c.cv.path.ending.value}." for c in ended]
 
 
 def asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
@@ -54,13 +64,15 @@ def asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
         "l2": "ridge (l2)",
         "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})",
     }
-    kind = "stratified, " if data.target.loss == "logistic" else ""
+    kind = "stratified, " if data.target.classes else ""
     dealt = f"{kind}shuffled with seed {request.seed}"
     if request.group_folds is not None:
         dealt = f"rows of one {request.group_folds!r} together, seed {request.seed}"
     if request.time_folds is not None:
         dealt = f"each after those it learns from, by {request.time_folds!r}"
     more = {"Offset": request.offset, "Exposure": request.exposure, "Not penalized": ", ".join(request.free) or None}
+    more |= {"Score": SCORES[request.score].words if request.score != "deviance" else None}
+    more |= {"Stop": "where smaller strengths gain nothing (auto)" if request.stop else None}
     more |= {"Event": request.event, "Strata": request.strata, "Groups": "; ".join(request.groups) or None}
     more |= {"Lower bounds": ", ".join(request.lower) or None, "Upper bounds": ", ".join(request.upper) or None}
     return (

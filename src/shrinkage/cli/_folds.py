@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage._path import CrossValidation, Path, path
+from shrinkage._path import CrossValidation, Path, check_held_out, path, scorer
 from shrinkage.cli._rows import Treatment
-from shrinkage.losses import JointLoss
+from shrinkage.losses import JointLoss, Multinomial
 from shrinkage.problem import held_out_deviance, informative_weight
 from shrinkage.tables import Recipe, Table
 
@@ -71,19 +71,35 @@ def deal_times(times: np.ndarray, n_folds: int) -> list[Fold]:
 
 
 def _held_out(
-    fit: Path, part: Path, y: np.ndarray, weights: np.ndarray, offset: np.ndarray, rows: dict[str, tuple]
+    fit: Path, part: Path, y: np.ndarray, weights: np.ndarray, offset: np.ndarray, rows: dict[str, tuple], score: str
 ) -> np.ndarray:
-    """(n_alphas,) mean deviances of a fold's fit, as `cross_validate` has them; `rows` are its parts: places, X."""
+    """(n_alphas,) mean scores of a fold's fit, as `cross_validate` has them; `rows` are its parts: places, X."""
     loss: Any = fit.loss
+    train, test = rows["train"][0], rows["test"][0]
+    if isinstance(loss, Multinomial):
+        return _held_out_classes(part, y[test], weights[test], rows["test"][1], score)
     eta = {
         name: np.asarray(X @ part.coefs) + part.intercepts + offset[places, None] for name, (places, X) in rows.items()
     }
-    train, test = rows["train"][0], rows["test"][0]
+    of_rows = scorer(score, cast(Any, fit.problem))
+    if of_rows is not None:
+        return of_rows(test, eta["test"])
     if not isinstance(loss, JointLoss):
         return np.average(loss.deviance(y[test][:, None], eta["test"]), axis=0, weights=weights[test])
     everywhere = np.zeros((len(y), len(fit.alphas)))
     everywhere[train], everywhere[test] = eta["train"], eta["test"]
     return held_out_deviance(loss, y, everywhere, weights, train, test)
+
+
+def _held_out_classes(part: Path, codes: np.ndarray, weights: np.ndarray, X: np.ndarray, score: str) -> np.ndarray:
+    """(n_alphas,) mean deviances, or shares of right classes, of rows with the numbers of their classes."""
+    coefs = part.coefs.toarray().reshape((part.n_outputs, X.shape[1], -1))
+    eta = np.tensordot(X, coefs, (1, 1)) + part.intercepts  # (n_rows, n_classes, n_alphas)
+    own = codes.astype(np.intp)
+    if score == "accuracy":
+        return np.average(eta.argmax(axis=1) == own[:, None], axis=0, weights=weights)
+    each = Multinomial().deviance(np.eye(part.n_outputs)[own], eta.transpose(2, 0, 1))
+    return np.average(each, axis=1, weights=weights)
 
 
 def cross_validate_with_recipe(
@@ -97,6 +113,7 @@ def cross_validate_with_recipe(
     tell: Callable[[str], None],
     offset: np.ndarray | None = None,
     treatment: Treatment = NOTHING,
+    score: str = "deviance",
 ) -> tuple[list[CrossValidation], list[float]]:
     """Score the strengths of each path with means and levels learned on training rows only, fold by fold.
 
@@ -109,13 +126,17 @@ def cross_validate_with_recipe(
     offset : ndarray of shape (n_rows,), optional
     treatment : Treatment
         Columns that are not penalized, or bounded.
+    score : str
+        As `cross_validate` takes it.
 
     Returns
     -------
     list of CrossValidation, and of seconds spent on each penalty's folds
     """
+    if whole[0].problem is not None:
+        check_held_out(score, whole[0].problem, list(folds))
     scores = [np.empty((len(fit.alphas), len(folds))) for fit in whole]
-    gaps = [np.empty_like(score) for score in scores]
+    gaps = [np.empty_like(found) for found in scores]
     seconds = [0.0] * len(whole)
     held = np.ones(len(y)) if weights is None else weights
     shift = np.zeros(len(y)) if offset is None else offset
@@ -128,15 +149,15 @@ def cross_validate_with_recipe(
             start = time.perf_counter()
             sample_weight = None if weights is None else weights[train]
             # a column that is constant here is no feature
-            asked = treatment.stated({**setting, "alphas": fit.alphas}, own, table, partial=True)
+            asked = treatment.stated({**setting, "alphas": fit.alphas, "stop": None}, own, table, partial=True)
             part = path(X, y[train], **asked, **known, sample_weight=sample_weight)
             rows = {"train": (train, X), "test": (test, X_test)}
-            scores[place][:, k] = _held_out(fit, part, y, held, shift, rows)
+            scores[place][:, k] = _held_out(fit, part, y, held, shift, rows, score)
             gaps[place][:, k] = part.relative_gaps
             seconds[place] += time.perf_counter() - start
     fold_weights = np.array([informative_weight(whole[0].loss, y, weights, test) for _, test in folds])
     results = [
-        CrossValidation.from_scores(fit.alphas, score, fold_weights, fit, gap)
-        for fit, score, gap in zip(whole, scores, gaps, strict=True)
+        CrossValidation.from_scores(fit.alphas, found, fold_weights, fit, gap, score)
+        for fit, found, gap in zip(whole, scores, gaps, strict=True)
     ]
     return results, seconds

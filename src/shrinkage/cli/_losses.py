@@ -46,6 +46,23 @@ def check_parameters(loss: str, given: dict[str, float | None]) -> None:
             )
 
 
+def check_score(score: str, loss: str) -> None:
+    """Refuse a score that says nothing of the loss, before anything is fitted."""
+    allowed = ["deviance"]
+    if loss == "cox":
+        allowed += ["c_index"]
+    elif loss == "multinomial":
+        allowed += ["accuracy"]
+    else:
+        allowed += ["mse", "mae"]
+        allowed += ["auc", "accuracy"] if loss == "logistic" else []
+    if score not in allowed:
+        names = ", ".join(allowed).replace("_", "-")
+        raise ArgumentError(
+            f"--score must be one of {names} for the {loss.replace('_', ' ')} loss; got {score.replace('_', '-')}"
+        )
+
+
 def check_numbers(loss: Loss | JointLoss, y: np.ndarray, table: Table, target: str) -> None:
     """Refuse a target whose numbers the loss cannot take.
 

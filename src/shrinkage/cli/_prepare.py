@@ -6,7 +6,7 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
 from shrinkage.cli._folds import NOTHING
-from shrinkage.cli._losses import check_numbers, check_parameters, stated_loss
+from shrinkage.cli._losses import check_numbers, check_parameters, check_score, stated_loss
 from shrinkage.cli._request import Request
 from shrinkage.cli._rows import Treatment, read_offset, survival
 from shrinkage.losses import JointLoss, Loss
@@ -53,6 +53,7 @@ def prepare(request: Request) -> Prepared:
             table, weights = table.take(kept), weights[kept]
     target, y = read_target(table, request.target, request.loss.replace("-", "_"), request.positive)
     check_parameters(target.loss, request.parameters)
+    check_score(request.score, target.loss)
     y = y if target.loss != "cox" else survival(table, request.target, y, request.event, request.strata)
     _check_survival(request, target.loss)
     offset = read_offset(table, request.offset, request.exposure)

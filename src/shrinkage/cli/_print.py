@@ -19,9 +19,8 @@ STRONGEST = 10
 def text(study: Study) -> str:
     """The table of penalties, the strongest coefficients and the sentence on the choice."""
     loss = study.winner.cv.path.loss.name
-    unit = "MSE" if loss == "squared" else "deviance"
     rule = "1-SE" if study.winner.rule == "1se" else "min"
-    error = f"error ({unit}) ± SE"
+    error = f"{study.score_head} ± SE"
     head = ["penalty", "alpha at min", "alpha at 1-SE", error, "explained", "non-zeros", "largest gap", "seconds"]
     rows = [
         [
@@ -29,7 +28,7 @@ def text(study: Study) -> str:
             f"{c.cv.alpha_min:.4g}",
             f"{c.cv.alpha_1se:.4g}",
             c.error_text,
-            f"{100 * c.explained:.0f} %",
+            c.explained_text,
             f"{c.n_nonzero:,}",
             f"{c.largest_gap:.1e}",
             f"{c.seconds:.2f}",
@@ -37,7 +36,8 @@ def text(study: Study) -> str:
         for c in study.candidates
     ]
     lines = aligned(head, rows, bold=study.chosen)
-    lines.append(f"Error (on rows held out), explained share and non-zeros at the {rule} strength.")
+    what = "Score" if study.winner.cv.more_is_better else "Error"
+    lines.append(f"{what} (on rows held out), explained share and non-zeros at the {rule} strength.")
     lines += ["", study.sentence(), ""]
     strongest = study.strongest()
     if not strongest:
@@ -78,6 +78,7 @@ def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
         "call": study.call,
         "target": model.target.to_dict(),
         "asked": dict(study.asked),
+        "score": study.winner.cv.score,
         "data": dict(study.data),
         "candidates": [
             {
@@ -90,6 +91,7 @@ def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
                 "se": c.se,
                 "explained": c.explained,
                 "n_nonzero": c.n_nonzero,
+                "n_alphas": len(c.cv.alphas),
                 "largest_relative_gap": c.largest_gap,
                 "converged": c.converged(study.tol),
                 "seconds": c.seconds,

@@ -36,6 +36,8 @@ class Request:
     smoothing: float | None = None
     drop: tuple[str, ...] = ()
     tol: float = 1e-6
+    score: str = "deviance"
+    stop: str | None = None
 
     @property
     def parameters(self) -> dict[str, float | None]:
@@ -66,6 +68,8 @@ class Request:
         if "elastic" in self.penalties:
             parts += ["--l1-ratio", f"{self.l1_ratio:g}"]
         parts += ["--loss", self.loss, "--cv", str(self.cv), "--rule", self.rule, "--seed", str(self.seed)]
+        parts += ["--score", self.score.replace("_", "-")] if self.score != "deviance" else []
+        parts += ["--stop", self.stop] if self.stop is not None else []
         parts.append("--standardize" if self.standardize else "--no-standardize")
         columns = ("positive", "weights", "offset", "exposure", "group_folds", "time_folds", "event", "strata")
         said = {name: getattr(self, name) for name in columns} | {"out": out}

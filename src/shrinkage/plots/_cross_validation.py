@@ -22,6 +22,7 @@ SCORE_UNITS = {
     "mae": "mean absolute error, held out",
     "auc": "area under the ROC curve, held out",
     "accuracy": "share of right classes, held out",
+    "c_index": "concordance of risks and times, held out",
 }
 
 

@@ -122,8 +122,7 @@ def _path_picture(study: Study, candidate: Any) -> str:
 
 
 def _comparison(study: Study) -> str:
-    unit = "MSE" if study.winner.cv.path.loss.name == "squared" else "deviance"
-    error = f"error ({unit}) ±&nbsp;SE"
+    error = f"{study.score_head} ±&nbsp;SE"
     one_se, nonzeros = "alpha at 1&#8209;SE", "non&#8209;zeros"
     head = ["penalty", "alpha at min", one_se, error, "explained", nonzeros, "gap", "seconds"]
     rows = [
@@ -132,7 +131,7 @@ def _comparison(study: Study) -> str:
             f"{c.cv.alpha_min:.4g}",
             f"{c.cv.alpha_1se:.4g}",
             c.error_text,
-            f"{100 * c.explained:.0f} %",
+            c.explained_text,
             f"{c.n_nonzero:,}",
             f"{c.largest_gap:.1e}",
             f"{c.seconds:.2f}",
@@ -141,7 +140,8 @@ def _comparison(study: Study) -> str:
     ]
     rule = "1-SE" if study.winner.rule == "1se" else "min"
     classes = ["chosen" if place == study.chosen else "" for place in range(len(rows))]
-    text = f"Error (on rows held out), explained share and non-zeros are those at the strength of the rule {rule}."
+    what = "Score" if study.winner.cv.more_is_better else "Error"
+    text = f"{what} (on rows held out), explained share and non-zeros are those at the strength of the rule {rule}."
     return table(head, rows, classes=classes) + f"<p>{text}</p>"
 
 

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from shrinkage._path import CrossValidation, Path
 
 PENALTY_NAMES = {"l2": "ridge", "l1": "lasso", "elastic": "elastic net", "group": "group lasso"}
+SCORE_WORDS = {
+    "deviance": ("deviance", "deviance"),
+    "mse": ("mean squared error", "MSE"),
+    "mae": ("mean absolute error", "MAE"),
+    "auc": ("area under the ROC curve", "AUC"),
+    "accuracy": ("share of right classes", "accuracy"),
+    "c_index": ("concordance", "C-index"),
+}
+"""Scores in a sentence and in the head of a table."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,19 @@ class Candidate:
 
     @property
     def error(self) -> float:
-        """Held-out error at the chosen strength."""
+        """Held-out error, or another score, at the chosen strength."""
         return float(self.cv.mean[self.index])
+
+    @property
+    def loss(self) -> float:
+        """`error`, with a minus where more is better: the candidate of the least is chosen."""
+        return -self.error if self.cv.more_is_better else self.error
+
+    @property
+    def score_words(self) -> tuple[str, str]:
+        """What `error` is, for a sentence and for the head of a table."""
+        squared = self.cv.path.loss.name == "squared"
+        return SCORE_WORDS["mse" if squared and self.cv.score == "deviance" else self.cv.score]
 
     @property
     def se(self) -> float:
@@ -68,13 +88,22 @@ class Candidate:
     def explained(self) -> float:
         """Share of the null model's deviance that held-out predictions explain: 1 - error / (2 · null objective).
 
+        nan where the score is no deviance.
+
         What rows that are held out add to a likelihood of all rows is measured from what they add without a model: the
         error at the first strength.
         """
+        if self.cv.score != "deviance" and (self.cv.score, self.cv.path.loss.name) != ("mse", "squared"):
+            return float("nan")
         if self.cv.path.loss.name == "cox":
             null = float(self.cv.mean[0])
             return 1.0 - self.error / null if null else 0.0
         return share_explained(self.cv.path, self.error)
+
+    @property
+    def explained_text(self) -> str:
+        """The share in percent, or a dash."""
+        return f"{100 * self.explained:.0f} %" if np.isfinite(self.explained) else "–"
 
     @property
     def coef(self) -> np.ndarray:
@@ -151,6 +180,12 @@ class Study:
         return self.candidates[self.chosen]
 
     @property
+    def score_head(self) -> str:
+        """What a column of scores is called."""
+        name = self.winner.score_words[1]
+        return name if self.winner.cv.more_is_better else f"error ({name})"
+
+    @property
     def converged(self) -> bool:
         """Whether every candidate converged."""
         return all(candidate.converged(self.tol) for candidate in self.candidates)
@@ -164,13 +199,15 @@ class Study:
         """Which candidate was chosen and what it does, in words."""
         best = self.winner
         what = "variance" if best.cv.path.loss.name == "squared" else "deviance"
-        error = "mean squared error" if what == "variance" else "deviance"
+        known = np.isfinite(best.explained)
+        explains = f"it explains {100 * best.explained:.0f} % of the {what} and" if known else "it"
+        order = "highest" if best.cv.more_is_better else "lowest"
         rule = "the 1-SE rule" if best.rule == "1se" else "the minimum rule"
-        why = f", the lowest of the {len(self.candidates)} at {rule}" if len(self.candidates) > 1 else f", by {rule}"
+        why = f", the {order} of the {len(self.candidates)} at {rule}" if len(self.candidates) > 1 else f", by {rule}"
+        error = f"cross-validated {best.score_words[0]} {best.error_text}"
         return (
-            f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: cross-validated {error} {best.error_text}"
-            f"{why}; it explains {100 * best.explained:.0f} % of the {what} and uses {best.n_nonzero:,} "
-            f"of {len(self.feature_names):,} features."
+            f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: {error}{why}; {explains} uses "
+            f"{best.n_nonzero:,} of {len(self.feature_names):,} features."
         )
 
 
