@@ -121,3 +121,29 @@ def test_several_responses_far_from_0():
 def test_what_a_constant_response_leaves_is_still_rounding():
     for y in (np.full(60, 0.1), 0.1 + np.where(Y > 0, np.spacing(0.1), 0), np.full(60, 1e15) + (Y > 0) / 8):
         assert not path(X, y).n_nonzero.any()
+
+
+LARGE = {
+    "lasso": {},
+    "ridge": {"l1_ratio": 0.0},
+    "elastic net": {"l1_ratio": 0.5},
+    "standardized": {"standardize": True},
+    "bounded": {"upper": 1.0},
+    "MCP": {"penalty": MCP(1.0, gamma=3.0)},
+    "groups": {"penalty": GroupL2(1.0, groups=[[0, 1], [2, 3, 4]])},
+    "logistic": {"loss": "logistic"},
+    "classes": {"loss": "multinomial"},
+    "grouped classes": {"loss": "multinomial_grouped"},
+    "logistic ridge": {"loss": "logistic", "l1_ratio": 0.0},
+}
+
+
+@pytest.mark.parametrize("options", LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csc_array, lambda X: open_blocks(X, rows=20)])
+def test_columns_of_which_squares_would_overflow_are_refused_with_row_and_column(kind, options):
+    large = X.copy()
+    large[:, 2] *= 1e200
+    row = int(np.abs(large[:, 2]).argmax())
+    y = (Y > 0).astype(float) if "loss" in options else Y
+    with pytest.raises(DataError, match=f"X must be at most 1e.140 in size.*row {row}, column 2 is"):
+        path(kind(large), y, n_alphas=4, **options)

@@ -9,6 +9,7 @@ from sklearn.linear_model import ElasticNet, Lasso
 
 from shrinkage import ArgumentError, cross_validate, path, selection
 from shrinkage import Lasso as OurLasso
+from shrinkage._path._statement import gap_advice
 from shrinkage.design import as_design
 from shrinkage.losses import Huber, Logistic, Poisson, Squared
 from shrinkage.penalties import L1, L1L2, L2, Box
@@ -328,3 +329,25 @@ def test_a_tiny_column_that_one_bound_holds_is_not_taken_for_settled(loss):
     excess = problem.objective(at_its_bound, 0.0) - problem.objective(better, 0.0)
     assert excess > 0.1
     assert problem.gap(at_its_bound, 0.0) >= excess
+
+
+@pytest.mark.parametrize("name", ["poisson", "squared", "huber", "gamma"])
+@pytest.mark.parametrize("seed", range(4))
+def test_more_free_columns_with_one_bound_than_rows_have_finite_gaps(name, seed):
+    rng = np.random.default_rng(seed)
+    X, factors = rng.normal(size=(5, 30)), np.r_[np.zeros(15), np.ones(15)]
+    y = rng.poisson(3.0, size=5) + 1.0
+    loss = Huber(1.0) if name == "huber" else name
+    fitted = path(X, y, loss, penalty_factor=factors, lower=-0.1, n_alphas=6, l1_ratio=0.5)
+    assert recomputed(fitted).max() <= 1e-6
+    alpha = float(fitted.alphas[-1])
+    problem = fitted.problem.with_penalty(fitted.problem.penalty.with_alpha(alpha))
+    for w in (np.zeros(30), np.full(30, 0.1), fitted.coefs[:, [-1]].toarray()[:, 0]):
+        excess = problem.objective(w, 0.5) - problem.objective(fitted.coef(alpha), fitted.intercept(alpha))
+        assert excess - 1e-12 <= problem.gap(w, 0.5) < np.inf
+
+
+def test_the_advice_against_an_infinite_gap_is_none_that_cannot_help():
+    assert "standardize" in gap_advice(1e-3)
+    assert "tol," not in gap_advice(np.inf)
+    assert "standardize" not in gap_advice(np.inf)

@@ -145,3 +145,26 @@ def test_errors_have_the_unit_of_y(loss, kind, unit):
     np.testing.assert_allclose(found.coefs.toarray() / unit, known.coefs.toarray(), atol=1e-3)
     top = path(X, unit * y, loss(unit), n_alphas=2, **options)
     assert top.alphas[0] == pytest.approx(in_unit[0])
+
+
+@pytest.mark.parametrize("size", [1e-5, 1e-8])
+@pytest.mark.parametrize("bound", [None, 1.0])
+def test_errors_in_small_units_have_the_model_of_large_ones(size, bound):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X[:, 0] + rng.normal(size=100)
+    one, small = (
+        path(X, c * y, Huber(1.3 * c), n_alphas=5, upper=None if bound is None else c * bound) for c in (1.0, size)
+    )
+    assert one.n_nonzero[-1] == 3
+    np.testing.assert_allclose(small.coefs.toarray() / size, one.coefs.toarray(), atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "logistic"])
+def test_what_free_columns_explain_has_no_gap_relative_to_rounding(loss):
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(20, 60)), (np.arange(20) % 3 == 0).astype(float)
+    fitted = path(X, y, loss, penalty_factor=np.r_[np.zeros(40), np.ones(20)])
+    assert len(fitted.alphas) == 1
+    assert fitted.null_objective == 0
+    assert np.abs(fitted.relative_gaps).max() < 1e-9

@@ -239,4 +239,14 @@ def warn_missed(
         found += f" and {in_folds} of {fold_gaps.size} fits of the folds"
         worst = max(worst, float(np.max(fold_gaps, initial=0.0)))
     message = f"{found} ended with a relative duality gap above tol: {worst:.1e} > {tol:.1e}"
-    warnings.warn(f"{message}; raise tol, or standardize X", category, stacklevel=stacklevel + 1)
+    warnings.warn(f"{message}; {gap_advice(worst)}", category, stacklevel=stacklevel + 1)
+
+
+def gap_advice(worst: float) -> str:
+    """What helps against a relative gap above the tolerance."""
+    if np.isfinite(worst):
+        return "raise tol, or standardize X"
+    return (
+        "no tol is above that: nothing certifies these strengths, as where columns of factor 0 or alpha 0 have one bound; "
+        "give them a factor above 0, both bounds or none"
+    )

@@ -143,6 +143,7 @@ class BlockDesign:
             out[start:stop] = DenseDesign(values).gather(features, shift, scale, _arguments.empty(stop - start, m))
         return out
 
+    @np.errstate(over="ignore", invalid="ignore")  # `check_entries` says so, in words
     def column_moments(self, weights: ArrayLike | None = None) -> tuple[Array, Array]:
         """Return weighted means and variances; see `Design.column_moments`.
 

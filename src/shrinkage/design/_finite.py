@@ -1,7 +1,12 @@
 """The search for a value that is not a number, made only once a product was found not to be finite."""
 
+import numpy as np
+
 from shrinkage._errors import DataError
 from shrinkage.design._protocol import Design
+
+LARGEST = 1e140
+"""Sums of squares, over as many rows as there may be, are below the largest number there is."""
 
 
 def check_finite(design: Design, first_row: int = 0) -> None:
@@ -36,3 +41,26 @@ def check_finite(design: Design, first_row: int = 0) -> None:
     row, column = found
     name = f" ({design.feature_names[column]!r})" if design.feature_names else ""
     raise DataError(f"X must be finite; row {first_row + row}, column {column}{name} is NaN or infinite")
+
+
+def check_entries(design: Design, largest: float) -> None:
+    """Raise if a value of X is not finite, or so large that squares overflow, naming the first column with one.
+
+    Called with the `largest` number that was computed from X: below 1e70 no value can be too large, and none is read.
+    """
+    if largest < 1e70:
+        return
+    check_finite(design)
+    means, variances = design.column_moments()
+    with np.errstate(all="ignore"):
+        wrong = ~(means[:, 0] ** 2 + variances[:, 0] < LARGEST**2)
+    if not wrong.any():
+        return
+    column = int(wrong.argmax())
+    values = design.combine(np.array([column]), np.ones((1, 1), order="F"))[:, 0]
+    row = int(np.abs(values).argmax())
+    name = f" ({design.feature_names[column]!r})" if design.feature_names else ""
+    raise DataError(
+        f"X must be at most {LARGEST:g} in size, for squares would overflow; row {row}, column {column}{name} is "
+        f"{values[row]:g}: divide the column by {np.abs(values[row]):.0e}"
+    )

@@ -87,11 +87,12 @@ class NativeDesign:
             means = self.correlate(share)
         first, second = _arguments.empty(p, k), _arguments.empty(p, k)
         self._core.deviations(share, means, first, second)
-        drift = first / total
-        variances = second / total - drift**2
-        means += drift
-        # a constant column leaves the rounding error of its mean, far below any spread that float64 can hold
-        variances[variances <= (2 * EPSILON * means) ** 2] = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):  # `check_entries` says so, in words
+            drift = first / total
+            variances = second / total - drift**2
+            means += drift
+            # a constant column leaves the rounding error of its mean, far below any spread that float64 can hold
+            variances[variances <= (2 * EPSILON * means) ** 2] = 0.0
         return means, variances
 
     @blas_alone

@@ -11,6 +11,7 @@ from shrinkage.problem._dual import minimize_free as minimize_free
 from shrinkage.problem._dual import project as project
 from shrinkage.problem._dual import scaled_dual as scaled_dual
 from shrinkage.problem._dual import squared_dual as squared_dual
+from shrinkage.problem._explained import explained_or as explained_or
 from shrinkage.problem._joint import held_out_deviance as held_out_deviance
 from shrinkage.problem._joint import informative_weight as informative_weight
 from shrinkage.problem._joint import minimize_free_jointly as minimize_free_jointly
@@ -19,7 +20,6 @@ from shrinkage.problem._kinked import bounding_curvature as bounding_curvature
 from shrinkage.problem._kinked import is_kinked as is_kinked
 from shrinkage.problem._kinked import level_point as level_point
 from shrinkage.problem._kinked import next_share as next_share
-from shrinkage.problem._least_squares import explained_or as explained_or
 from shrinkage.problem._mean_loss import mean_losses as mean_losses
 from shrinkage.problem._mean_loss import row_loss as row_loss
 from shrinkage.problem._multinomial import MultinomialProblem as MultinomialProblem

@@ -3,7 +3,7 @@
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage.losses import JointLoss, Loss, Squared
+from shrinkage.losses import Huber, JointLoss, Loss, Quantile, Squared
 from shrinkage.problem._dual import balance, minimize_free, project
 from shrinkage.problem._joint import bounded_slopes
 
@@ -42,6 +42,30 @@ def mean_losses(loss: Loss | JointLoss, y: np.ndarray, eta: np.ndarray, weights:
     if isinstance(loss, JointLoss):
         return np.asarray(loss.value(y, eta, weights))
     return weights @ loss.value(y[:, None], eta)
+
+
+def gaps_of(
+    loss: Loss | JointLoss, y: np.ndarray, weights: np.ndarray, primal: np.ndarray, dual: np.ndarray
+) -> np.ndarray:
+    """Gaps (k,) between objectives; where no dual point was found, to that of slopes 0, the least loss there is.
+
+    Slopes of 0 satisfy every constraint. Where more columns are free than there are rows they may be the only ones.
+    """
+    gaps = primal - dual
+    lost = np.isfinite(primal) & ~np.isfinite(gaps)
+    if lost.any() and not isinstance(loss, JointLoss):
+        gaps[lost] = primal[lost] + float(weights @ loss.conjugate(y, np.zeros(len(y))))
+    return gaps
+
+
+def null_loss(loss: Loss | JointLoss, objective: float, start: float) -> float:
+    """The mean loss of a null model, or 0.0 where it explains y; `start` is that at the offset alone.
+
+    Likelihoods have no unit: below 1e-10 the free columns tell the rows apart, and Newton steps end anywhere. Losses of
+    errors have that of y, which may be small: what is left of them is rounding below 1e-20 of the start.
+    """
+    of_errors = isinstance(loss, Huber | Quantile)
+    return objective if objective > (1e-20 * start if of_errors else 1e-10) else 0.0
 
 
 def slopes(loss: Loss | JointLoss, y: np.ndarray, eta: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from shrinkage.problem._coefficients import as_columns, dense, support
 from shrinkage.problem._dual import free_block, minimize_free, project, scaled_dual, squared_dual
 from shrinkage.problem._joint import minimize_free_jointly
 from shrinkage.problem._least_squares import least_squares
-from shrinkage.problem._mean_loss import check_joint, dual_slopes, mean_losses, row_loss, slopes
+from shrinkage.problem._mean_loss import check_joint, dual_slopes, gaps_of, mean_losses, null_loss, row_loss, slopes
 from shrinkage.problem._penalized import dual_terms, first_strength, unpenalized
 from shrinkage.problem._rounding import without_rounding
 from shrinkage.problem._sizes import check_sizes
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from shrinkage.design import Design
 
 _BLOCK = 4_000_000
-_SEPARATED = 1e-20  # of the loss at the offset alone: the free columns tell the classes apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +212,7 @@ class Problem:
                 d, eta = minimize_free_jointly(self.loss, self.y, self._start, Q, self.weights)
             else:
                 d, eta = self._logit(Q) or minimize_free(self.loss, self.y, self._start, Q, self.weights)
-            objective, start = self._mean_loss(eta), self._mean_loss(self._start)
-            objective = 0.0 if objective <= _SEPARATED * start else objective
+            objective = null_loss(self.loss, self._mean_loss(eta), self._mean_loss(self._start))
         coef = T @ d
         intercept = float(coef[0]) if self.fit_intercept else 0.0
         return NullModel(eta, objective, intercept, coef[int(self.fit_intercept) :])
@@ -354,7 +352,7 @@ class Problem:
             duals += self._duals(slope * caps, None if bounds is None else bounds * caps, caps, (at_caps,))
         else:
             duals = self._duals(slope, bounds, caps, (None, conjugates))
-        return primal - np.max(duals, axis=0)
+        return gaps_of(self.loss, self.y, self.weights, primal, np.max(duals, axis=0))
 
     def _duals(self, slope: np.ndarray, bounds: Any, caps: np.ndarray, conjugates: tuple[Any, ...]) -> list[np.ndarray]:
         """Dual objectives: of multiples up to `caps` where None, else of the point itself less the conjugate."""

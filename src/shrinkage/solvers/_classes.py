@@ -8,7 +8,7 @@ from scipy import sparse
 
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
-from shrinkage.design import check_finite
+from shrinkage.design import check_entries, check_finite
 from shrinkage.penalties import Box
 from shrinkage.problem import MultinomialProblem
 from shrinkage.solvers._assembly import alone
@@ -71,6 +71,7 @@ def solve_classes(
         scale = np.hstack([scale, own])
     scale = np.broadcast_to(scale, (len(scale), len(masks)))
     check_finite(problem.design)
+    check_entries(problem.design, float(np.abs(problem.design.correlate(problem.weights[:, None])).max(initial=0.0)))
     top = problem.alpha_max
     if top > 0 or not callable(alphas):
         grid = np.asarray(alphas(top) if callable(alphas) else alphas, dtype=np.float64)

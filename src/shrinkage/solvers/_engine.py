@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage._errors import ArgumentError
 from shrinkage._threads import blas_alone
-from shrinkage.design import BlockDesign, DenseDesign, check_finite
+from shrinkage.design import BlockDesign, DenseDesign, check_entries, check_finite
 from shrinkage.penalties import L1L2, Box, HasKernel
 from shrinkage.problem import Problem
 from shrinkage.solvers._assembly import alone, appended, columns_of, explained, reordered
@@ -350,8 +350,7 @@ def driver_of(
             kind = SparseDriver if problem.design.is_sparse and p >= LEAST_SPARSE_WIDTH else Driver
             driver = kind(problem.design, fits, l1, l2, l1_ratio, tol, held_out, problem.fit_intercept)
             driver.score = score
-    if not np.isfinite(driver.alpha_max):
-        check_finite(problem.design)
+    check_entries(problem.design, driver.alpha_max)
     return driver
 
 

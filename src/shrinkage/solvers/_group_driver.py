@@ -6,7 +6,7 @@ be zero.
 
 import numpy as np
 
-from shrinkage.design import check_finite
+from shrinkage.design import check_entries
 from shrinkage.problem import Problem, is_kinked, row_loss, without_rounding
 from shrinkage.solvers._batches import FIRST_BATCH, LAST_BATCH, LEAST_BATCH, MARGIN, NEWCOMERS, TIGHTENINGS, Certified
 from shrinkage.solvers._group_fits import GroupBatch, group_fit
@@ -34,8 +34,7 @@ class GroupDriver:
         self.correlations = without_rounding(self.design, theta, self.design.correlate(theta))
         scores = self.terms.scan(self.correlations)[0]
         self.alpha_max = float(scores.max(initial=0.0))
-        if not np.isfinite(self.alpha_max):
-            check_finite(self.design)
+        check_entries(self.design, self.alpha_max)
         self.inside = np.zeros(self.terms.n_groups, bool)
         self.slopes: np.ndarray | None = None
         self.ridged = bool((self.terms.l2 > 0).any())

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage.design import SparseDesign
+from shrinkage.design import SparseDesign, check_entries
 from shrinkage.losses import JointLoss
 from shrinkage.problem import Problem
 
@@ -23,6 +23,7 @@ def strongest_ridge(problem: Problem) -> float:
     slope = problem.slopes(problem.null.eta[:, None])[:, 0]
     z = np.abs(problem.design.correlate(weights * slope[:, None])[:, 0])
     means, variances = problem.design.column_moments(weights)
+    check_entries(problem.design, float(np.sqrt(variances).max(initial=0.0)))
     about_means = problem.fit_intercept or isinstance(problem.loss, JointLoss)
     spread = np.sqrt(variances if about_means else variances + means**2)[:, 0]
     factors = np.ones(len(z)) if problem.penalty.factors is None else np.asarray(problem.penalty.factors, dtype=float)

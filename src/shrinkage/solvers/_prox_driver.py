@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shrinkage.design import check_finite
+from shrinkage.design import check_entries
 from shrinkage.problem import Problem, without_rounding
 from shrinkage.solvers._batches import FIRST_BATCH, LAST_BATCH, LEAST_BATCH, MARGIN, NEWCOMERS
 from shrinkage.solvers._prox_newton import SmoothProxFit
@@ -46,8 +46,7 @@ class ProxDriver:
         theta = self.fit.null_theta()
         self.correlations = without_rounding(self.design, theta, self._correlate(theta), terms.scale)[:, 0]
         self.alpha_max = terms.first(self.correlations)
-        if not np.isfinite(self.alpha_max):
-            check_finite(self.design)
+        check_entries(self.design, self.alpha_max)
         penalized = np.abs(np.where(terms.free, 0.0, self.correlations))
         self.largest_gradient = float((terms.scale * penalized).max(initial=0.0))  # as `Problem` measures violations
         scaled = float(penalized.max(initial=0.0))

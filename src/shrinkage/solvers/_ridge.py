@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from shrinkage.design import check_entries
 from shrinkage.losses import JointLoss
 from shrinkage.problem import Problem, held_out_deviance, row_loss
 from shrinkage.solvers._batches import Scorer
@@ -140,7 +141,9 @@ def _path(ground: Ground, alphas: Array, tol: float) -> PathColumns:
 
 
 def _moments(problem: Problem, weights: Array) -> tuple[Array, Array]:
-    return problem.design.column_moments(np.asfortranarray(weights))
+    means, variances = problem.design.column_moments(np.asfortranarray(weights))
+    check_entries(problem.design, float(np.sqrt(variances).max(initial=0.0)))
+    return means, variances
 
 
 def _training_weights(weights: Array, train: Array) -> Array:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from shrinkage.design import check_entries
+
 CONSTANT = 1e-10
 """A deviation below this share of the mean is rounding: the column is constant."""
 
@@ -11,6 +13,7 @@ CONSTANT = 1e-10
 def column_scale(design: Any, weights: np.ndarray | None) -> np.ndarray:
     """Scales (n_features, k), one column for each column of `weights` (n_samples, k); see `scale_of_moments`."""
     means, variances = design.column_moments(weights)
+    check_entries(design, float(np.sqrt(variances).max(initial=0.0)))
     return scale_of_moments(means, variances)
 
 
