@@ -247,6 +247,6 @@ def gap_advice(worst: float) -> str:
     if np.isfinite(worst):
         return "raise tol, or standardize X"
     return (
-        "no tol is above that: nothing certifies these strengths, as where columns of factor 0 or alpha 0 have one bound; "
-        "give them a factor above 0, both bounds or none"
+        "no tol is above that: nothing certifies these strengths, as where columns of factor 0 or alpha 0 have one "
+        "bound; give them a factor above 0, both bounds or none"
     )
