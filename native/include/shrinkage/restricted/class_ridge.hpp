@@ -56,6 +56,7 @@ class RidgeDescent {
     double target = 1e-3 * tol * unit_;
     for (int round = 0; round < most_rounds; round++) {
       steps += descend(target);
+      if (metric_.whole() && metric_.cost() < cheap) steps += polish();
       measure_gap(intercept_only);
       if (gap_ <= 0.1 * tol * unit_ || stuck_) break;
       target *= 0.05;
@@ -67,6 +68,7 @@ class RidgeDescent {
 
  private:
   static constexpr int most_rounds = 4, most_steps = 1000, most_pairs = 12, most_trials = 30;
+  static constexpr double cheap = 2e6;  // multiplications of a factor that hardly count
   static constexpr double level_slope = 0.5;  // of the first slope: how steep the objective may be at the end of a step
   struct Pair {
     std::vector<double> s, y;
@@ -129,6 +131,13 @@ class RidgeDescent {
       renew();
     }
     return steps;
+  }
+
+  // A step of Newton's method, which squares an error that is small already.
+  int polish() {
+    renew();
+    find_direction();
+    return step_along() ? 1 : 0;
   }
 
   // residual and curvature at eta
