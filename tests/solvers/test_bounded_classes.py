@@ -247,3 +247,26 @@ def test_bounds_given_twice_are_refused():
     X, y = data(10, 30, 3, 3)
     with pytest.raises(ArgumentError, match="penalty already has bounds"):
         path(X, y, loss="multinomial", penalty=Box(L1L2(1.0, 1.0), 0.0), upper=1.0)
+
+
+@pytest.mark.parametrize("loss", ["multinomial", "multinomial_grouped"])
+@pytest.mark.parametrize("n", [4, 60])
+def test_a_feature_with_one_bound_and_no_penalty_is_free_up_to_a_shift(loss, n):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, 9))
+    y = np.argmax(X[:, :3] + rng.gumbel(size=(n, 3)), axis=1)
+    y[:3] = 0, 1, 2
+    factors, lower, upper = np.ones(9), np.full(9, -np.inf), np.full(9, np.inf)
+    factors[:3], upper[0], lower[1], upper[2] = 0.0, 0.1, 0.0, 0.0
+    lower[5], upper[6] = -0.2, 0.0
+    options = {"loss": loss, "penalty_factor": factors, "n_alphas": 5}
+    held = path(X, y, lower=lower, upper=upper, **options)
+    free_lower, free_upper = (np.where(factors == 0, far, bound) for far, bound in ((-np.inf, lower), (np.inf, upper)))
+    free = path(X, y, lower=free_lower, upper=free_upper, **options)
+    np.testing.assert_allclose(free.alphas, held.alphas)
+    assert (held.relative_gaps <= 1e-6).all()
+    for t in range(len(held.alphas)):
+        W, V = (fitted.coefs[:, [t]].toarray().reshape((3, 9)) for fitted in (held, free))
+        assert (lower <= W).all()
+        assert (upper >= W).all()
+        np.testing.assert_allclose(W - W.mean(axis=0), V - V.mean(axis=0), rtol=1e-3, atol=1e-3)

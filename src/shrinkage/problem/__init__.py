@@ -4,6 +4,8 @@
 whole batch of strengths with the formulas that `Problem` uses for one.
 """
 
+from shrinkage.problem._bounded import held_by_one_bound as held_by_one_bound
+from shrinkage.problem._bounded import without_bounds as without_bounds
 from shrinkage.problem._dual import balance as balance
 from shrinkage.problem._dual import free_basis as free_basis
 from shrinkage.problem._dual import free_block as free_block
@@ -39,6 +41,7 @@ __all__ = [
     "explained_or",
     "free_basis",
     "free_block",
+    "held_by_one_bound",
     "held_out_deviance",
     "informative_weight",
     "is_kinked",
@@ -51,5 +54,6 @@ __all__ = [
     "row_loss",
     "scaled_dual",
     "squared_dual",
+    "without_bounds",
     "without_rounding",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from shrinkage.penalties import L1L2, L2, Box, GroupBox, GroupL2
 from shrinkage.problem._bounded import bounded_dual, held_by_one_bound, measured, without_bounds
 from shrinkage.problem._class_dual import balance_classes, minimize_free_classes
+from shrinkage.problem._dual import free_block
 
 
 def class_box(penalty: Any, alpha: float, scale: Any, shape: tuple[int, int], grouped: bool = False) -> Any:
@@ -42,6 +43,8 @@ def bounded_class_dual(problem: Any, box: Any, V: np.ndarray, eta: np.ndarray) -
         columns = problem.design.combine(features, np.asfortranarray(np.eye(features.size)))
         length = np.sqrt(problem.weights @ (columns * columns))
         Q = np.hstack([Q, columns / np.where(length > 0, length, 1.0)])
+        if Q.shape[1] >= len(Q):  # more columns than rows are as many as their rank
+            Q = free_block(Q, problem.weights, problem.fit_intercept)[0]
         box = without_bounds(box, np.repeat(one_sided, V.shape[1]))
     near = minimize_free_classes(problem.y, eta, Q, problem.weights)[1]
     u = balance_classes(problem.y, near, Q, problem.weights)

@@ -1,10 +1,16 @@
 """The restricted problem of several classes whose coefficients have bounds."""
 
-import numpy as np
+from dataclasses import replace
+from typing import Any
 
-from shrinkage.problem import MultinomialProblem
+import numpy as np
+from scipy import sparse
+
+from shrinkage.penalties import Box
+from shrinkage.problem import MultinomialProblem, held_by_one_bound, without_bounds
 from shrinkage.solvers._bounded import bounds_of, duals_of
 from shrinkage.solvers._class_fits import ClassBatch, ClassFits
+from shrinkage.solvers._records import FoldColumns
 
 
 class BoundedClassFits(ClassFits):
@@ -43,3 +49,30 @@ class BoundedClassFits(ClassFits):
         coefs[:, self.features] = batch.coefs[:, own].reshape((-1, K, len(places))).transpose(1, 0, 2)
         coefs[:, self.problem.free] = free.reshape((K, -1, len(places)))
         return coefs.reshape((K * p, -1)), levels
+
+
+def loose_features(problem: MultinomialProblem) -> np.ndarray:
+    """Features that nothing but a bound on one side holds."""
+    if not isinstance(problem.penalty, Box):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(held_by_one_bound(problem.penalty, problem.design.shape[1]))
+
+
+def freed(problem: MultinomialProblem, features: np.ndarray) -> MultinomialProblem:
+    """The problem without the bounds of some features."""
+    where = np.zeros(problem.design.shape[1], bool)
+    where[features] = True
+    return replace(problem, penalty=without_bounds(problem.penalty, where))
+
+
+def shifted_into_bounds(found: FoldColumns, problem: MultinomialProblem, features: np.ndarray) -> FoldColumns:
+    """The same fits with some features, which have one bound, in it: a number added in all classes changes no fit."""
+    p, K = problem.design.shape[1], problem.n_classes
+    coefs: Any = sparse.lil_array(found.path.coefs)
+    lower, upper = bounds_of(problem)
+    for j in features:
+        rows = j + p * np.arange(K)
+        W = coefs[rows].toarray()
+        W += np.maximum(lower[j] - W.min(axis=0), 0.0) - np.maximum(W.max(axis=0) - upper[j], 0.0)
+        coefs[rows] = np.clip(W, lower[j], upper[j])
+    return replace(found, path=replace(found.path, coefs=sparse.csc_array(coefs)))

@@ -13,13 +13,13 @@ from shrinkage.penalties import Box
 from shrinkage.problem import MultinomialProblem
 from shrinkage.solvers._assembly import alone
 from shrinkage.solvers._bounded import BoundedDriver, spread, unbounded_part
-from shrinkage.solvers._bounded_classes import BoundedClassFits
+from shrinkage.solvers._bounded_classes import BoundedClassFits, freed, loose_features, shifted_into_bounds
 from shrinkage.solvers._boxed_group_paths import BoxedClassGroups
 from shrinkage.solvers._class_driver import ClassDriver, class_columns
 from shrinkage.solvers._class_fits import ClassFits
 from shrinkage.solvers._class_groups import GroupPath
 from shrinkage.solvers._class_ridge import ridge_of_classes
-from shrinkage.solvers._records import FoldColumns, PathColumns, filled_columns, statuses
+from shrinkage.solvers._records import FoldColumns, PathColumns, Status, filled_columns, statuses
 from shrinkage.solvers._scale import column_scale
 from shrinkage.solvers._stops import Stop
 
@@ -59,6 +59,11 @@ def solve_classes(
     ArgumentError
         If a strength is 0 beside folds or bounds.
     """
+    loose = loose_features(problem)
+    if len(loose):
+        found = solve_classes(freed(problem, loose), alphas, folds, standardize, tol, score, stop)
+        if all(status is Status.CONVERGED for status in found.path.status) and (found.gaps <= tol).all():
+            return shifted_into_bounds(found, problem, loose)
     plain = unbounded_part(problem) if isinstance(problem.penalty, Box) else None
     if plain is not None:
         found = solve_classes(plain[0], alphas, folds, standardize, tol, score, stop)
