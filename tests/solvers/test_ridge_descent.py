@@ -15,7 +15,7 @@ def rows(loss, p, seed=0, n=70):
     X = rng.normal(size=(n, p)) + rng.normal(size=p)
     eta = X[:, 0] - X[:, 1]
     if isinstance(loss, Logistic):
-        return X, (eta > rng.logistic(size=n)) * 1.0, rng
+        return X, (eta - eta.mean() > rng.logistic(size=n)) * 1.0, rng
     mean = np.exp(0.4 * (eta - eta.mean()))
     return X, (rng.poisson(mean) * 1.0 if loss.name not in ("gamma", "tweedie") else mean * rng.gamma(2.0, size=n)), rng
 
