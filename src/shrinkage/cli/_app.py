@@ -39,6 +39,7 @@ from shrinkage.tables import read
 PENALTIES = ("l1", "l2", "elastic", "group")
 LOSSES = (
     "auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile", "cox",
+    "multinomial",
 )  # fmt: skip
 SCORES = ("deviance", "mse", "mae", "auc", "accuracy", "c-index")
 
@@ -92,6 +93,7 @@ Examples:
   shrinkage fit tumors.parquet --target diagnosis --out report
   shrinkage fit cells.csv --target type --positive MELANOMA --penalty l1 --cv 8
   shrinkage fit claims.csv --target claims --loss poisson --exposure years --group-folds policy --free age
+  shrinkage fit iris.csv --target species --score accuracy
   shrinkage fit trial.csv --target days --loss cox --event died --strata site
   shrinkage fit survey.csv --target score --penalty l1,group --groups height,weight
   shrinkage fit --config study.toml
@@ -117,7 +119,8 @@ Examples:
     default="auto",
     show_default=True,
     type=click.Choice(LOSSES),
-    help="auto: logistic for two distinct values, squared for other numbers; cox: the target is a censored time.",
+    help="auto: logistic for two distinct values, multinomial for text of more, squared for other numbers; "
+    "cox: the target is a censored time.",
 )
 @click.option("--power", type=float, help="Of tweedie, from 1 to 2.  [default: 1.5]")
 @click.option("--theta", type=float, help="Of negative-binomial: variance mu + mu^2 / theta.  [default: 1]")
@@ -130,7 +133,7 @@ Examples:
     default=10,
     show_default=True,
     type=click.IntRange(min=2),
-    help="Folds; shuffled, and stratified for logistic.",
+    help="Folds; shuffled, and stratified by classes.",
 )
 @click.option(
     "--rule",

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 
 import numpy as np
 
-from shrinkage._errors import ArgumentError, ConvergenceWarning
+from shrinkage._errors import ArgumentError, ConvergenceWarning, DataError
 from shrinkage._path import cross_validate, path
 from shrinkage.cli._fit_words import asked, at_the_end, column_rows, how, summary_rows, where_ended
 from shrinkage.cli._folds import cross_validate_with_recipe, deal, deal_groups, deal_times
@@ -42,6 +42,7 @@ def run(request: Request, out: str | None, tell: Callable[[str], None]) -> tuple
         tol=request.tol,
         call=request.call(out),
         notes=notes,
+        classes=data.target.classes if data.target.loss == "multinomial" else (),
     )
     return study, _model(request, data, study)
 
@@ -51,13 +52,27 @@ def folds_of(request: Request, data: Prepared) -> list[tuple[np.ndarray, np.ndar
     if request.group_folds is not None and request.time_folds is not None:
         raise ArgumentError("--group-folds and --time-folds deal rows in two ways: give one of them")
     if request.group_folds is not None:
-        return deal_groups(read_labels(data.table, request.group_folds, "group"), request.cv, request.seed)
+        groups = read_labels(data.table, request.group_folds, "group")
+        return _with_every_class(data, deal_groups(groups, request.cv, request.seed))
     if request.time_folds is not None:
-        return deal_times(read_labels(data.table, request.time_folds, "time"), request.cv)
+        return _with_every_class(data, deal_times(read_labels(data.table, request.time_folds, "time"), request.cv))
     joint = data.y.ndim == 2  # censored times: each fold has its share of events
     strata = data.y[:, 1] if joint else data.y
     mixed = joint and min(strata.sum(), len(strata) - strata.sum()) >= request.cv
-    return deal(strata, request.cv, request.seed, stratify=data.target.loss == "logistic" or mixed)
+    return deal(strata, request.cv, request.seed, stratify=bool(data.target.classes) or mixed)
+
+
+def _with_every_class(data: Prepared, folds: list[tuple[np.ndarray, np.ndarray]]):
+    """The folds, refused where a class of several is in no training row of one: none could be fitted for it."""
+    for train, _ in folds if data.target.loss == "multinomial" else ():
+        counts = np.bincount(data.y[train].astype(np.intp), minlength=len(data.target.classes))
+        if not counts.all():
+            missing = data.target.classes[int(np.argmin(counts))]
+            raise DataError(
+                f"{data.table.source}: class {missing!r} of target {data.target.name!r} is in no training row of a "
+                "fold; use other folds, or leave its rows out"
+            )
+    return folds
 
 
 def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candidate]:

@@ -13,6 +13,7 @@ from shrinkage.losses import (
     JointLoss,
     Logistic,
     Loss,
+    Multinomial,
     NegativeBinomial,
     Poisson,
     Quantile,
@@ -22,9 +23,20 @@ from shrinkage.losses import (
 from shrinkage.selection import error_scale, median_spread
 from shrinkage.tables import Table
 
-LOSSES: dict[str, Loss | JointLoss] = {
+LOSSES: dict[str, Loss | JointLoss | Multinomial] = {
     loss.name: loss
-    for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(), NegativeBinomial(), Huber(), Quantile(), Cox())
+    for loss in (
+        Squared(),
+        Logistic(),
+        Poisson(),
+        Gamma(),
+        Tweedie(),
+        NegativeBinomial(),
+        Huber(),
+        Quantile(),
+        Cox(),
+        Multinomial(),
+    )
 }
 """By name; the link, which is all that a prediction needs, does not depend on parameters."""
 
@@ -63,7 +75,7 @@ def check_score(score: str, loss: str) -> None:
         )
 
 
-def check_numbers(loss: Loss | JointLoss, y: np.ndarray, table: Table, target: str) -> None:
+def check_numbers(loss: Loss | JointLoss | Multinomial, y: np.ndarray, table: Table, target: str) -> None:
     """Refuse a target whose numbers the loss cannot take.
 
     Raises
@@ -71,7 +83,7 @@ def check_numbers(loss: Loss | JointLoss, y: np.ndarray, table: Table, target: s
     DataError
         With the first such row.
     """
-    if isinstance(loss, JointLoss):
+    if isinstance(loss, JointLoss | Multinomial):
         return
     try:
         loss.check(y)
@@ -82,7 +94,7 @@ def check_numbers(loss: Loss | JointLoss, y: np.ndarray, table: Table, target: s
 
 def stated_loss(
     loss: str, given: dict[str, float | None], X: np.ndarray, y: np.ndarray, options: dict[str, Any]
-) -> tuple[Loss | JointLoss, str]:
+) -> tuple[Loss | JointLoss | Multinomial, str]:
     """The loss, and its parameters in words.
 
     Parameters

@@ -15,9 +15,11 @@ from shrinkage.cli._losses import LOSSES
 from shrinkage.cli._rows import read_offset
 from shrinkage.tables import Recipe, Table, Target
 
-FORMAT, VERSION = "shrinkage model", 2
+FORMAT, VERSION = "shrinkage model", 3
 FIRST = ("squared", "logistic")
 """Losses that format version 1 knows, where nothing but features goes into a prediction."""
+MANY_CLASSES = ("multinomial",)
+"""Losses that version 3 knows, with a row of coefficients for each class."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every member, so that the same model gives the same bytes."""
 
@@ -47,9 +49,9 @@ class Model:
     ----------
     target : Target
     recipe : Recipe
-    coef : ndarray of shape (n_features,)
+    coef : ndarray of shape (n_features,), or (n_classes, n_features)
         In raw units.
-    intercept : float
+    intercept : float, or ndarray of shape (n_classes,)
     fit : Fit
     offset, exposure : str or None
         Columns that a prediction adds to the linear predictor, the second by its logarithm.
@@ -58,32 +60,37 @@ class Model:
     target: Target
     recipe: Recipe
     coef: np.ndarray
-    intercept: float
+    intercept: Any
     fit: Fit
     offset: str | None = None
     exposure: str | None = None
 
     def predict(self, table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Mean response (n_rows,), the probability of the second class for logistic, and notes of the recipe."""
+        """Mean response (n_rows,), the probability of the second class for logistic, and notes of the recipe.
+
+        Of several classes their probabilities (n_rows, n_classes).
+        """
         X, notes = self.recipe.apply(table)
-        eta = X @ self.coef + self.intercept
+        eta = X @ self.coef.T + self.intercept
         offset = read_offset(table, self.offset, self.exposure)
         eta = eta if offset is None else eta + offset
         return np.asarray(LOSSES[self.target.loss].inverse_link(eta)), notes
 
     def classes(self, probability: np.ndarray) -> list[str]:
-        """The likelier class, row by row."""
+        """The likeliest class, row by row."""
+        if probability.ndim == 2:
+            return [self.target.classes[place] for place in probability.argmax(axis=1)]
         return [self.target.classes[int(value > 0.5)] for value in probability]
 
     def to_bytes(self) -> bytes:
         """The content of a model file."""
         stream = io.BytesIO()
-        np.save(stream, np.append(self.coef, self.intercept), allow_pickle=False)
+        np.save(stream, np.concatenate([self.coef, np.asarray(self.intercept)[..., None]], axis=-1), allow_pickle=False)
         arrays = stream.getvalue()
         rows = {role: name for role, name in (("offset", self.offset), ("exposure", self.exposure)) if name is not None}
         form = {
             "format": FORMAT,
-            "version": VERSION if rows or self.target.loss not in FIRST else 1,
+            "version": self._version(bool(rows)),
             "target": self.target.to_dict(),
             "recipe": self.recipe.to_dict(),
             "features": list(self.recipe.feature_names),
@@ -101,6 +108,12 @@ class Model:
             ):
                 archive.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
         return packed.getvalue()
+
+    def _version(self, has_rows: bool) -> int:
+        """The oldest format that holds this model, so that older programs read what they can."""
+        if self.target.loss in MANY_CLASSES:
+            return 3
+        return 2 if has_rows or self.target.loss not in FIRST else 1
 
 
 def _hash(content: bytes) -> str:
@@ -142,8 +155,8 @@ def _model(form: dict[str, Any], numbers: np.ndarray) -> Model:
     return Model(
         target=Target.from_dict(form["target"]),
         recipe=Recipe.from_dict(form["recipe"]),
-        coef=numbers[:-1],
-        intercept=float(numbers[-1]),
+        coef=numbers[..., :-1],
+        intercept=float(numbers[-1]) if numbers.ndim == 1 else numbers[:, -1],
         fit=Fit(**form["fit"]),
         **form.get("rows", {}),
     )

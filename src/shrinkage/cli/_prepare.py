@@ -9,7 +9,7 @@ from shrinkage.cli._folds import NOTHING
 from shrinkage.cli._losses import check_numbers, check_parameters, check_score, stated_loss
 from shrinkage.cli._request import Request
 from shrinkage.cli._rows import Treatment, read_offset, survival
-from shrinkage.losses import JointLoss, Loss
+from shrinkage.losses import JointLoss, Loss, Multinomial
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
 
 LARGEST = 1e60
@@ -27,7 +27,7 @@ class Prepared:
     X: np.ndarray
     scale: np.ndarray
     notes: tuple[str, ...]
-    loss: Loss | JointLoss | str
+    loss: Loss | JointLoss | Multinomial | str
     offset: np.ndarray | None = None
     treatment: Treatment = NOTHING
 
@@ -51,11 +51,12 @@ def prepare(request: Request) -> Prepared:
         if len(kept) < len(weights):
             notes.append(f"{len(weights) - len(kept)} rows of weight 0 are left out.")
             table, weights = table.take(kept), weights[kept]
-    target, y = read_target(table, request.target, request.loss.replace("-", "_"), request.positive)
+    target, y = read_target(table, request.target, request.loss.replace("-", "_"), request.positive, many_classes=True)
     check_parameters(target.loss, request.parameters)
     check_score(request.score, target.loss)
     y = y if target.loss != "cox" else survival(table, request.target, y, request.event, request.strata)
     _check_survival(request, target.loss)
+    _check_classes(request, target.loss)
     offset = read_offset(table, request.offset, request.exposure)
     recipe = Recipe.learn(table, {*request.roles, *request.drop}, weights)
     treatment = Treatment(request.free, request.lower, request.upper, request.groups)
@@ -90,6 +91,21 @@ def _check_survival(request: Request, loss: str) -> None:
             raise ArgumentError(f"--{name} is of censored times and needs --loss cox; the loss is {loss}")
     if loss == "cox" and "group" in request.penalties:
         raise ArgumentError("--penalty group takes losses of one row; with --loss cox choose from l1, l2, elastic")
+
+
+def _check_classes(request: Request, loss: str) -> None:
+    if loss != "multinomial":
+        return
+    for name in ("offset", "exposure"):
+        if getattr(request, name) is not None:
+            raise ArgumentError(
+                f"--{name} would add the same to every class, which changes no probability; leave it out, or model one "
+                "class with --positive"
+            )
+    if "group" in request.penalties:
+        raise ArgumentError(
+            "--penalty group takes one predictor a row; for several classes choose from l1, l2, elastic"
+        )
 
 
 def _check_groups(request: Request, treatment: Treatment, recipe: Recipe, table: Table) -> None:

@@ -5,13 +5,14 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import click
 import numpy as np
 
 from shrinkage.cli._model_file import Model
 from shrinkage.cli._network_file import Network
-from shrinkage.report import Study
+from shrinkage.report import Study, ranked
 
 STRONGEST = 10
 
@@ -49,7 +50,7 @@ def text(study: Study) -> str:
     if len(strongest) > STRONGEST:
         lines.append(f"and {len(strongest) - STRONGEST:,} more")
     if loss != "cox":  # hazards have none: it would cancel
-        lines.append(f"intercept {study.winner.intercept:.5g}")
+        lines.append(f"intercept {_printable(study.intercepts(), 10**6)}")
     return "\n".join([*lines, ""])
 
 
@@ -100,15 +101,22 @@ def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
         ],
         "chosen": study.winner.penalty,
         "rule": study.winner.rule,
-        "intercept": study.winner.intercept,
+        "intercept": _intercepts(study),
         "coefficients": [
-            {"feature": name, "coefficient": coef, "per_sd": effect} for name, coef, effect in study.strongest()
+            {**({"class": label} if label else {}), "feature": name, "coefficient": coef, "per_sd": effect}
+            for (label, name), coef, effect in ranked(study.winner.coef.ravel(), study.scales, study.places())
         ],
         "converged": study.converged,
         "notes": list(study.notes),
         "files": dict(files),
     }
     return json.dumps(plain(form), ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def _intercepts(study: Study) -> Any:
+    """A number, or that of each class."""
+    several = bool(study.classes)
+    return dict(zip(study.classes, study.winner.intercept, strict=True)) if several else study.winner.intercept
 
 
 def plain(value):
@@ -123,14 +131,19 @@ def plain(value):
 
 
 def coefficients_csv(study: Study) -> str:
-    """Every feature with its coefficient in raw units and its effect per standard deviation; the intercept first."""
+    """Every feature with its coefficient in raw units and its effect per standard deviation; the intercept first.
+
+    Of several classes a column says which.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["feature", "coefficient", "per_sd"])
-    writer.writerow(["(intercept)", repr(study.winner.intercept), ""])
-    coef = study.winner.coef
-    for name, value, effect in zip(study.feature_names, coef.tolist(), (coef * study.scale).tolist(), strict=True):
-        writer.writerow([name, repr(value), repr(effect)])
+    writer.writerow([*(["class"] if study.classes else []), "feature", "coefficient", "per_sd"])
+    coefs, levels = np.atleast_2d(study.winner.coef), np.atleast_1d(study.winner.intercept)
+    for label, coef, level in zip(study.classes or (None,), coefs, levels.tolist(), strict=True):
+        own = [] if label is None else [label]
+        writer.writerow([*own, "(intercept)", repr(level), ""])
+        for name, value, effect in zip(study.feature_names, coef.tolist(), (coef * study.scale).tolist(), strict=True):
+            writer.writerow([*own, name, repr(value), repr(effect)])
     return stream.getvalue()
 
 

@@ -1,5 +1,6 @@
 """The page: one file, no network, no script, everything that comes from data escaped."""
 
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,10 @@ def html(subject: "Path | CrossValidation | Study | Sweep | NetworkStudy | Train
         )
     cv = subject if isinstance(subject, CrossValidation) else None
     path: Any = subject.path if isinstance(subject, CrossValidation) else subject
-    names = path.feature_names or tuple(f"x{j}" for j in range(path.coefs.shape[0]))
+    names, intercepts = _outputs(path)
     index = cv.index_1se if cv is not None else len(path.alphas) - 1
     coef = path.coefs[:, [index]].toarray()[:, 0]
-    sections = [_coefficients(ranked(coef, np.ones(len(coef)), names), float(path.intercepts[index]), per_sd=False)]
+    sections = [_coefficients(ranked(coef, np.ones(len(coef)), names), intercepts(index), per_sd=False)]
     if cv is not None:
         sections.append(section("Cross-validation", picture("cv", cv=cv)))
     sections.append(section("Path", picture("path", path=path, names=names)))
@@ -92,12 +93,24 @@ def html(subject: "Path | CrossValidation | Study | Sweep | NetworkStudy | Train
     return page(title or "Regularization path", lead, sections)
 
 
+def _outputs(path: Any) -> tuple[tuple[str, ...], Callable[[int], str]]:
+    """Names of a path's coefficients, those of several outputs after the output's, and its intercepts in words."""
+    names = path.feature_names or tuple(f"x{j}" for j in range(path.coefs.shape[0] // path.n_outputs))
+    if path.n_outputs == 1:
+        return tuple(names), lambda index: f"{path.intercepts[index]:.5g}"
+    labels = path.classes or tuple(range(path.n_outputs))
+    many = tuple(f"{label}: {name}" for label in labels for name in names)
+    return many, lambda index: ", ".join(
+        f"{label}: {level:.5g}" for label, level in zip(labels, path.intercepts[:, index], strict=True)
+    )
+
+
 def _study_sections(study: Study) -> list[str]:
     others = [candidate for place, candidate in enumerate(study.candidates) if place != study.chosen]
     sections = [
         notes(study.notes),
         section("Comparison", _comparison(study)),
-        _coefficients(study.strongest(), study.winner.intercept, per_sd=True),
+        _coefficients(study.strongest(), study.intercepts(), per_sd=True),
         section(f"Cross-validation: {study.winner.title}", picture("cv", cv=study.winner.cv)),
         section(f"Path: {study.winner.title}", _path_picture(study, study.winner)),
     ]
@@ -117,7 +130,7 @@ def _study_sections(study: Study) -> list[str]:
 def _path_picture(study: Study, candidate: Any) -> str:
     marks = {"1-SE": candidate.cv.alpha_1se, "min": candidate.cv.alpha_min}
     return picture(
-        "path", path=candidate.cv.path, names=study.feature_names, scale=study.scale, marks=marks, at=candidate.alpha
+        "path", path=candidate.cv.path, names=study.names, scale=study.scales, marks=marks, at=candidate.alpha
     )
 
 
@@ -145,7 +158,7 @@ def _comparison(study: Study) -> str:
     return table(head, rows, classes=classes) + f"<p>{text}</p>"
 
 
-def _coefficients(strongest: list[tuple[str, float, float]], intercept: float, per_sd: bool) -> str:
+def _coefficients(strongest: list[tuple[str, float, float]], intercept: str, per_sd: bool) -> str:
     largest = max((abs(effect) for *_, effect in strongest), default=1.0) or 1.0
     rows = []
     for name, coef, effect in strongest[:MOST_COEFFICIENTS]:
@@ -161,7 +174,8 @@ def _coefficients(strongest: list[tuple[str, float, float]], intercept: float, p
         rest = table(head, rows[FIRST_COEFFICIENTS:]) + last
         tail = f"<details><summary>{len(strongest) - FIRST_COEFFICIENTS:,} more</summary>{rest}</details>"
         rows = rows[:FIRST_COEFFICIENTS]
-    text = f"In raw units, strongest first. Intercept {intercept:.5g}. Features that are not listed have coefficient 0."
+    level = escape(intercept)
+    text = f"In raw units, strongest first. Intercept {level}. Features that are not listed have coefficient 0."
     return section("Coefficients", f"<p>{text}</p>" + (table(head, rows) if rows else "<p>All are zero.</p>") + tail)
 
 

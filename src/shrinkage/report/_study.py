@@ -1,7 +1,7 @@
 """The record of a comparison of penalties on one data set."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,18 +107,25 @@ class Candidate:
 
     @property
     def coef(self) -> np.ndarray:
-        """(n_features,) coefficients at the chosen strength, in raw units."""
-        return self.cv.path.coefs[:, [self.index]].toarray()[:, 0]
+        """(n_features,) coefficients at the chosen strength, in raw units; of classes (n_classes, n_features)."""
+        coef = self.cv.path.coefs[:, [self.index]].toarray()[:, 0]
+        return coef if self.cv.path.n_outputs == 1 else coef.reshape((self.cv.path.n_outputs, -1))
 
     @property
-    def intercept(self) -> float:
-        """Intercept at the chosen strength."""
-        return float(self.cv.path.intercepts[self.index])
+    def intercept(self) -> Any:
+        """Intercept at the chosen strength; of several classes (n_classes,)."""
+        level = self.cv.path.intercepts[..., self.index]
+        return level if self.cv.path.n_outputs > 1 else float(level)
 
     @property
     def n_nonzero(self) -> int:
         """Non-zero coefficients at the chosen strength."""
         return int(self.cv.path.n_nonzero[self.index])
+
+    @property
+    def n_used(self) -> int:
+        """Features with a coefficient other than 0 at the chosen strength, in any class."""
+        return int(np.count_nonzero(np.atleast_2d(self.coef).any(axis=0)))
 
     @property
     def largest_gap(self) -> float:
@@ -160,6 +167,8 @@ class Study:
         The command that gives this result again.
     notes : tuple of str
         What the reader should know.
+    classes : tuple of str
+        Those that have coefficients of their own; () where one linear predictor is all.
     """
 
     title: str
@@ -173,6 +182,7 @@ class Study:
     tol: float
     call: str
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def winner(self) -> Candidate:
@@ -190,10 +200,29 @@ class Study:
         """Whether every candidate converged."""
         return all(candidate.converged(self.tol) for candidate in self.candidates)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of coefficients: of features; of several classes the class goes first, after all of the class before."""
+        return tuple(f"{label}: {name}" if label else name for label, name in self.places())
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Standard deviations of the columns that `names` are of."""
+        return np.tile(self.scale, max(len(self.classes), 1))
+
+    def places(self) -> list[tuple[str, str]]:
+        """The class of each coefficient, "" where there are not several, and its feature."""
+        return [(label, name) for label in self.classes or ("",) for name in self.feature_names]
+
     def strongest(self) -> list[tuple[str, float, float]]:
         """Name, raw coefficient and effect of one standard deviation, for the non-zeros, strongest effect first."""
-        coef = self.winner.coef
-        return ranked(coef, self.scale, self.feature_names)
+        return ranked(self.winner.coef.ravel(), self.scales, self.names)
+
+    def intercepts(self) -> str:
+        """The intercept in words; of several classes that of each."""
+        if not self.classes:
+            return f"{self.winner.intercept:.5g}"
+        return ", ".join(f"{k}: {level:.5g}" for k, level in zip(self.classes, self.winner.intercept, strict=True))
 
     def sentence(self) -> str:
         """Which candidate was chosen and what it does, in words."""
@@ -207,11 +236,11 @@ class Study:
         error = f"cross-validated {best.score_words[0]} {best.error_text}"
         return (
             f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: {error}{why}; {explains} uses "
-            f"{best.n_nonzero:,} of {len(self.feature_names):,} features."
+            f"{best.n_used:,} of {len(self.feature_names):,} features."
         )
 
 
-def ranked(coef: np.ndarray, scale: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, float, float]]:
+def ranked(coef: np.ndarray, scale: np.ndarray, names: Any) -> list[tuple[Any, float, float]]:
     """Non-zero coefficients as (name, coefficient, coefficient · scale), largest effect first."""
     effect = coef * scale
     order = np.lexsort((np.arange(len(coef)), -np.abs(effect)))

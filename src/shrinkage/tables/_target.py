@@ -96,6 +96,8 @@ def read_target(
         if loss not in OF_CLASSES:
             raise DataError(f"{where}: a positive class has no meaning for the {loss} loss; use loss logistic")
         return _against_the_rest(column, name, positive, where)
+    if column.kind == "category" and loss == "auto" and len(values) > 2 and _mostly_numbers(column):
+        raise DataError(_no_numbers(table, column, "squared"))
     text_of_many = many_classes and loss == "auto" and column.kind == "category"
     if len(values) > 2 and (loss == "multinomial" or text_of_many):
         return _many_classes(column, name, values, where, loss)
@@ -119,7 +121,8 @@ def _no_numbers(table: Table, column: Column, measure: str) -> str:
     elif len(column.levels) == 2:
         remedy = "use loss logistic"
     else:
-        remedy = "name a column of numbers, or one class to model against the rest (--positive)"
+        one = "name a column of numbers, or one class to model against the rest (--positive)"
+        remedy = f"{one}, or use loss multinomial"
     what = f"numbers for the {measure.replace('_', ' ')} loss"
     where = f"{table.source}: target {column.name!r}"
     return f"{where} must be {what}; data row {table.row_number(first)} is {texts[first]!r}: {remedy}"
@@ -132,14 +135,17 @@ def _is_number(text: str | None) -> bool:
         return False
 
 
+def _mostly_numbers(column: Column) -> bool:
+    return 2 * sum(map(_is_number, column.texts())) > len(column.values)
+
+
 def _two_classes(table: Table, column: Column, name: str, values: np.ndarray, loss: str) -> tuple[Target, np.ndarray]:
     where = f"{table.source}: target {name!r}"
     if len(values) > 2:
         what = _few(column.levels) if column.kind == "category" else f"from {values[0]:g} to {values[-1]:g}"
         text = column.kind == "category"
-        if text and loss == "auto" and 2 * sum(map(_is_number, column.texts())) > len(column.values):
-            raise DataError(_no_numbers(table, column, "squared"))
-        remedy = "name one class to model against the rest (--positive)" if text else "use loss squared"
+        one = "name one class to model against the rest (--positive)"
+        remedy = f"{one}, or use loss multinomial" if text else "use loss squared, or multinomial for classes"
         raise DataError(f"{where} has {len(values)} different values ({what}), logistic loss takes 2; {remedy}")
     texts = column.texts(np.array([np.argmax(column.values == value) for value in values]))
     classes = tuple(str(text) for text in texts)
