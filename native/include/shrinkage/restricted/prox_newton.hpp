@@ -21,6 +21,7 @@ namespace shrinkage {
 template <class Loss>
 class ProxNewton : private NewtonStep {
  public:
+  static constexpr double most_slack = 5.0;  // times tol: what a violation may be where the gap allows it
   using NewtonStep::scatter;
 
   ProxNewton(const Loss& loss, const FreeBlock& free) : NewtonStep(loss.rows, free), loss_(loss), dual_(free) {
@@ -190,13 +191,13 @@ class ProxNewton : private NewtonStep {
   }
 
   // The violation that leaves a gap of at.tol null objectives: scaling residuals back by a violation v, and what
-  // complementarity lacks, cost at most 2 v strength |b|_1 to first order. Between at.tol and five times that.
+  // complementarity lacks, cost at most 2 v strength |b|_1 to first order. Between at.tol and `most_slack` times that.
   double enough_for_gap(const Level& at) const {
     const bool smooth_rows = !Couples<Loss>::value && !boxed() && !loss_.kinked();
     if (!smooth_rows || at.ridge > 0 || !(at.strength > 0) || at.tol > 1e-3) return at.tol;  // hidden steps: as they are
     double size = 0;
     for (size_t a = 0; a < coefs_.size(); a++) size += at.strength * l1k_[a] * std::fabs(coefs_[a]);
-    return at.tol * std::min(5.0, std::max(1.0, 0.4 * null_objective_ / (size + tiny)));
+    return at.tol * std::min(most_slack, std::max(1.0, 0.4 * null_objective_ / (size + tiny)));
   }
 
   double noise() const { return 1e-13 * std::max(null_objective_, loss_.least_objective()); }
