@@ -36,7 +36,7 @@ from shrinkage.cli._write import why_not_writable, write_whole
 from shrinkage.report import html
 from shrinkage.tables import read
 
-PENALTIES = ("l1", "l2", "elastic", "group")
+PENALTIES = ("l1", "l2", "elastic", "group", "mcp", "scad", "slope")
 LOSSES = (
     "auto", "squared", "logistic", "poisson", "gamma", "tweedie", "negative-binomial", "huber", "quantile", "cox",
     "multinomial",
@@ -96,6 +96,7 @@ Examples:
   shrinkage fit iris.csv --target species --score accuracy
   shrinkage fit trial.csv --target days --loss cox --event died --strata site
   shrinkage fit survey.csv --target score --penalty l1,group --groups height,weight
+  shrinkage fit survey.csv --target score --penalty l1,mcp,slope
   shrinkage fit --config study.toml
   cat houses.csv | shrinkage fit - --target price --json > result.json
 
@@ -111,9 +112,10 @@ Examples:
     default="l1,l2,elastic",
     show_default=True,
     callback=_penalties,
-    help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net), group (group lasso).",
+    help="Penalties to compare: l1 (lasso), l2 (ridge), elastic (elastic net), group (group lasso), mcp, scad, slope.",
 )
 @click.option("--l1-ratio", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Share of L1 in elastic.")
+@click.option("--gamma", type=float, help="Of mcp and scad: small shrinks large effects less.  [default: 3 and 3.7]")
 @click.option(
     "--loss",
     default="auto",

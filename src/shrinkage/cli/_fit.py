@@ -13,7 +13,7 @@ from shrinkage._path import cross_validate, path
 from shrinkage.cli._fit_words import asked, at_the_end, column_rows, how, summary_rows, where_ended
 from shrinkage.cli._folds import cross_validate_with_recipe, deal, deal_groups, deal_times
 from shrinkage.cli._model_file import Fit, Model
-from shrinkage.cli._prepare import Prepared, prepare
+from shrinkage.cli._prepare import CONCAVE, OF_ROWS, Prepared, prepare
 from shrinkage.cli._request import Request
 from shrinkage.cli._rows import read_labels
 from shrinkage.report import Candidate, Study
@@ -79,13 +79,13 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
     settings = [
         {
             "loss": data.loss,
-            "penalty" if penalty == "group" else "l1_ratio": request.ratio(penalty),
+            **({"penalty": penalty} if penalty in OF_ROWS else {"l1_ratio": request.ratio(penalty)}),
             # Every grid ends at the same strength, a thousandth of the smallest at which the lasso is empty: ridge
             # starts a thousand times above it, and `cross_validate` gives it as many more decades downwards.
             "alpha_min_ratio": 1e-3 * (request.ratio(penalty) or 1.0),
             "standardize": request.standardize,
             "tol": request.tol,
-            "stop": request.stop,
+            "stop": None if penalty in CONCAVE else request.stop,
         }
         for penalty in request.penalties
     ]
@@ -120,7 +120,7 @@ def _model(request: Request, data: Prepared, study: Study) -> Model:
         standardized=request.standardize,
         error=best.error,
         se=best.se,
-        gap=best.largest_gap,
+        gap=best.largest_gap if np.isfinite(best.largest_gap) else None,
         tol=request.tol,
         version=version("shrinkage"),
         call=study.call,

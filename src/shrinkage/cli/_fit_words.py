@@ -6,7 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from shrinkage._path import SCORES
-from shrinkage.cli._prepare import Prepared
+from shrinkage.cli._prepare import CONCAVE, Prepared
 from shrinkage.cli._request import Request
 from shrinkage.report import Candidate
 from shrinkage.tables import CategoryRule, Recipe, Table, Target
@@ -29,6 +29,12 @@ def how(request: Request, data: Prepared) -> list[str]:
             f"Missing values in {many} ({listed}): numbers become the mean of the training rows with an indicator "
             "column, categories a level of their own; folds are run one by one with their own means."
         )
+    if {*CONCAVE} & {*request.penalties}:
+        notes.append(
+            "MCP and SCAD are not convex: each strength of the fit on all rows ends where no small step leads down "
+            "(stationary, its violation at most --tol), not at a certified minimum; fits of folds are not checked."
+            + (" Their strengths are all fitted: a fit may gain nothing for a while." if request.stop else "")
+        )
     if request.stop is not None and data.has_missing:
         notes.append("Strengths end by the fit on all rows, as columns miss values; else scores may end them as well.")
     if data.target.loss == "cox" and request.event is None:
@@ -44,7 +50,7 @@ def how(request: Request, data: Prepared) -> list[str]:
 def at_the_end(candidates: list[Candidate]) -> list[str]:
     """A minimum at the weakest strength tried is no minimum."""
     return [
-        f"{c.title.capitalize()}: cross-validated {'score is highest' if c.cv.more_is_better else 'error is lowest'} "
+        f"{c.opening}: cross-validated {'score is highest' if c.cv.more_is_better else 'error is lowest'} "
         f"at the end of the grid, {c.cv.alpha_min:.3g}: hardly any penalty is needed."
         for c in candidates
         if c.cv.index_min == len(c.cv.alphas) - 1 and len(c.cv.alphas) > 1
@@ -54,12 +60,15 @@ def at_the_end(candidates: list[Candidate]) -> list[str]:
 def where_ended(candidates: list[Candidate]) -> list[str]:
     """Why paths have fewer strengths than were laid out."""
     ended = [c for c in candidates if c.cv.path.ending.name != "GRID"]
-    return [f"{c.title.capitalize()}, {len(c.cv.alphas)} strengths: {c.cv.path.ending.value}." for c in ended]
+    return [f"{c.opening}, {len(c.cv.alphas)} strengths: {c.cv.path.ending.value}." for c in ended]
 
 
 def asked(request: Request, data: Prepared) -> tuple[tuple[str, str], ...]:
     names = {
         "group": "group lasso",
+        "mcp": "MCP" if request.gamma is None else f"MCP (gamma {request.gamma:g})",
+        "scad": "SCAD" if request.gamma is None else f"SCAD (gamma {request.gamma:g})",
+        "slope": "SLOPE (weights of Benjamini and Hochberg, q 0.1)",
         "l1": "lasso (l1)",
         "l2": "ridge (l2)",
         "elastic": f"elastic net (l1_ratio {request.l1_ratio:g})",

@@ -35,7 +35,7 @@ class Fit:
     standardized: bool
     error: float
     se: float
-    gap: float
+    gap: float | None
     tol: float
     version: str
     call: str

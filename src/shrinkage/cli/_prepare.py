@@ -13,6 +13,9 @@ from shrinkage.losses import JointLoss, Loss, Multinomial
 from shrinkage.tables import CategoryRule, Recipe, Table, Target, read, read_target, read_weights
 
 LARGEST = 1e60
+CONCAVE = ("mcp", "scad")
+OF_ROWS = ("group", "mcp", "scad", "slope")
+"""Penalties for losses with one predictor a row, that take no bounds."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def prepare(request: Request) -> Prepared:
     _check_classes(request, target.loss)
     offset = read_offset(table, request.offset, request.exposure)
     recipe = Recipe.learn(table, {*request.roles, *request.drop}, weights)
-    treatment = Treatment(request.free, request.lower, request.upper, request.groups)
+    treatment = Treatment(request.free, request.lower, request.upper, request.groups, request.gamma)
     _check_groups(request, treatment, recipe, table)
     factors = treatment.arguments(recipe, table).get("penalty_factor")
     X, _ = recipe.apply(table)
@@ -89,8 +92,9 @@ def _check_survival(request: Request, loss: str) -> None:
     for name in ("event", "strata") if loss != "cox" else ():
         if getattr(request, name) is not None:
             raise ArgumentError(f"--{name} is of censored times and needs --loss cox; the loss is {loss}")
-    if loss == "cox" and "group" in request.penalties:
-        raise ArgumentError("--penalty group takes losses of one row; with --loss cox choose from l1, l2, elastic")
+    own = [penalty for penalty in request.penalties if penalty in OF_ROWS]
+    if loss == "cox" and own:
+        raise ArgumentError(f"--penalty {own[0]} takes losses of one row; with --loss cox choose from l1, l2, elastic")
 
 
 def _check_classes(request: Request, loss: str) -> None:
@@ -102,17 +106,21 @@ def _check_classes(request: Request, loss: str) -> None:
                 f"--{name} would add the same to every class, which changes no probability; leave it out, or model one "
                 "class with --positive"
             )
-    if "group" in request.penalties:
+    own = [penalty for penalty in request.penalties if penalty in OF_ROWS]
+    if own:
         raise ArgumentError(
-            "--penalty group takes one predictor a row; for several classes choose from l1, l2, elastic"
+            f"--penalty {own[0]} takes one predictor a row; for several classes choose from l1, l2, elastic"
         )
 
 
 def _check_groups(request: Request, treatment: Treatment, recipe: Recipe, table: Table) -> None:
     if request.groups and "group" not in request.penalties:
         raise ArgumentError("--groups needs group among the penalties: --penalty group")
-    if "group" in request.penalties and (request.lower or request.upper):
-        raise ArgumentError("--lower and --upper bound single coefficients: leave group out of --penalty")
+    own = [penalty for penalty in request.penalties if penalty in OF_ROWS]
+    if own and (request.lower or request.upper):
+        raise ArgumentError(f"--lower and --upper go with l1, l2 and elastic: leave {', '.join(own)} out of --penalty")
+    if request.gamma is not None and not {*CONCAVE} & {*request.penalties}:
+        raise ArgumentError("--gamma is of the penalties mcp and scad; got it with " + ", ".join(request.penalties))
     treatment.members(recipe, table)
 
 

@@ -31,7 +31,7 @@ def text(study: Study) -> str:
             c.error_text,
             c.explained_text,
             f"{c.n_nonzero:,}",
-            f"{c.largest_gap:.1e}",
+            c.gap_text,
             f"{c.seconds:.2f}",
         ]
         for c in study.candidates
@@ -94,6 +94,7 @@ def document(study: Study, model: Model, files: Mapping[str, str]) -> str:
                 "n_nonzero": c.n_nonzero,
                 "n_alphas": len(c.cv.alphas),
                 "largest_relative_gap": c.largest_gap,
+                "largest_violation": float(c.cv.path.kkt.max()),
                 "converged": c.converged(study.tol),
                 "seconds": c.seconds,
             }

@@ -35,6 +35,7 @@ class Request:
     quantile: float | None = None
     smoothing: float | None = None
     drop: tuple[str, ...] = ()
+    gamma: float | None = None
     tol: float = 1e-6
     score: str = "deviance"
     stop: str | None = None
@@ -60,7 +61,7 @@ class Request:
 
     def ratio(self, penalty: str) -> float:
         """The l1_ratio that a penalty's name means."""
-        return {"l1": 1.0, "l2": 0.0, "group": 1.0}.get(penalty, self.l1_ratio)
+        return {"l2": 0.0, "elastic": self.l1_ratio}.get(penalty, 1.0)
 
     def call(self, out: str | None) -> str:
         """The command line that asks the same."""
@@ -69,6 +70,7 @@ class Request:
             parts += ["--l1-ratio", f"{self.l1_ratio:g}"]
         parts += ["--loss", self.loss, "--cv", str(self.cv), "--rule", self.rule, "--seed", str(self.seed)]
         parts += ["--score", self.score.replace("_", "-")] if self.score != "deviance" else []
+        parts += ["--gamma", f"{self.gamma:g}"] if self.gamma is not None else []
         parts += ["--stop", self.stop] if self.stop is not None else []
         parts.append("--standardize" if self.standardize else "--no-standardize")
         columns = ("positive", "weights", "offset", "exposure", "group_folds", "time_folds", "event", "strata")

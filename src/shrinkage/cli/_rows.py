@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage._errors import ArgumentError, DataError
-from shrinkage.penalties import GroupL2
+from shrinkage.penalties import MCP, SCAD, GroupL2, SortedL1, bh_weights
 from shrinkage.tables import Recipe, Table
 
 
@@ -113,15 +113,24 @@ class Treatment:
     lower: tuple[str, ...] = ()
     upper: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    gamma: float | None = None
 
     def stated(self, setting: dict[str, Any], recipe: Recipe, table: Table, partial: bool = False) -> dict[str, Any]:
-        """Keyword arguments of `path`: the setting, and what is asked of columns; a penalty in it is on groups."""
+        """Keyword arguments of `path`: the setting, where a penalty is a name, and what is asked of columns."""
         asked = self.arguments(recipe, table, partial)
         if "penalty" not in setting:
             return {**setting, **asked}
-        asked.pop("penalty_factor", None)
-        groups = self.members(recipe, table, partial)
-        return {**setting, **asked, "penalty": GroupL2(1.0, [places for places in groups if len(places)])}
+        factors = asked.pop("penalty_factor", None)
+        if setting["penalty"] == "group":
+            groups = self.members(recipe, table, partial)
+            made: Any = GroupL2(1.0, [places for places in groups if len(places)])
+        elif setting["penalty"] == "slope":
+            n_penalized = len(recipe.feature_names) if factors is None else np.count_nonzero(factors)
+            made = SortedL1(1.0, bh_weights(int(n_penalized)), factors)
+        else:
+            kind = {"mcp": MCP, "scad": SCAD}[setting["penalty"]]
+            made = kind(1.0, factors=factors, **({} if self.gamma is None else {"gamma": self.gamma}))
+        return {**setting, **asked, "penalty": made}
 
     def members(self, recipe: Recipe, table: Table, partial: bool = False) -> list[np.ndarray]:
         """Features of every group: those of some columns together, then of each other column; of free ones none.

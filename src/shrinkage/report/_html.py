@@ -85,8 +85,9 @@ def html(subject: "Path | CrossValidation | Study | Sweep | NetworkStudy | Train
     if cv is not None:
         sections.append(section("Cross-validation", picture("cv", cv=cv)))
     sections.append(section("Path", picture("path", path=path, names=names)))
-    gap = np.max(path.relative_gaps)
-    said = f"<p>Largest relative duality gap: <b>{gap:.2g}</b>. {_statuses([path])}</p>"
+    gap, violation = np.max(path.relative_gaps), np.max(path.kkt)
+    what = "violation of the optimality conditions" if np.isnan(gap) else "relative duality gap"
+    said = f"<p>Largest {what}: <b>{violation if np.isnan(gap) else gap:.2g}</b>. {_statuses([path])}</p>"
     sections.append(section("Certificate", said))
     n_nonzero, alpha = int(path.n_nonzero[index]), path.alphas[index]
     lead = f"{n_nonzero:,} of {len(coef):,} coefficients are not zero at alpha = {alpha:.4g}."
@@ -146,7 +147,7 @@ def _comparison(study: Study) -> str:
             c.error_text,
             c.explained_text,
             f"{c.n_nonzero:,}",
-            f"{c.largest_gap:.1e}",
+            c.gap_text,
             f"{c.seconds:.2f}",
         ]
         for place, c in enumerate(study.candidates)
@@ -187,13 +188,18 @@ def _columns(study: Study) -> str:
 
 
 def _certificate(study: Study) -> str:
-    gap = max(candidate.largest_gap for candidate in study.candidates)
-    verdict = "Every fit is certified." if study.converged else "Some fits missed the tolerance."
+    gaps = [candidate.largest_gap for candidate in study.candidates if np.isfinite(candidate.largest_gap)]
+    alone = len(gaps) < len(study.candidates)
+    certified = "Every fit of a convex penalty is certified." if alone else "Every fit is certified."
+    verdict = certified if study.converged else "Some fits missed the tolerance."
     statuses = _statuses([candidate.cv.path for candidate in study.candidates])
+    if not gaps:
+        verdict = "Every strength is stationary." if study.converged else verdict
+        return f"<p><b>{verdict}</b> The penalty is not convex; the tolerance is {study.tol:.2g}.</p><p>{statuses}</p>"
     return (
         f"<p><b>{verdict}</b> The largest relative duality gap over all strengths, folds and penalties is "
-        f"<b>{gap:.2g}</b>; the tolerance is {study.tol:.2g}. No other coefficients can lower the objective by more "
-        f"than that share of the null model's objective.</p><p>{statuses}</p>"
+        f"<b>{max(gaps):.2g}</b>; the tolerance is {study.tol:.2g}. No other coefficients can lower the objective by "
+        f"more than that share of the null model's objective.</p><p>{statuses}</p>"
     )
 
 

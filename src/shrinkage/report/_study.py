@@ -10,7 +10,9 @@ from shrinkage.solvers import Status
 if TYPE_CHECKING:
     from shrinkage._path import CrossValidation, Path
 
-PENALTY_NAMES = {"l2": "ridge", "l1": "lasso", "elastic": "elastic net", "group": "group lasso"}
+PENALTY_NAMES = {"l2": "ridge", "l1": "lasso", "elastic": "elastic net", "group": "group lasso"} | {
+    name: name.upper() for name in ("mcp", "scad", "slope")
+}
 SCORE_WORDS = {
     "deviance": ("deviance", "deviance"),
     "mse": ("mean squared error", "MSE"),
@@ -29,7 +31,7 @@ class Candidate:
     Attributes
     ----------
     penalty : str
-        "l1", "l2", "elastic" or "group".
+        "l1", "l2", "elastic", "group", "mcp", "scad" or "slope".
     cv : CrossValidation
     rule : str
         "min" or "1se": which strength is taken.
@@ -46,6 +48,11 @@ class Candidate:
     def title(self) -> str:
         """The penalty's name in words."""
         return PENALTY_NAMES.get(self.penalty, self.penalty)
+
+    @property
+    def opening(self) -> str:
+        """The title as the first words of a sentence."""
+        return self.title[0].upper() + self.title[1:]
 
     @property
     def index(self) -> int:
@@ -129,13 +136,24 @@ class Candidate:
 
     @property
     def largest_gap(self) -> float:
-        """Largest relative duality gap over all strengths of the path and of every fold."""
+        """Largest relative duality gap over all strengths of the path and of every fold; nan without convexity."""
         return float(max(np.max(self.cv.path.relative_gaps), np.max(self.cv.fold_gaps)))
 
+    @property
+    def gap_text(self) -> str:
+        """The largest gap, or what stands in its place."""
+        if np.isfinite(self.largest_gap):
+            return f"{self.largest_gap:.1e}"
+        return "missed" if Status.KKT_ABOVE_TOL in self.cv.path.status else "stationary"
+
     def converged(self, tol: float) -> bool:
-        """Whether every strength, in every fold too, has its relative gap at or below tol."""
-        stated = all(status is not Status.GAP_ABOVE_TOL for status in self.cv.path.status)
-        return bool(stated and np.max(self.cv.fold_gaps) <= tol)
+        """Whether every strength, in every fold too, has its relative gap at or below tol.
+
+        Without convexity whether every strength of the path is stationary; folds are not judged.
+        """
+        missed = (Status.GAP_ABOVE_TOL, Status.KKT_ABOVE_TOL)
+        stated = all(status not in missed for status in self.cv.path.status)
+        return bool(stated and not (self.cv.fold_gaps > tol).any())
 
 
 def share_explained(path: "Path", error: float) -> float:
@@ -235,7 +253,7 @@ class Study:
         why = f", the {order} of the {len(self.candidates)} at {rule}" if len(self.candidates) > 1 else f", by {rule}"
         error = f"cross-validated {best.score_words[0]} {best.error_text}"
         return (
-            f"{best.title.capitalize()} with alpha = {best.alpha:.4g}: {error}{why}; {explains} uses "
+            f"{best.opening} with alpha = {best.alpha:.4g}: {error}{why}; {explains} uses "
             f"{best.n_used:,} of {len(self.feature_names):,} features."
         )
 
