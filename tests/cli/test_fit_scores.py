@@ -85,11 +85,16 @@ def test_folds_with_a_recipe_of_their_own_score_alike(trial, loss, score):
 
 
 def test_folds_with_a_recipe_of_their_own_refuse_what_no_rank_can_judge(trial, tmp_path):
-    frame = pd.read_csv(trial).sort_values("sick")
-    frame.loc[frame.index[0], "b"] = np.nan
+    frame = pd.read_csv(trial)
+    yes, no = (frame[frame["sick"] == label] for label in ("yes", "no"))
+    frame = pd.concat([yes[:10], no, yes[10:]]).reset_index(drop=True)
+    frame.loc[0, "b"] = np.nan
     frame.assign(when=np.arange(90)).to_csv(tmp_path / "sorted.csv", index=False)
-    result = shrinkage("fit", tmp_path / "sorted.csv", *OPTIONS["logistic"], "--time-folds", "when", "--score", "auc")
+    options = (*OPTIONS["logistic"], "--time-folds", "when", "--cv", "3", "--penalty", "l1")
+    result = shrinkage("fit", tmp_path / "sorted.csv", *options, "--score", "auc")
     assert result.exit_code == 3, result.output
+    assert "the rows that fold" in result.stderr
+    assert shrinkage("fit", tmp_path / "sorted.csv", *options).exit_code == 0
 
 
 @pytest.mark.parametrize("score", ["deviance", "auc"])
