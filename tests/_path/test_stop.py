@@ -7,14 +7,14 @@ from scipy import sparse
 
 from shrinkage import ArgumentError, cross_validate, path
 from shrinkage.losses import Poisson
-from shrinkage.penalties import MCP
+from shrinkage.penalties import MCP, SCAD
 from shrinkage.solvers import Ending
 
 
-def saturated(n=40, p=120, seed=0):
+def saturated(n=40, p=120, seed=0, noise=0.3):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, p))
-    return X, X[:, :5].sum(axis=1) + 0.3 * rng.normal(size=n)
+    return X, X[:, :5].sum(axis=1) + noise * rng.normal(size=n)
 
 
 def separable():
@@ -29,10 +29,10 @@ def explained(fitted, y, eta):
     return 1 - losses / losses[0]
 
 
-def first_end(share):
+def first_end(share, may_pause):
     """The number of strengths that the rule of the docstring keeps."""
     for t in range(4, len(share)):
-        if share[t] > 0.999 or share[t] - share[t - 1] < 1e-5 * share[t]:
+        if share[t] > 0.999 or (not may_pause and share[t] - share[t - 1] < 1e-5 * share[t]):
             return t + 1
     return len(share)
 
@@ -50,7 +50,7 @@ KINDS = {
     "given": (*saturated(), {"alphas": np.geomspace(1, 1e-6, 60)}),
     "given, with ties and zero": (*saturated(), {"alphas": np.r_[0.0, 0.0, np.geomspace(1, 1e-6, 30), 1.0]}),
     "sparse": (sparse.csc_array(saturated()[0]), saturated()[1], {}),
-    "MCP": (*saturated(60, 20), {"penalty": MCP(1.0), "alpha_min_ratio": 1e-3}),
+    "MCP": (*saturated(60, 20, noise=0.05), {"penalty": MCP(1.0), "alpha_min_ratio": 1e-3}),
 }
 
 
@@ -66,9 +66,9 @@ def test_a_path_ends_where_the_rule_says_and_is_the_start_of_the_whole_path(kind
         eta = np.column_stack(
             [np.full(len(eta), path(X, y, **options | {"l1_ratio": 1.0, "alphas": None}).intercepts[0]), eta]
         )
-        count = first_end(explained(whole, y, eta)[1:])
+        count = first_end(explained(whole, y, eta)[1:], False)
     else:
-        count = first_end(explained(whole, y, eta))
+        count = first_end(explained(whole, y, eta), kind == "MCP")
     assert len(short.alphas) == count < len(alphas)
     assert short.coefs.shape == (X.shape[1], count)
     np.testing.assert_array_equal(short.alphas, -alphas[:count])
@@ -80,6 +80,16 @@ def test_a_path_ends_where_the_rule_says_and_is_the_start_of_the_whole_path(kind
     assert len(short.status) == len(short.gaps) == len(short.kkt) == len(short.intercepts) == count
     if kind != "MCP":
         assert short.relative_gaps.max() <= 1e-6
+
+
+@pytest.mark.parametrize("penalty", [MCP(1.0), SCAD(1.0)])
+def test_a_concave_fit_that_stands_still_between_two_entries_does_not_end_its_path(penalty):
+    rng = np.random.default_rng(7)
+    X = np.linalg.qr(rng.normal(size=(80, 3)))[0] * np.sqrt(80)
+    y = 10.0 * X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=80)
+    whole, short = (path(X, y, penalty=penalty, n_alphas=60, fit_intercept=False, stop=s) for s in (None, "auto"))
+    assert (np.abs(np.diff(whole.coefs.toarray()[0])) < 1e-12).sum() > 20  # the first stands, unshrunk
+    assert short.coefs.toarray()[1, -1] != 0
 
 
 def test_nothing_ends_a_path_that_goes_on_learning():
@@ -172,7 +182,7 @@ def test_several_classes_end_by_the_same_rule(form):
     alphas, at = np.unique(-whole.alphas, return_index=True)
     chances = np.stack([whole.predict(X, alpha)[np.arange(60), y] for alpha in -alphas])
     share = 1 + np.log(chances).mean(axis=1) / whole.null_objective
-    count = first_end(share)
+    count = first_end(share, False)
     assert len(short.alphas) == count < len(alphas)
     np.testing.assert_array_equal(short.alphas, -alphas[:count])
     coefs = whole.coefs.toarray()[:, at[:count]]

@@ -15,6 +15,7 @@ from shrinkage._path._responses import Responses, are_responses, refuse_for_resp
 from shrinkage._path._scores import SCORES, check_held_out, mean_and_error, refuse_lost_folds, scorer
 from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
 from shrinkage.losses import Loss
+from shrinkage.penalties import MCP, SCAD
 from shrinkage.problem import informative_weight
 from shrinkage.solvers import CLASS_SCORES, Stop, solve_classes, solve_folds
 
@@ -215,7 +216,8 @@ def cross_validate(
     weights = problem.sample_weight
     fold_weights = np.array([informative_weight(problem.loss, problem.y, weights, test) for _, test in folds])
     strengths = grid(alphas, n_alphas, alpha_min_ratio, getattr(problem.penalty, "l1_ratio", 1.0))
-    rule = Stop(fold_weights, SCORES[score].more_is_better) if check_stop(stop) else None
+    pauses = isinstance(problem.penalty, MCP | SCAD)
+    rule = Stop(fold_weights, SCORES[score].more_is_better, pauses) if check_stop(stop) else None
     result = solve_folds(problem, strengths, folds, standardize, tol, of_rows, rule)
     fitted = finish(problem, result.path, classes)
     warn_missed(fitted, result.gaps, tol, stacklevel=2)

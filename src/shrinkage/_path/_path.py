@@ -10,6 +10,7 @@ from shrinkage._path._record import Path
 from shrinkage._path._responses import are_responses, refuse_for_responses, state_responses
 from shrinkage._path._statement import check_stop, finish, grid, state, warn_missed
 from shrinkage.losses import Loss
+from shrinkage.penalties import MCP, SCAD
 from shrinkage.solvers import Stop, solve_classes, solve_path
 
 
@@ -85,8 +86,9 @@ def path(
     stop : "auto", optional
         End the path, after five strengths or more, with the first at which the model explains more than 0.999 of the
         null model's loss, or at which the share explained has risen by less than 1e-5 of itself since the strength
-        before: glmnet's rules (`devmax`, `fdev`), here for a given grid as well, whose ties become one. Smaller
-        strengths are not returned, and `ending` of the path says why. None fits every strength.
+        before: glmnet's rules (`devmax`, `fdev`), here for a given grid as well, whose ties become one. The second is
+        not asked of MCP and SCAD, whose fits may stand still between two entries. Smaller strengths are not returned,
+        and `ending` of the path says why. None fits every strength.
 
     Returns
     -------
@@ -155,7 +157,7 @@ def path(
     )
     check_positive("tol", tol)
     ratio = getattr(problem.penalty, "l1_ratio", 1.0)
-    rule = Stop() if check_stop(stop) else None
+    rule = Stop(may_pause=isinstance(problem.penalty, MCP | SCAD)) if check_stop(stop) else None
     columns = solve_path(problem, grid(alphas, n_alphas, alpha_min_ratio, ratio), tol, rule)
     fitted = finish(problem, columns, classes)
     warn_missed(fitted, None, tol, stacklevel=2)

@@ -13,7 +13,7 @@ from shrinkage._path import cross_validate, path
 from shrinkage.cli._fit_words import asked, at_the_end, column_rows, how, summary_rows, where_ended
 from shrinkage.cli._folds import cross_validate_with_recipe, deal, deal_groups, deal_times
 from shrinkage.cli._model_file import Fit, Model
-from shrinkage.cli._prepare import CONCAVE, OF_ROWS, Prepared, prepare
+from shrinkage.cli._prepare import OF_ROWS, Prepared, prepare
 from shrinkage.cli._request import Request
 from shrinkage.cli._rows import read_labels
 from shrinkage.report import Candidate, Study
@@ -85,7 +85,7 @@ def candidates_of(request: Request, data: Prepared, folds, tell) -> list[Candida
             "alpha_min_ratio": 1e-3 * (request.ratio(penalty) or 1.0),
             "standardize": request.standardize,
             "tol": request.tol,
-            "stop": None if penalty in CONCAVE else request.stop,
+            "stop": request.stop,
         }
         for penalty in request.penalties
     ]

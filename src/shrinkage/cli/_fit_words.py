@@ -33,7 +33,6 @@ def how(request: Request, data: Prepared) -> list[str]:
         notes.append(
             "MCP and SCAD are not convex: each strength of the fit on all rows ends where no small step leads down "
             "(stationary, its violation at most --tol), not at a certified minimum; fits of folds are not checked."
-            + (" Their strengths are all fitted: a fit may gain nothing for a while." if request.stop else "")
         )
     if request.stop is not None and data.has_missing:
         notes.append("Strengths end by the fit on all rows, as columns miss values; else scores may end them as well.")

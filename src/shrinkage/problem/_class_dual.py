@@ -134,8 +134,8 @@ def _hessian(p: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _solve(H: np.ndarray, g: np.ndarray) -> np.ndarray:
     """H⁻¹ g of least norm: adding a number to all classes changes nothing, so H is singular.
 
-    With these directions given a curvature, which g does not see, Cholesky's factor is enough, and a tenth of the work;
-    where others hardly bend the answer of least norm is that of singular values.
+    With these directions given a curvature, of which g has only rounding, a Cholesky factor is enough, and a tenth of the
+    work; where others hardly bend the answer of least norm is that of singular values.
     """
     if not np.isfinite(H).all():
         return np.full(g.shape, np.nan)
@@ -147,5 +147,6 @@ def _solve(H: np.ndarray, g: np.ndarray) -> np.ndarray:
     except linalg.LinAlgError:
         L = np.zeros((1, 1))
     if np.diag(L).min() ** 2 > 1e-6 * size:
-        return linalg.cho_solve((L, True), g.reshape(-1)).reshape(g.shape)
+        seen = g - g.mean(axis=1, keepdims=True)
+        return linalg.cho_solve((L, True), seen.reshape(-1)).reshape(g.shape)
     return np.linalg.lstsq(H, g.reshape(-1), rcond=1e-13)[0].reshape(g.shape)

@@ -27,10 +27,14 @@ class Stop:
     fold_weights : ndarray of shape (n_folds,), optional
         Sums of the weights held out; None where there are no folds.
     more_is_better : bool
+    may_pause : bool
+        Whether a strength that gains nothing may be followed by one that does, as under a penalty that is not convex,
+        whose fits stand still between two entries: then it ends nothing.
     """
 
     fold_weights: np.ndarray | None = None
     more_is_better: bool = False
+    may_pause: bool = False
 
     def watch(self, driver: Any, problem: Problem) -> None:
         """Let a driver stop after the batch in which a strength ends the path; one that goes by moments needs none."""
@@ -64,8 +68,20 @@ class Stop:
 
     def end(self, losses: np.ndarray, null: float, scores: np.ndarray) -> tuple[int, Ending] | None:
         """How many strengths to keep of those with these losses (T,) and scores (T, n_folds), and why; None: all."""
-        found = [end for end in (_end_of_losses(losses, null), self._end_of_scores(scores)) if end is not None]
+        found = [end for end in (self._end_of_losses(losses, null), self._end_of_scores(scores)) if end is not None]
         return min(found, key=lambda end: end[0]) if found else None
+
+    def _end_of_losses(self, losses: np.ndarray, null: float) -> tuple[int, Ending] | None:
+        """The rule of glmnet, on the share of the null model's loss that is explained."""
+        if null <= 0:
+            return None
+        explained = 1.0 - losses / null
+        for t in range(FEWEST - 1, len(losses)):
+            if explained[t] > MOST_EXPLAINED:
+                return t + 1, Ending.EXPLAINED
+            if not self.may_pause and explained[t] - explained[t - 1] < LEAST_GAIN * explained[t]:
+                return t + 1, Ending.FLAT
+        return None
 
     def _end_of_scores(self, scores: np.ndarray) -> tuple[int, Ending] | None:
         if self.fold_weights is None or scores.shape[1] < 2:
@@ -106,19 +122,6 @@ class Stop:
             ending=end[1],
         )
         return FoldColumns(path, columns.scores[kept], columns.gaps[kept])
-
-
-def _end_of_losses(losses: np.ndarray, null: float) -> tuple[int, Ending] | None:
-    """The rule of glmnet, on the share of the null model's loss that is explained."""
-    if null <= 0:
-        return None
-    explained = 1.0 - losses / null
-    for t in range(FEWEST - 1, len(losses)):
-        if explained[t] > MOST_EXPLAINED:
-            return t + 1, Ending.EXPLAINED
-        if explained[t] - explained[t - 1] < LEAST_GAIN * explained[t]:
-            return t + 1, Ending.FLAT
-    return None
 
 
 def _losses(problem: Problem, features: np.ndarray, coefs: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
