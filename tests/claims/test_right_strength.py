@@ -49,8 +49,14 @@ def test_a_fit_of_another_strength_is_not_the_minimum(monkeypatch):
 
 
 def test_fits_that_stop_early_break_the_claim(monkeypatch):
+    with pytest.raises(ClaimBroken, match="path minimized to"):
+        CLAIM.check(with_path(monkeypatch, tol=lambda tol: 1e4))
+
+
+def test_curves_that_are_not_certified_break_the_claim(record):
+    curves = {name: dataclasses.replace(curve, gap=1e-5) for name, curve in record.curves.items()}
     with pytest.raises(ClaimBroken, match="a relative gap of"):
-        CLAIM.check(with_path(monkeypatch, tol=lambda tol: 0.3))
+        CLAIM.check(dataclasses.replace(record, curves=curves))
 
 
 def test_a_penalty_that_never_gets_strong_does_not_underfit(monkeypatch):

@@ -199,7 +199,7 @@ def test_degenerate_data_are_fitted_or_refused_in_words(kind, data):
     constant = np.full(80, 2.0)
     model = made(kind, alpha=0.1).fit(X, constant)
     assert_allclose(model.predict(X), 2.0, rtol=1e-4, atol=1e-4 if kind is not ours.QuantileRegressor else 0.1)
-    assert not model.coef_[:2].any()
+    assert np.abs(model.coef_[:2]).max() < 1e-15  # not 0: some of these are ridge
     one = made(kind, alpha=0.1).fit(X, y, sample_weight=np.eye(80)[3] * 2)
     assert np.isfinite(one.predict(X)).all()
 

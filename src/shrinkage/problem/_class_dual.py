@@ -134,7 +134,7 @@ def _hessian(p: np.ndarray, Q: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _solve(H: np.ndarray, g: np.ndarray) -> np.ndarray:
     """H⁻¹ g of least norm: adding a number to all classes changes nothing, so H is singular.
 
-    With these directions given a curvature, of which g has only rounding, a Cholesky factor is enough, and a tenth of the
+    With these directions given a curvature, of which g has only rounding, a Cholesky factor is enough, a tenth of the
     work; where others hardly bend the answer of least norm is that of singular values.
     """
     if not np.isfinite(H).all():
