@@ -193,21 +193,9 @@ def cross_validate(
         wanted = (alphas, n_alphas, alpha_min_ratio)
         return validate_responses(side_by_side, wanted, (cv, groups), standardize, tol, score)
     problem, classes = state(
-        X,
-        y,
-        loss,
-        l1_ratio,
-        fit_intercept,
-        standardize,
-        sample_weight,
-        offset,
-        penalty_factor,
-        penalty,
-        lower,
-        upper,
-        positive,
-        groups_too=True,
-    )
+        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty,
+        lower, upper, positive, groups_too=True,
+    )  # fmt: skip
     check_positive("tol", tol)
     folds = fold_rows(cv, *strata_of(problem, cv), groups=groups)
     folds = check_folds(folds, problem)

@@ -140,21 +140,9 @@ def path(
         warn_missed(fitted, None, tol, stacklevel=2)
         return fitted
     problem, classes = state(
-        X,
-        y,
-        loss,
-        l1_ratio,
-        fit_intercept,
-        standardize,
-        sample_weight,
-        offset,
-        penalty_factor,
-        penalty,
-        lower,
-        upper,
-        positive,
-        groups_too=True,
-    )
+        X, y, loss, l1_ratio, fit_intercept, standardize, sample_weight, offset, penalty_factor, penalty,
+        lower, upper, positive, groups_too=True,
+    )  # fmt: skip
     check_positive("tol", tol)
     ratio = getattr(problem.penalty, "l1_ratio", 1.0)
     rule = Stop(may_pause=isinstance(problem.penalty, MCP | SCAD)) if check_stop(stop) else None
