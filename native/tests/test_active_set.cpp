@@ -224,3 +224,30 @@ TEST("columns without any correlation are solved at strength zero by nothing") {
   set.solve_continued(0.0, 1e-9);
   CHECK(set.support_size() == 0);
 }
+
+TEST("a ridge that falls with the strength, on supports where one factor serves several, with rows left out and a working set that grows") {
+  for (unsigned seed = 0; seed < 4; seed++)
+    for (const int held : {0, 7}) {
+      const Data data(120, 300, seed);
+      std::vector<double> left_out(held * 300);
+      for (int j = 0; j < 300; j++)
+        for (int i = 0; i < held; i++) left_out[j * held + i] = data.X[j * 120 + i];
+      ActiveSet set;
+      Quadratic q = data.quadratic(0);
+      if (held) {
+        q.low_rank = left_out.data();
+        q.rank = q.ld_low_rank = held;
+      }
+      int largest = 0;
+      q.size = 200;
+      for (double strength = 0.97 * data.largest_strength(); strength > 1e-3 * data.largest_strength(); strength *= 0.94) {
+        q.ridge = 0.5 * strength;
+        if (strength < 0.3 * data.largest_strength()) q.size = 300;
+        set.attach(q);
+        set.solve(strength, 1e-10);
+        largest = std::max(largest, set.support_size());
+        check_minimizes(q, dense(set, q.size), strength);
+      }
+      CHECK(largest > 100);
+    }
+}

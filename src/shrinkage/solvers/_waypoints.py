@@ -22,6 +22,7 @@ def with_waypoints(problem: Problem, grid: np.ndarray, top: float) -> np.ndarray
     starts = np.concatenate([[max(top, grid[0])], grid[:-1]])
     parts = []
     for high, low in zip(starts, grid, strict=True):
-        steps = int(np.ceil(np.log(high / low) / STRIDE)) if high > FAR * low else 1
-        parts.append(np.append(np.geomspace(high, low, steps + 1)[1:-1], low))
+        if high > FAR * low:
+            parts.append(np.geomspace(high, low, int(np.ceil(np.log(high / low) / STRIDE)) + 1)[1:-1])
+        parts.append([low])
     return np.concatenate(parts)

@@ -1,11 +1,13 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <vector>
 
 #include "shrinkage/interrupt.hpp"
 #include "shrinkage/restricted/support.hpp"
+#include "shrinkage/restricted/working_gradient.hpp"
 
 namespace shrinkage {
 
@@ -25,7 +27,7 @@ class ActiveSet {
   int support_size() const { return support_.size(); }
   const std::vector<int>& support() const { return support_.features(); }
   const std::vector<double>& coefficients() const { return support_.coefficients(); }
-  const std::vector<double>& gradient() const { return gradient_; }  // c - Hv over the working set, after solve
+  const std::vector<double>& gradient() const { return gradient_.values(); }  // c - Hv over the working set, after solve
   // x = H[A, A]^-1 x on the support
   void solve_on_support(double* x) { support_.solve(x); }
   // Stand at b (size), which has this support and these signs.
@@ -45,7 +47,7 @@ class ActiveSet {
     } else {
       before_.clear();
       use_ridge(q.ridge);
-      update_gradient();
+      gradient_.update(support_);
     }
     settle();
   }
@@ -56,7 +58,7 @@ class ActiveSet {
     point_to(q);
     before_.clear();
     use_ridge(q.ridge);
-    std::copy_n(gradient, q.size, gradient_.begin());
+    gradient_.assign(gradient, q.size);
     settle();
   }
 
@@ -71,7 +73,7 @@ class ActiveSet {
       if (!open(support()[i], support_.signs()[i])) leaving_.push_back(i);
     if (!leaving_.empty()) support_.drop(leaving_);
     use_ridge(q.ridge);
-    update_gradient();
+    gradient_.update(support_);
     settle();
   }
 
@@ -80,7 +82,7 @@ class ActiveSet {
     if (change == 0) return;
     const int size = support_size();
     support_.set_ridge(ridge);
-    if (support_size() < size) return update_gradient();
+    if (support_size() < size) return gradient_.update(support_);
     for (int i = 0; i < size; i++) {
       const int j = support()[i];
       gradient_[j] -= change * (quadratic().l2 ? quadratic().l2[j] : 1.0) * coefficients()[i];
@@ -94,7 +96,7 @@ class ActiveSet {
     before_.clear();
     support_.start_at(q.ridge, v);
     last_strength_ = strength;
-    update_gradient();
+    gradient_.update(support_);
     settle();
   }
 
@@ -118,7 +120,7 @@ class ActiveSet {
   // Minimize at one strength, warm-started; tol is relative to strength l1[j]. Returns the number of steps.
   int solve(double strength, double tol) {
     int steps = 0, failures = 0;
-    bool single = false;
+    bool single = false, roughly = support_.lags();  // until nobody enters or leaves
     linear_.clear();  // until the end
     exchanges_ = 0;
     tol = std::max(tol, rounding * largest_ratio(quadratic().linear) / strength);
@@ -128,19 +130,26 @@ class ActiveSet {
     while (steps < max_steps) {
       steps++;
       check_interrupt();
-      const bool first = steps == 1 && support_.lags();  // seldom the last: roughly, where that is faster
-      const double accuracy = first ? std::max(tol, rough) : tol;
+      if (steps > most_rough) roughly = false;
+      const double accuracy = roughly ? std::max(tol, rough) : tol;
       if (support_size() > 0) {
         double objective = 0;
         if (!step_to_minimizer(strength, accuracy, single, objective)) continue;
-        if (!first && !single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
-        if (!first) best = std::min(best, objective);
+        if (!roughly && !single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
+        if (!roughly) best = std::min(best, objective);
       }
       update_candidate_gradient();
       find_violators(candidates_, strength, accuracy);
-      if (violators_.empty() && first) continue;
+      if (violators_.empty() && roughly) {
+        roughly = false;
+        continue;
+      }
       if (violators_.empty()) {
-        update_gradient();
+        gradient_.update(support_);
+        if (support_.lags() && !gradient_.stationary(support_, strength, 4 * tol)) {
+          support_.catch_up();  // what was left was known by its recursion alone
+          continue;
+        }
         find_violators_everywhere(strength, tol);
         if (violators_.empty()) break;
         candidates_.insert(candidates_.end(), violators_.begin(), violators_.end());
@@ -150,7 +159,7 @@ class ActiveSet {
       keep_worst(single ? 1 : std::max(10, support_size() / 16));
       append_violators();
     }
-    if (steps == max_steps) update_gradient();
+    if (steps == max_steps) gradient_.update(support_);
     support_.release();
     if (!(before_strength_ > strength)) before_.clear();
     last_strength_ = strength;
@@ -161,7 +170,8 @@ class ActiveSet {
  private:
   static constexpr double allowance = 0.1;  // for gradients that turn, as a share of the step in strength
   static constexpr int max_steps = 5000;
-  static constexpr double rough = 1e-3;  // of the strength: what a first step may leave of the gradient on the support
+  static constexpr int most_rough = 8;       // steps
+  static constexpr double rough = 1e-4;      // of the strength: what a rough step may leave of the gradient on the support
   static constexpr double faint = 1e-13;     // of the strength that zeroes everything
   static constexpr double rounding = 1e-15;  // of a gradient, as a share of the same: nobody violates by less
 
@@ -185,7 +195,6 @@ class ActiveSet {
     support_.point_to(q);
     support_.resize_working_set(q.size);
     gradient_.resize(q.size);
-    scattered_.assign(q.size, 0.0);
   }
 
   // What the right-hand sides hold has changed, and the ridge may have: with a factor of its own.
@@ -206,7 +215,7 @@ class ActiveSet {
     for (int steps = 1;; steps++) {
       check_interrupt();
       support_.solve_linear(support_.coefficients().data());
-      update_gradient();
+      gradient_.update(support_);
       find_violators_everywhere(least, 0.0);
       if (violators_.empty()) {
         support_.take_signs_of_coefficients();
@@ -228,7 +237,7 @@ class ActiveSet {
   bool step_to_minimizer(double strength, double tol, bool single, double& objective) {
     const int m = support_size();
     target_.resize(m);
-    support_.solve_stationary(strength, tol, target_.data());
+    support_.solve_stationary(strength, tol, gradient_.data(), target_.data());
     if (support_size() < m) return false;  // a factor made anew has found columns that depend on others
     right_.resize(m);
     for (int i = 0; i < m; i++) right_[i] = quadratic().linear[support()[i]] - strength * quadratic().l1[support()[i]] * support_.signs()[i];
@@ -236,10 +245,14 @@ class ActiveSet {
     for (int i = 0; i < m; i++)
       if (target_[i] * support_.signs()[i] <= 0) leaving_.push_back(i);
     if (!leaving_.empty()) {
-      if (single) step_to_first_crossing();
+      if (single)
+        step_to_first_crossing(strength);
+      else if (support_.lags())
+        step_without_leaving(strength);
       support_.drop(leaving_);
       return false;
     }
+    if (support_.lags()) carry_gradient(strength, 1.0);
     for (int i = 0; i < m; i++) {
       support_.coefficients()[i] = target_[i];
       objective -= 0.5 * right_[i] * target_[i];
@@ -247,7 +260,30 @@ class ActiveSet {
     return true;
   }
 
-  void step_to_first_crossing() {
+  // Where the factor lags, solutions start from the coefficients, and need the gradient on the support: that of the
+  // target is known from its solution. Take `share` of the way there.
+  void carry_gradient(double strength, double share) {
+    for (int i = 0; i < support_size(); i++) {
+      const int j = support()[i];
+      const double there = strength * quadratic().l1[j] * support_.signs()[i] + support_.left()[i];
+      gradient_[j] += share * (there - gradient_[j]);
+    }
+  }
+
+  // To the target, without what is leaving.
+  void step_without_leaving(double strength) {
+    carry_gradient(strength, 1.0);
+    gone_.clear();
+    left_out_.clear();
+    for (int i : leaving_) {
+      gone_.push_back(support()[i]);
+      left_out_.push_back(target_[i]);
+    }
+    for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = target_[i];
+    gradient_.leave_out(support_, gone_, left_out_);
+  }
+
+  void step_to_first_crossing(double strength) {
     double fraction = 2;
     int first = leaving_[0];
     for (int i : leaving_) {
@@ -264,6 +300,7 @@ class ActiveSet {
       b += fraction * (target_[i] - b);
       if (b * support_.signs()[i] < 0) b = 0;
     }
+    if (support_.lags()) carry_gradient(strength, fraction);
     leaving_.assign(1, first);
   }
 
@@ -283,7 +320,7 @@ class ActiveSet {
       if (!is_out(j) || expected >= limit - room) candidates_.push_back(j);
       if (is_out(j) && expected > limit * (1 + tol) && (!sides_ || open(j, gradient_[j]))) violators_.push_back(j);
     }
-    before_ = gradient_;
+    before_ = gradient_.values();
     before_strength_ = last_strength_;
   }
 
@@ -310,56 +347,17 @@ class ActiveSet {
   }
 
   // --- gradients ----------------------------------------------------------------------------------------------------
-  // minus low_rank b
-  void update_low_rank_product() {
-    const Quadratic& q = quadratic();
-    low_rank_product_.assign(q.rank, 0.0);
-    kernels().subtract_columns(q.low_rank, q.ld_low_rank, q.rank, support().data(), support_size(), coefficients().data(), low_rank_product_.data());
-  }
-
-  void update_gradient() {
-    const Quadratic& q = quadratic();
-    const int m = support_size();
-    std::copy(q.linear, q.linear + q.size, gradient_.begin());
-    scaled_.resize(m);
-    for (int i = 0; i < m; i++) scaled_[i] = q.scale * coefficients()[i];
-    kernels().subtract_columns(q.gram, q.ld, q.size, support().data(), m, scaled_.data(), gradient_.data());
-    if (q.low_rank && m) {
-      update_low_rank_product();
-      linalg::gemv(linalg::Op::transpose, q.rank, q.size, -1.0, q.low_rank, static_cast<int>(q.ld_low_rank), low_rank_product_.data(), 1.0,
-                   gradient_.data());
-    }
-    for (int i = 0; i < m; i++) gradient_[support()[i]] -= support_.curvature_of_ridge(support()[i]) * coefficients()[i];
-  }
-
   void update_candidate_gradient() {
     outside_.clear();
-    for (int j : candidates_)
-      if (is_out(j)) outside_.push_back(j);
-    update_gradient_outside();
+    std::copy_if(candidates_.begin(), candidates_.end(), std::back_inserter(outside_), [this](int j) { return is_out(j); });
+    gradient_.update_outside(support_, outside_);
   }
 
   // The gradient of new columns, those from `known` on.
   void extend_gradient(int known) {
     outside_.clear();
     for (int j = known; j < quadratic().size; j++) outside_.push_back(j);
-    update_gradient_outside();
-  }
-
-  void update_gradient_outside() {
-    const Quadratic& q = quadratic();
-    const int m = support_size();
-    for (int i = 0; i < m; i++) scattered_[support()[i]] = q.scale * coefficients()[i];
-    scaled_.resize(outside_.size());
-    kernels().picked_dots(q.gram, q.ld, q.size, outside_.data(), static_cast<Index>(outside_.size()), scattered_.data(), scaled_.data());
-    for (size_t k = 0; k < outside_.size(); k++) gradient_[outside_[k]] = q.linear[outside_[k]] - scaled_[k];
-    for (int i = 0; i < m; i++) scattered_[support()[i]] = 0;
-    if (q.low_rank && m) {
-      update_low_rank_product();
-      kernels().picked_dots(q.low_rank, q.ld_low_rank, q.rank, outside_.data(), static_cast<Index>(outside_.size()), low_rank_product_.data(),
-                            scaled_.data());
-      for (size_t k = 0; k < outside_.size(); k++) gradient_[outside_[k]] -= scaled_[k];
-    }
+    gradient_.update_outside(support_, outside_);
   }
 
   // A guess as well: who should not have entered leaves at the next step.
@@ -388,8 +386,9 @@ class ActiveSet {
   Support support_;
   const char* sides_ = nullptr;  // by coordinate; null where both are open to all
   int exchanges_ = 0;            // at this strength
-  std::vector<int> candidates_, violators_, outside_, leaving_;
-  std::vector<double> gradient_, right_, target_, scattered_, scaled_, low_rank_product_;
+  std::vector<int> candidates_, violators_, outside_, leaving_, gone_;
+  WorkingGradient gradient_;
+  std::vector<double> right_, target_, left_out_;
   std::vector<double> before_;  // the gradient at the strength before the last, of columns that were there; may be empty
   // the linear part and the coefficients that gradient_ belongs to; the first is empty while it is not up to date everywhere
   std::vector<double> linear_, settled_;

@@ -43,21 +43,31 @@ class Support {
     factor_.solve(x);
   }
 
-  // x = H[A, A]^-1 linear[A], and H[A, A]^-1 (linear[A] - strength l1[A] signs), the second up to tol strength l1[A]
+  // x = H[A, A]^-1 linear[A]
   void solve_linear(double* x) {
     catch_up();
     factor_.solve_sides(0.0, x);
   }
-  void solve_stationary(double strength, double tol, double* x) {
-    factor_.solve_sides(-strength, x);
-    if (lag_ == 0 || conjugate_steps(strength, tol, x)) return;
-    catch_up();
+  // x = H[A, A]^-1 (linear[A] - strength l1[A] signs); where the factor lags, up to tol strength l1[A], from the
+  // coefficients and their gradient (of the working set), and `left` is what is left.
+  void solve_stationary(double strength, double tol, const double* gradient, double* x) {
+    if (lag_ != 0) {
+      left_.resize(size());
+      for (int i = 0; i < size(); i++) left_[i] = gradient[features_[i]] - strength * quadratic.l1[features_[i]] * signs_[i];
+      std::copy(coefficients_.begin(), coefficients_.end(), x);
+      if (conjugate_steps(strength, tol, x)) return;
+      catch_up();
+    }
     factor_.solve_sides(-strength, x);
   }
+  const std::vector<double>& left() const { return left_; }
 
   // The factor is that of H with `quadratic.ridge`, which may be ahead of or behind the ridge of the problem.
   bool lags() const { return lag_ != 0; }
   double ridge() const { return quadratic.ridge - lag_; }
+  void catch_up() {
+    if (lag_ != 0) factor_at(ridge(), ridge());
+  }
   double curvature_of_ridge(int j) const { return quadratic.l2 ? ridge() * quadratic.l2[j] : ridge(); }
 
   // Take another quadratic; the factor, and where its ridge stands, stay.
@@ -241,19 +251,14 @@ class Support {
   static constexpr int least_lagging = 48;   // columns from which refactoring costs more than conjugate gradients
   static constexpr int most_conjugate = 20;  // steps; four or five are usual
 
-  void catch_up() {
-    if (lag_ != 0) factor_at(ridge(), ridge());
-  }
-
-  // Conjugate gradients from x = M^-1 b towards H^-1 b, with M = H + lag diag(l2), whose factor is at hand, as the
-  // preconditioner: products with H come from those with M that the recursion knows. False if it does not get there.
+  // Conjugate gradients from x, of which left_ = b - Hx is known, towards H^-1 b, with M = H + lag diag(l2), whose factor
+  // is at hand, as the preconditioner: products with H come from those with M that the recursion knows. False if it does
+  // not get there.
   bool conjugate_steps(double strength, double tol, double* x) {
     const Quadratic& h = quadratic;
     const int m = size();
-    left_.resize(m);
     along_.assign(m, 0.0);
     product_.assign(m, 0.0);
-    for (int i = 0; i < m; i++) left_[i] = lag_ * weight(i) * x[i];
     double before = 1;
     for (int step = 0; step < most_conjugate; step++) {
       bool done = true;
