@@ -9,6 +9,7 @@
 #include "shrinkage/path/inside.hpp"
 #include "shrinkage/path/knots.hpp"
 #include "shrinkage/path/listed_columns.hpp"
+#include "shrinkage/path/outside.hpp"
 #include "shrinkage/path/working_gram.hpp"
 
 namespace nb = nanobind;
@@ -77,6 +78,15 @@ void read_inside(const Matrix& c, const Matrix& coefs, const Vector& strengths, 
   shrinkage::read_inside(at, ratios.data(), conjugates.data(), kkt.data(), penalties.data());
 }
 
+void read_outside(const Matrix& c, const Features& at, const Vector& strengths, const Vector& l1, const std::optional<Vector>& l2,
+                  const Vector& inverse, double tol, const Sums& ratios, const Sums& conjugates, const Sums& kkt, const Order& first,
+                  const Sums& excess) {
+  const shrinkage::Outside from{static_cast<Index>(c.shape(0)), static_cast<Index>(c.shape(1)), c.data(), at.data(), strengths.data(), l1.data(),
+                                l2 ? l2->data() : nullptr, inverse.data(), tol};
+  nb::gil_scoped_release unlocked;
+  shrinkage::read_outside(from, ratios.data(), conjugates.data(), kkt.data(), first.data(), excess.data());
+}
+
 }  // namespace
 
 void bind_path(nb::module_& m) {
@@ -94,6 +104,9 @@ void bind_path(nb::module_& m) {
   m.def("read_inside", &read_inside, "c"_a.noconvert(), "coefs"_a.noconvert(), "strengths"_a.noconvert(), "ridges"_a.noconvert(), "l1"_a.noconvert(),
         "l2"_a.noconvert().none(), "inverse"_a.noconvert(), "ratios"_a.noconvert(), "conjugates"_a.noconvert(), "kkt"_a.noconvert(),
         "penalties"_a.noconvert(), "What the correlations of a working set say of its strengths.");
+  m.def("read_outside", &read_outside, "c"_a.noconvert(), "at"_a.noconvert(), "strengths"_a.noconvert(), "l1"_a.noconvert(),
+        "l2"_a.noconvert().none(), "inverse"_a.noconvert(), "tol"_a, "ratios"_a.noconvert(), "conjugates"_a.noconvert(), "kkt"_a.noconvert(),
+        "first"_a.noconvert(), "excess"_a.noconvert(), "What the correlations of all columns say of some strengths.");
   m.def("project", &project, "columns"_a.noconvert(), "basis"_a.noconvert(), "explain"_a.noconvert(), "removed"_a.noconvert(),
         "Take off columns, twice, what a basis explains; coefficients are added to `removed`.");
 }

@@ -139,6 +139,9 @@ def span(points: Annotated[NDArray[numpy.float64], dict(shape=(None, None), orde
 def read_inside(c: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], coefs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], strengths: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ridges: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, inverse: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratios: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], conjugates: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], kkt: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], penalties: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None:
     """What the correlations of a working set say of its strengths."""
 
+def read_outside(c: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], strengths: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], l2: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, inverse: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], tol: float, ratios: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], conjugates: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], kkt: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], first: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], excess: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """What the correlations of all columns say of some strengths."""
+
 def project(columns: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')], basis: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], explain: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu', writable=False)], removed: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='F', device='cpu')]) -> None:
     """
     Take off columns, twice, what a basis explains; coefficients are added to `removed`.
@@ -411,3 +414,8 @@ def threads() -> int:
 
 def set_threads(count: int) -> None:
     """Sets the most threads that a call may use; bits do not depend on it."""
+
+def work_alone(alone: bool) -> bool:
+    """
+    Whether calls from this thread do without others from now on; returns what held before.
+    """

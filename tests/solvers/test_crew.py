@@ -8,12 +8,13 @@ import pytest
 from sklearn.model_selection import KFold
 
 import shrinkage
+from shrinkage import _core
 from shrinkage._path import state
 from shrinkage.datasets import simulate_linear
 from shrinkage.solvers import _engine as engine
 from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._engine import _with_shared_folds, driver_of
-from shrinkage.solvers._shared_folds import SharedFolds
+from shrinkage.solvers._shared_folds import SharedFolds, _March
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -98,7 +99,7 @@ def test_an_interrupt_of_the_folds_ends_the_path_beside_them(monkeypatch):
     problem = state(data.X, data.y, "squared", 1.0, True, False, None, None, None, None)[0]
     folds, walking, ended = list(KFold(2).split(data.X)), threading.Event(), []
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         assert walking.wait(10)
         raise KeyboardInterrupt
 
@@ -125,6 +126,45 @@ def test_an_interrupt_of_the_folds_ends_the_path_beside_them(monkeypatch):
             return
         time.sleep(0.01)
     raise AssertionError("the path goes on")
+
+
+def test_an_interrupt_of_one_march_ends_the_other(monkeypatch):
+    data = simulate_linear(120, 600, rho=0.5, n_nonzero=10, snr=3.0, seed=3)
+    problem = state(data.X, data.y, "squared", 1.0, True, False, None, None, None, None)[0]
+    alphas = problem.alpha_max * np.geomspace(1.0, 1e-2, 200)
+    caller, walking, left, runs = threading.get_ident(), threading.Event(), threading.Event(), []
+    certify = _March._certify
+
+    def certify_here(self, *given):
+        if threading.get_ident() == caller:
+            assert walking.wait(10)
+            raise KeyboardInterrupt
+        walking.set()
+        assert left.wait(10)
+        runs.append(certify(self, *given))
+
+    monkeypatch.setattr(_March, "_certify", certify_here)
+    shared = SharedFolds(problem, alphas, 1.0, False, 1e-6)
+    with pytest.raises(KeyboardInterrupt), shrinkage.threads(2):
+        shared.solve(list(KFold(4).split(data.X)))
+    left.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("shrinkage"):
+            thread.join(10)
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("n", "alone"), [(2, True), (3, False)])
+def test_the_core_works_alone_in_items_that_occupy_all_threads(n, alone):
+    with shrinkage.threads(n), Crew(4) as crew:
+        assert crew.each(lambda _: _core.work_alone(alone), range(2)) == [alone, alone]
+        assert crew.beside(lambda: _core.work_alone(alone))() is alone
+    assert _core.work_alone(False) is False
+
+
+def test_crews_side_by_side_take_their_part_of_the_threads():
+    with shrinkage.threads(4), Crew(8, crews=2) as crew:
+        assert len(set(crew.each(lambda _: time.sleep(0.05) or threading.get_ident(), range(8)))) == 2
 
 
 def test_logistic_folds_on_several_threads_have_the_same_bits(monkeypatch):

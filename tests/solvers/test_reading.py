@@ -21,8 +21,8 @@ def test_a_reading_is_what_its_definitions_say(ridge):
     coefs = rng.standard_normal((8, T)) * (rng.random((8, T)) < 0.5)
     reading = Reading(l1, l2 if ridge else None, inverse, outside, strengths, ridges, tol)
     reading.read_inside(inside, c[:8], coefs)
-    reading.read_all(1, c[:, 1])
-    at, some = np.array([0, 2, 3]), np.arange(8, p - 2)
+    reading.read_all(np.array([1, 3]), np.asfortranarray(c[:, [1, 3]]))
+    at, some = np.array([0, 2]), np.arange(8, p - 2)
     reading.read_some(some, at, c[np.ix_(some, at)])
 
     penalized = np.arange(p - 2)

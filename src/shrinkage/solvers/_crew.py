@@ -25,10 +25,13 @@ class Crew:
     ----------
     most : int
         No more threads than that, the calling one included.
+    crews : int
+        How many crews work side by side: each takes its part of the threads.
     """
 
-    def __init__(self, most: int):
-        self._helpers = min(_core.threads(), most) - 1
+    def __init__(self, most: int, crews: int = 1):
+        self._threads = max(1, _core.threads() // crews)
+        self._helpers = max(1, min(self._threads, most)) - 1
         self._pool = ThreadPoolExecutor(self._helpers, "shrinkage") if self._helpers > 0 else None
 
     def __enter__(self) -> "Crew":
@@ -43,7 +46,7 @@ class Crew:
         if self._pool is None:
             found = work()
             return lambda: found
-        return self._pool.submit(work).result
+        return self._pool.submit(_within_team, self._threads > 2, work).result
 
     def each(self, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Return work(item) of every item, in their order; what one raises ends all."""
@@ -64,9 +67,21 @@ class Crew:
                     left.clear()
                     raise
 
-        helping: list[Future] = [self._pool.submit(take) for _ in range(min(self._helpers, len(items) - 1))]
-        take()
+        free = len(items) < self._threads
+        helping: list[Future] = [
+            self._pool.submit(_within_team, free, take) for _ in range(min(self._helpers, len(items) - 1))
+        ]
+        _within_team(free, take)
         for helper in helping:
             if not helper.cancel():  # one that is still busy beside has nothing left to take
                 helper.result()
         return [found[at] for at in range(len(items))]
+
+
+def _within_team(free: bool, work: Callable[[], _Result]) -> _Result:
+    """Do work whose calls of the core take other threads only if some are free: more would fight for the cores."""
+    before = _core.work_alone(not free)
+    try:
+        return work()
+    finally:
+        _core.work_alone(before)

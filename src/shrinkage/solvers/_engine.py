@@ -269,7 +269,7 @@ def _with_shared_folds(problem: Problem, alphas: Grid, folds: Folds, standardize
         with Crew(len(folds) + 1) as crew:
             path = crew.beside(lambda: solve_stated(problem, alphas, [], standardize, tol, driver).path)
             shared = SharedFolds(problem, -distinct, float(problem.penalty.l1_ratio), standardize, tol)
-            scores, gaps = shared.solve_with(crew, folds)
+            scores, gaps = shared.solve_with(crew, folds, beside=1)
             found = path()
     finally:
         left = True

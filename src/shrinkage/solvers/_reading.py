@@ -49,14 +49,11 @@ class Reading:
         into = self.ratios, self.conjugates, self.kkt, self.penalties
         _core.read_inside(c, coefs, self._strengths, self._ridges, *of_features, *into)
 
-    def read_all(self, t: int, c: np.ndarray) -> None:
-        """All features at strength t: correlations (n_features,)."""
-        ratio = np.abs(c) * self._outside
-        most = float(ratio.max(initial=0.0))
-        self.ratios[t] = max(self.ratios[t], most)
-        if most > self._strengths[t]:
-            over = np.flatnonzero(ratio > self._strengths[t])
-            self._above(over, np.full(len(over), t), np.abs(c[over]))
+    def read_all(self, at: np.ndarray, c: np.ndarray) -> None:
+        """All features at the strengths numbered `at`: correlations (n_features, len(at)), column-major."""
+        of_features = self._l1, self._l2, self._outside
+        into = self.ratios, self.conjugates, self.kkt, self.first, self.excess
+        _core.read_outside(c, at, self._strengths, *of_features, self._tol, *into)
 
     def read_some(self, features: np.ndarray, at: np.ndarray, c: np.ndarray) -> None:
         """Features outside, at some strengths: correlations (m, len(at))."""

@@ -200,8 +200,7 @@ class ScreenedDriver:
         points = batch.theta if self._root is None else _over_root(batch.theta, self._root)
         if len(self.fits.features):
             reading.read_inside(self.fits.features, DenseDesign(self.fits.columns).correlate(points), batch.coefs)
-        for column, t in enumerate(knots.at):
-            reading.read_all(int(t), products[:, column])
+        reading.read_all(knots.at, products)
         known = np.concatenate([self._correlations[None], products.T]).T
         suspects = knots.suspects(known, self._norms, self._outside)
         for at in range(0, len(suspects), SUSPECTS_AT_ONCE):

@@ -1,5 +1,7 @@
 """What folds share: the sides of the problem that all see, and the columns of X that one of them has asked for."""
 
+from threading import Lock
+
 import numpy as np
 
 from shrinkage import _core
@@ -25,6 +27,7 @@ class SharedColumns:
     def __init__(self, problem: Problem, sides: Sides):
         n, p = problem.design.shape
         self._design, self._sides = problem.design, sides
+        self._growing = Lock()
         self._likely = min(p, max(256, 4 * min(n, p)))
         self.clear()
 
@@ -40,10 +43,13 @@ class SharedColumns:
 
     def grow(self, features: np.ndarray) -> None:
         """Take in what is new among the features."""
-        features = features[self.place[features] < 0]
-        if len(features):
-            self.place[features] = self.columns.size + np.arange(len(features))
+        with self._growing:
+            features = features[self.place[features] < 0]
+            if not len(features):
+                return
+            first = self.columns.size
             self._gather(features, self.columns.append(len(features)))
+            self.place[features] = first + np.arange(len(features))  # now others may read them
 
     def _gather(self, features: np.ndarray, out: np.ndarray) -> None:
         root = None if self._sides.unit else self._sides.root

@@ -181,10 +181,10 @@ class Run:
             tol / 4,
         )
         reading.read_inside(m.features, self.correlations, self.coefs)
-        for column, t in enumerate(knots.at):
-            reading.read_all(int(t), products[:, column])
-        known = np.column_stack([m.correlations, products])
-        suspects = knots.suspects(np.asfortranarray(known), norms, m.outside)
+        reading.read_all(knots.at, products)
+        known = np.empty((len(products), 1 + products.shape[1]), order="F")
+        known[:, 0], known[:, 1:] = m.correlations, products
+        suspects = knots.suspects(known, norms, m.outside)
         if len(suspects):
             between = self.residuals[:, knots.between] / m.total
             reading.read_some(suspects, knots.between, shared.block(m.train, suspects).T @ between)

@@ -77,8 +77,7 @@ class SparseDriver(Driver):
         features = self.fits.features
         own = slice(None) if inverse[features].all() else np.flatnonzero(inverse[features])
         reading.read_inside(features[own], self.design.correlate_some(features[own], theta), coefs[own])
-        for column, t in enumerate(knots.at):
-            reading.read_all(int(t), products[:, column])
+        reading.read_all(knots.at, products)
         known = np.empty((len(products), 1 + products.shape[1]), order="F")
         known[:, 0], known[:, 1:] = self.correlations[:, f], products
         suspects = knots.suspects(known, self._norms, outside)
