@@ -10,6 +10,7 @@
 #include "shrinkage/csc.hpp"
 #include "shrinkage/interrupt.hpp"
 #include "shrinkage/restricted/extrapolation.hpp"
+#include "shrinkage/restricted/listed_descent.hpp"
 
 namespace shrinkage {
 
@@ -86,12 +87,13 @@ class ResidualDescent {
   bool is_near(int j) const { return near_[j]; }
 
  private:
+  static constexpr int every = 3;  // rounds of sweeps between two looks at all columns, but the first
   static constexpr double margin = 0.98;  // columns this near to their threshold may move in the next sweeps
 
   DescentColumns columns() const {
     return {start_.data(), row_.data(), value_.data(), explained_.data(), rank_, square_.data(), l1_.data(), l2_.data()};
   }
-  DescentState state() { return {residual_.data(), offset_.data(), coef_->data(), strengths_, ridges_}; }
+  DescentState state(double* coef) { return {residual_.data(), offset_.data(), coef, strengths_, ridges_}; }
 
   void append_column(const CscView& X, Index j) {
     double square = 0, explained = 0;
@@ -131,13 +133,13 @@ class ResidualDescent {
     }
     for (Index i = 0; i < rows_; i++) std::fill_n(residual_.data() + i * lanes, lanes, y_[i]);
     std::fill_n(offset_.data(), rank_ * lanes, 0.0);
-    proposal_.resize(list_.size() * lanes);
-    gather_coefs(proposal_.data());
-    kernels().descent_move(columns(), list_.data(), count(), proposal_.data(), state());
+    listed_.take(columns(), list_, coef_->data());
+    kernels().descent_move(listed_.columns(), listed_.list(), count(), listed_.coef(), state(nullptr));
     if (strength_before_ > strength_ && !std::all_of(given, given + lanes, [](bool is) { return is; })) propose_line(given);
   }
 
   void propose_line(const bool* given) {
+    proposal_.assign(listed_.coef(), listed_.coef() + count() * lanes);
     for (std::size_t a = 0; a < list_.size(); a++)
       for (int t = 0; t < lanes; t++) {
         if (given[t]) continue;
@@ -150,21 +152,35 @@ class ResidualDescent {
 
   Index count() const { return static_cast<Index>(list_.size()); }
 
+  // Looks at all columns are dear, so that most rounds look at those listed alone: an end has to be seen by all.
   int descend(double tol, int most_sweeps) {
     int sweeps = 0;
     picked_.reset(new bool[size()]);
+    bool everywhere = true;
     for (;;) {
-      const double gap = read_gap();
-      if (gap <= tol || sweeps >= most_sweeps) {
+      if (everywhere) listed_.give(coef_->data());
+      const double gap = everywhere ? read_gap(columns(), size(), coef_->data()) : read_gap(listed_.columns(), count(), listed_.coef());
+      const bool over = gap <= tol || sweeps >= most_sweeps;
+      if (over && everywhere) {
         largest_gap_ = std::max(largest_gap_, gap);
         return sweeps;
       }
-      list_.clear();
-      for (int j = 0; j < size(); j++)
-        if (picked_[j]) list_.push_back(j);
+      if (over) {
+        everywhere = true;
+        continue;
+      }
+      if (everywhere) list_picked();
       sweep_and_extrapolate();
       sweeps += descent_memory;
+      everywhere = sweeps == descent_memory || sweeps % (every * descent_memory) == 0;
     }
+  }
+
+  void list_picked() {
+    list_.clear();
+    for (int j = 0; j < size(); j++)
+      if (picked_[j]) list_.push_back(j);
+    listed_.take(columns(), list_, coef_->data());
   }
 
   void sweep_and_extrapolate() {
@@ -173,7 +189,7 @@ class ResidualDescent {
     gather_coefs(history_.data());
     for (int u = 1; u <= descent_memory; u++) {
       check_interrupt();
-      kernels().descent_sweep(columns(), list_.data(), count(), state());
+      kernels().descent_sweep(listed_.columns(), listed_.list(), count(), state(listed_.coef()));
       gather_coefs(history_.data() + u * width);
     }
     double products[descent_memory * (descent_memory + 1) / 2 * lanes], shares[descent_memory * lanes];
@@ -184,9 +200,7 @@ class ResidualDescent {
     propose();
   }
 
-  void gather_coefs(double* out) const {
-    for (std::size_t a = 0; a < list_.size(); a++) std::copy_n(coef_->data() + Index(list_[a]) * lanes, lanes, out + a * lanes);
-  }
+  void gather_coefs(double* out) { std::copy_n(listed_.coef(), count() * lanes, out); }
 
   // Move the coefficients of list_ to the proposal, in the lanes whose objective that lowers.
   void propose() {
@@ -199,13 +213,13 @@ class ResidualDescent {
     std::copy_n(offset_.data(), rank_ * lanes, trial_offset_.data());
     change_.resize(width);
     for (Index a = 0; a < width; a++) change_[a] = proposal_[a] - old_[a];
-    kernels().descent_move(columns(), list_.data(), count(), change_.data(), {trial_.data(), trial_offset_.data(), nullptr, strengths_, ridges_});
+    kernels().descent_move(listed_.columns(), listed_.list(), count(), change_.data(), {trial_.data(), trial_offset_.data(), nullptr, strengths_, ridges_});
     objective(proposal_.data(), trial_.data(), trial_offset_.data(), then);
     bool better[lanes];
     for (int t = 0; t < lanes; t++) better[t] = then[t] < now[t];
     take(better, trial_.data(), rows_, residual_.data());
     take(better, trial_offset_.data(), rank_, offset_.data());
-    for (std::size_t a = 0; a < list_.size(); a++) take(better, &proposal_[a * lanes], 1, coef_->data() + Index(list_[a]) * lanes);
+    take(better, proposal_.data(), count(), listed_.coef());
   }
 
   static void take(const bool* lane, const double* from, Index count, double* into) {
@@ -215,16 +229,16 @@ class ResidualDescent {
 
   void objective(const double* coef, const double* residual, const double* offset, double* value) {
     double agreement[lanes], squares[lanes];
-    kernels().descent_penalty(columns(), list_.data(), count(), coef, strengths_, ridges_, value);
+    kernels().descent_penalty(listed_.columns(), listed_.list(), count(), coef, strengths_, ridges_, value);
     kernels().descent_moments(rows_, residual, basis_.data(), rank_, offset, y_.data(), squares, agreement);
     for (int t = 0; t < lanes; t++) value[t] += 0.5 * squares[t];
   }
 
-  // The largest duality gap of the lanes, over the columns of the working set; see squared_dual in problem.
-  double read_gap() {
+  // The largest duality gap of the lanes, over some columns; see squared_dual in problem. Who may move is picked.
+  double read_gap(const DescentColumns& among, Index many, double* coef) {
     DescentReading reading;
     double squares[lanes], agreement[lanes], largest = 0;
-    kernels().descent_check(columns(), size(), state(), margin, picked_.get(), &reading);
+    kernels().descent_check(among, many, state(coef), margin, picked_.get(), &reading);
     kernels().descent_moments(rows_, residual_.data(), basis_.data(), rank_, offset_.data(), y_.data(), squares, agreement);
     for (int t = 0; t < lanes; t++) {
       double dual = agreement[t] - 0.5 * squares[t];
@@ -270,6 +284,7 @@ class ResidualDescent {
   std::unique_ptr<products::Aligned> coef_;  // (size x lanes)
   std::unique_ptr<bool[]> picked_;
   std::vector<bool> near_;
+  ListedColumns listed_;  // those of list_
   std::vector<double> history_, proposal_, old_, change_;
 };
 
