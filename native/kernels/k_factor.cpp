@@ -39,39 +39,65 @@ void rotate(Index rows, int count, const double* c, const double* s, const doubl
   }
 }
 
-// rows of B below a panel of eight columns of L, of which `x` holds the solved entries of every side: B -= L x
-inline void eliminate(Index rows, const double* L, Index ld, const double* x, int count, double* B, Index ldb) {
+// rows of B below a panel of eight columns of L; x[a stride + t] are the solved entries of side t: B -= L x
+inline void eliminate(Index rows, const double* L, Index ld, const double* x, int stride, int count, double* B, Index ldb) {
   Index i = 0;
   for (; i + width<double> <= rows; i += width<double>) {
     LanesOf<double> l[panel];
     for (int a = 0; a < panel; a++) l[a] = lanes_at(L + a * ld + i);
     for (int t = 0; t < count; t++) {
       LanesOf<double> y = lanes_at(B + t * ldb + i);
-      for (int a = 0; a < panel; a++) y -= x[t * panel + a] * l[a];
+      for (int a = 0; a < panel; a++) y -= x[a * stride + t] * l[a];
       put(B + t * ldb + i, y);
     }
   }
   for (; i < rows; i++)
     for (int t = 0; t < count; t++) {
       double y = B[t * ldb + i];
-      for (int a = 0; a < panel; a++) y -= x[t * panel + a] * L[a * ld + i];
+      for (int a = 0; a < panel; a++) y -= x[a * stride + t] * L[a * ld + i];
       B[t * ldb + i] = y;
     }
 }
 
+// quotients do not wait for what is solved before: only products do
+inline void reciprocals(const double* L, Index ld, int size, double* out) {
+  for (int a = 0; a < size; a++) out[a] = 1 / L[a * ld + a];
+}
+
+// the entries of all sides in one panel of L, a vector of sides at a time
+inline void solve_panel(const double* L, Index ld, int size, int count, double* x) {
+  double inverse[panel];
+  reciprocals(L, ld, size, inverse);
+  for (int t = 0; t < count; t += width<double>)
+    for (int a = 0; a < size; a++) {
+      LanesOf<double> y = lanes_at(x + a * substitute_sides + t);
+      for (int c = 0; c < a; c++) y -= L[c * ld + a] * lanes_at(x + c * substitute_sides + t);
+      put(x + a * substitute_sides + t, y * inverse[a]);
+    }
+}
+
 void substitute(Index rows, const double* L, Index ld, int count, double* B, Index ldb) {
-  double x[substitute_sides * panel];
+  static_assert(substitute_sides % width<double> == 0, "sides come in whole vectors");
+  double x[panel * substitute_sides] = {};
   for (Index j = 0; j < rows; j += panel) {
     const int size = static_cast<int>(rows - j < panel ? rows - j : panel);
-    for (int t = 0; t < count; t++) {
-      double* b = B + t * ldb + j;
+    const double* corner = L + j * ld + j;
+    if (count == 1) {
+      double inverse[panel];
+      reciprocals(corner, ld, size, inverse);
       for (int a = 0; a < size; a++) {
-        b[a] /= L[(j + a) * ld + j + a];
-        for (int i = a + 1; i < size; i++) b[i] -= L[(j + a) * ld + j + i] * b[a];
-        x[t * panel + a] = b[a];
+        const double y = x[a] = B[j + a] *= inverse[a];
+        for (int i = a + 1; i < size; i++) B[j + i] -= corner[a * ld + i] * y;
       }
+    } else {
+      for (int t = 0; t < count; t++)
+        for (int a = 0; a < size; a++) x[a * substitute_sides + t] = B[t * ldb + j + a];
+      solve_panel(corner, ld, size, count, x);
+      for (int t = 0; t < count; t++)
+        for (int a = 0; a < size; a++) B[t * ldb + j + a] = x[a * substitute_sides + t];
     }
-    if (size == panel) eliminate(rows - j - panel, L + j * ld + j + panel, ld, x, count, B + j + panel, ldb);
+    const int stride = count == 1 ? 1 : substitute_sides;
+    if (size == panel) eliminate(rows - j - panel, corner + panel, ld, x, stride, count, B + j + panel, ldb);
   }
 }
 
@@ -99,11 +125,13 @@ void substitute_back(Index rows, const double* L, Index ld, double* x) {
     const int size = static_cast<int>(rows - j < panel ? rows - j : panel);
     for (int a = 0; a < panel; a++) below[a] = 0;
     if (size == panel) panel_dots(rows - j - panel, L + j * ld + j + panel, ld, x + j + panel, below);
+    double inverse[panel];
+    reciprocals(L + j * ld + j, ld, size, inverse);
     for (int a = size - 1; a >= 0; a--) {
       const double* column = L + (j + a) * ld + j;
       double left = x[j + a] - below[a];
       for (int i = a + 1; i < size; i++) left -= column[i] * x[j + i];
-      x[j + a] = left / column[a];
+      x[j + a] = left * inverse[a];
     }
   }
 }

@@ -143,3 +143,21 @@ TEST("compacting and refactoring the tail leaves the factor of the kept rows") {
   CHECK(factor.refactor_tail(from, r, sides(kept)));
   check_solves(factor, A, m, left);
 }
+
+TEST("several right-hand sides at once are solved as the definition says, whatever their number and that of the rows") {
+  check::Random random(5);
+  for (const int rows : {1, 7, 8, 9, 40})
+    for (const int count : {1, 2, 7, 8, 9, shrinkage::substitute_sides}) {
+      const int ld = rows + 3, ldb = rows + 2;
+      auto L = random.vector(ld * rows), B = random.vector(ldb * count);
+      for (int j = 0; j < rows; j++) L[j * ld + j] += 4;
+      auto found = B;
+      shrinkage::kernels().substitute(rows, L.data(), ld, count, found.data(), ldb);
+      for (int t = 0; t < count; t++)
+        for (int i = 0; i < ldb; i++) {
+          double product = i < rows ? 0 : found[t * ldb + i];
+          for (int j = 0; i < rows && j <= i; j++) product += L[j * ld + i] * found[t * ldb + j];
+          CHECK_CLOSE(product, B[t * ldb + i], 1e-12);
+        }
+    }
+}
