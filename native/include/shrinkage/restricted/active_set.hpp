@@ -35,6 +35,7 @@ class ActiveSet {
     for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = b[support()[i]];
   }
   double last_strength() const { return last_strength_; }
+  int repairs() const { return repairs_; }  // how often conjugate steps had not ended where they said
 
   // Point to the quadratic, whose working set may have grown at its end; call before a run of strengths.
   void attach(const Quadratic& q) {
@@ -148,6 +149,7 @@ class ActiveSet {
         gradient_.update(support_);
         if (support_.lags() && !gradient_.stationary(support_, strength, 4 * tol)) {
           support_.catch_up();  // what was left was known by its recursion alone
+          repairs_++;
           continue;
         }
         find_violators_everywhere(strength, tol);
@@ -385,7 +387,7 @@ class ActiveSet {
 
   Support support_;
   const char* sides_ = nullptr;  // by coordinate; null where both are open to all
-  int exchanges_ = 0;            // at this strength
+  int exchanges_ = 0, repairs_ = 0;  // the first at this strength
   std::vector<int> candidates_, violators_, outside_, leaving_, gone_;
   WorkingGradient gradient_;
   std::vector<double> right_, target_, left_out_;
