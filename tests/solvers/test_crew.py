@@ -14,6 +14,7 @@ from shrinkage.datasets import simulate_linear
 from shrinkage.solvers import _engine as engine
 from shrinkage.solvers._crew import Crew
 from shrinkage.solvers._engine import _with_shared_folds, driver_of
+from shrinkage.solvers._shared_columns import SharedColumns, Sides
 from shrinkage.solvers._shared_folds import SharedFolds, _March
 
 
@@ -156,7 +157,7 @@ def test_an_interrupt_of_one_march_ends_the_other(monkeypatch):
 
 @pytest.mark.parametrize(("n", "alone"), [(2, True), (3, False)])
 def test_the_core_works_alone_in_items_that_occupy_all_threads(n, alone):
-    with shrinkage.threads(n), Crew(4) as crew:
+    with shrinkage.threads(n), Crew(2) as crew:
         assert crew.each(lambda _: _core.work_alone(alone), range(2)) == [alone, alone]
         assert crew.beside(lambda: _core.work_alone(alone))() is alone
     assert _core.work_alone(False) is False
@@ -192,3 +193,49 @@ def test_folds_on_several_threads_have_the_same_bits(l1_ratio):
         assert gaps.max() <= 1e-8
         found.append(scores.tobytes() + gaps.tobytes())
     assert found[1:] == found[:1] * 2
+
+
+def test_an_error_in_one_march_ends_the_other(monkeypatch):
+    data = simulate_linear(120, 600, rho=0.5, n_nonzero=10, snr=3.0, seed=3)
+    problem = state(data.X, data.y, "squared", 1.0, True, False, None, None, None, None)[0]
+    alphas = problem.alpha_max * np.geomspace(1.0, 1e-2, 200)
+    caller, walking, runs = threading.get_ident(), threading.Event(), []
+    certify = _March._certify
+
+    def certify_here(self, *given):
+        if threading.get_ident() != caller:
+            assert walking.wait(10)
+            raise MemoryError
+        walking.set()
+        while not self._shared.over:
+            time.sleep(0.001)
+        runs.append(certify(self, *given))
+
+    monkeypatch.setattr(_March, "_certify", certify_here)
+    with pytest.raises(MemoryError), shrinkage.threads(2):
+        SharedFolds(problem, alphas, 1.0, False, 1e-6).solve(list(KFold(4).split(data.X)))
+    assert len(runs) == 1
+
+
+def test_columns_are_only_read_from_their_place_when_they_are_there(monkeypatch):
+    data = simulate_linear(40, 30, rho=0.0, n_nonzero=3, snr=3.0, seed=1)
+    problem = state(data.X, data.y, "squared", 1.0, True, False, None, None, None, None)[0]
+    shared = SharedColumns(problem, Sides(problem, np.ones(40)))
+    gathering, go_on, gather = threading.Event(), threading.Event(), SharedColumns._gather
+
+    def slow(self, features, out):
+        if threading.current_thread() is grower:
+            gathering.set()
+            assert go_on.wait(10)
+        gather(self, features, out)
+
+    monkeypatch.setattr(SharedColumns, "_gather", slow)
+    rows, features = np.arange(0, 40, 3), np.array([4, 7])
+    grower = threading.Thread(target=shared.grow, args=(features,))
+    grower.start()
+    assert gathering.wait(10)
+    np.testing.assert_array_equal(shared.block(rows, features), data.X[np.ix_(rows, features)])
+    go_on.set()
+    grower.join()
+    assert (shared.place[features] >= 0).all()
+    np.testing.assert_array_equal(shared.block(rows, features), data.X[np.ix_(rows, features)])

@@ -33,6 +33,7 @@ class Crew:
         self._threads = max(1, _core.threads() // crews)
         self._helpers = max(1, min(self._threads, most)) - 1
         self._pool = ThreadPoolExecutor(self._helpers, "shrinkage") if self._helpers > 0 else None
+        self._beside = 0  # threads that were given work beside items
 
     def __enter__(self) -> "Crew":
         return self
@@ -46,7 +47,8 @@ class Crew:
         if self._pool is None:
             found = work()
             return lambda: found
-        return self._pool.submit(_within_team, self._threads > 2, work).result
+        self._beside += 1
+        return self._pool.submit(_within_team, self._threads > self._helpers + 1, work).result
 
     def each(self, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Return work(item) of every item, in their order; what one raises ends all."""
@@ -67,7 +69,7 @@ class Crew:
                     left.clear()
                     raise
 
-        free = len(items) < self._threads
+        free = len(items) + self._beside < self._threads
         helping: list[Future] = [
             self._pool.submit(_within_team, free, take) for _ in range(min(self._helpers, len(items) - 1))
         ]
@@ -80,8 +82,9 @@ class Crew:
 
 def _within_team(free: bool, work: Callable[[], _Result]) -> _Result:
     """Do work whose calls of the core take other threads only if some are free: more would fight for the cores."""
-    before = _core.work_alone(not free)
+    before = _core.work_alone(False)
     try:
+        _core.work_alone(not free)
         return work()
     finally:
         _core.work_alone(before)

@@ -117,13 +117,20 @@ class _March:
 
     def walk(self) -> int:
         """Solve and certify every strength; how many passes over X that took."""
+        try:
+            self._walk()
+        except BaseException:
+            self._shared.over = True
+            raise
+        return self.n_passes
+
+    def _walk(self) -> None:
         done, longest, count = 0, FIRST_RUN, len(self._strengths)
         with Crew(len(self._members), self._marches) as crew:
             while done < count and not self._shared.over:
                 stop = self._look_ahead(crew, done, min(done + longest, count))
                 self._certify(crew, done, stop)
                 done, longest = stop, min(2 * longest, LONGEST_RUN)
-        return self.n_passes
 
     def _look_ahead(self, crew: Crew, start: int, stop: int) -> int:
         """Give each member the features it may need until `stop`; return the stop that bounds the newcomers."""

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "shrinkage/interrupt.hpp"
@@ -136,15 +137,15 @@ class ActiveSet {
       if (support_size() > 0) {
         double objective = 0;
         if (!step_to_minimizer(strength, accuracy, single, objective)) continue;
-        if (!roughly && !single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) single = true;
+        if (!roughly && !single && !(objective < best - 1e-15 * std::fabs(objective)) && std::isfinite(best) && ++failures >= 2) {
+          single = true;
+          support_.catch_up();  // so that the objective is that of the target
+        }
         if (!roughly) best = std::min(best, objective);
       }
       update_candidate_gradient();
       find_violators(candidates_, strength, accuracy);
-      if (violators_.empty() && roughly) {
-        roughly = false;
-        continue;
-      }
+      if (violators_.empty() && std::exchange(roughly, false)) continue;
       if (violators_.empty()) {
         gradient_.update(support_);
         if (support_.lags() && !gradient_.stationary(support_, strength, 4 * tol)) {
@@ -276,11 +277,9 @@ class ActiveSet {
   void step_without_leaving(double strength) {
     carry_gradient(strength, 1.0);
     gone_.clear();
+    for (int i : leaving_) gone_.push_back(support()[i]);
     left_out_.clear();
-    for (int i : leaving_) {
-      gone_.push_back(support()[i]);
-      left_out_.push_back(target_[i]);
-    }
+    for (int i : leaving_) left_out_.push_back(target_[i]);
     for (int i = 0; i < support_size(); i++) support_.coefficients()[i] = target_[i];
     gradient_.leave_out(support_, gone_, left_out_);
   }

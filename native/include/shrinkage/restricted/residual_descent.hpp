@@ -9,8 +9,8 @@
 
 #include "shrinkage/csc.hpp"
 #include "shrinkage/interrupt.hpp"
+#include "shrinkage/restricted/descent_list.hpp"
 #include "shrinkage/restricted/extrapolation.hpp"
-#include "shrinkage/restricted/listed_descent.hpp"
 
 namespace shrinkage {
 
@@ -87,7 +87,7 @@ class ResidualDescent {
   bool is_near(int j) const { return near_[j]; }
 
  private:
-  static constexpr int every = 3;  // rounds of sweeps between two looks at all columns, but the first
+  static constexpr int every = 3;         // rounds of sweeps between two looks at all columns, but the first
   static constexpr double margin = 0.98;  // columns this near to their threshold may move in the next sweeps
 
   DescentColumns columns() const {
@@ -282,9 +282,9 @@ class ResidualDescent {
   double strengths_[lanes], ridges_[lanes], largest_gap_ = 0;
   products::Aligned residual_, trial_, offset_, trial_offset_;
   std::unique_ptr<products::Aligned> coef_;  // (size x lanes)
-  std::unique_ptr<bool[]> picked_;
+  std::unique_ptr<bool[]> picked_;  // by column after a look at all, else by place in the list
   std::vector<bool> near_;
-  ListedColumns listed_;  // those of list_
+  DescentList listed_;  // those of list_
   std::vector<double> history_, proposal_, old_, change_;
 };
 

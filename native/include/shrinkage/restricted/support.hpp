@@ -167,8 +167,10 @@ class Support {
   // Column j depends on the support: walk along the null direction, which leaves the fit and lowers the norm, until one
   // coefficient is zero; that one leaves and j takes its place.
   bool exchange(int j, double sign) {
-    const int m = size();
+    const bool lagged = lags();
     catch_up();
+    if (lagged && append_one(j, sign, 0.0)) return true;  // those that it depended on are out
+    const int m = size();
     cross_with_support(j, null_);
     factor_.solve(null_.data());
     double step = std::numeric_limits<double>::infinity();

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -11,11 +12,10 @@ namespace shrinkage {
 
 // Some columns of many, side by side with their coefficients. Sweeps go to these again and again: scattered over all of
 // them each would cost a few misses of the address translation, which take longer than its arithmetic.
-class ListedColumns {
+class DescentList {
  public:
   Index count() const { return static_cast<Index>(list_.size()); }
   const int* list() const { return own_.data(); }  // 0 .. count - 1
-  int column(Index a) const { return list_[a]; }
   double* coef() { return coef_->data(); }
 
   DescentColumns columns() const {
