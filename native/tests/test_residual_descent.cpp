@@ -106,7 +106,7 @@ TEST("every strength of more than two panels is minimized, with and without a ri
     ResidualDescent descent(X.rows, X.roots.data(), X.Q.data(), 2, X.y.data());
     descent.append(X.view, features.data(), X.columns, X.l1.data(), X.l2.data());
     const Index count = 19;
-    std::vector<double> strengths(count), ridges(count), coefs(X.columns * count, 1e9);
+    std::vector<double> strengths(count), ridges(count), coefs(X.columns * count);
     std::unique_ptr<bool[]> known(new bool[count]());
     for (Index t = 0; t < count; t++) {
       strengths[t] = top * std::pow(0.75, static_cast<double>(t));

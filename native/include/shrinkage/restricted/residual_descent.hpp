@@ -44,6 +44,10 @@ class ResidualDescent {
 
   // Append columns of X to the working set; they are copied, without rows outside the fit.
   void append(const CscView& X, const Index* features, Index count, const double* l1, const double* l2) {
+    Index stored = this->stored();
+    for (Index a = 0; a < count; a++) stored += X.indptr[features[a] + 1] - X.indptr[features[a]];
+    row_.reserve(static_cast<std::size_t>(stored));
+    value_.reserve(static_cast<std::size_t>(stored));
     for (Index a = 0; a < count; a++) append_column(X, features[a]);
     l1_.insert(l1_.end(), l1, l1 + count);
     l2_.insert(l2_.end(), l2, l2 + count);
@@ -64,7 +68,7 @@ class ResidualDescent {
   }
 
   // Minimize at falling strengths until each gap on the working set is at most `tol`, or `most_sweeps` are spent on eight
-  // of them. coefs (size x count) column-major; column t is where strength t starts if known[t]. Returns the sweeps made;
+  // of them. coefs (size x count) column-major; column t is where strength t starts if known[t], else 0. Returns the sweeps made;
   // `largest_gap` then tells how far that came.
   int solve(const double* strengths, const double* ridges, Index count, double tol, int most_sweeps, const bool* known, double* coefs) {
     int sweeps = 0;
@@ -75,7 +79,7 @@ class ResidualDescent {
       const int used = static_cast<int>((count - t + groups - g - 1) / (groups - g));
       stand_at(strengths + t, ridges + t, known + t, coefs + t * size(), used);
       sweeps += descend(tol, most_sweeps);
-      keep(used, coefs + t * size());
+      keep(used, known + t, coefs + t * size());
       t += used;
     }
     return sweeps;
@@ -116,20 +120,28 @@ class ResidualDescent {
   // Fill the lanes: where a start is known from it, else at the last solution, then further along the line through the
   // last two where that is better. Lanes beyond those used repeat the last one.
   void stand_at(const double* strengths, const double* ridges, const bool* known, const double* starts, int used) {
-    coef_ = std::make_unique<products::Aligned>(Index(size()) * lanes);
-    bool given[lanes];
-    for (int t = 0; t < lanes; t++) {
-      const int from = std::min(t, used - 1);
-      strengths_[t] = strengths[from];
-      ridges_[t] = ridges[from];
-      given[t] = known[from];
-      const double* start = given[t] ? starts + from * Index(size()) : last_.data();
-      for (int j = 0; j < size(); j++) coef_->data()[Index(j) * lanes + t] = start[j];
+    if (coef_size_ != size()) {
+      coef_ = std::make_unique<products::Aligned>(Index(size()) * lanes);
+      coef_size_ = size();
+    } else {  // what was not listed is 0
+      for (int j : list_) std::fill_n(coef_->data() + Index(j) * lanes, lanes, 0.0);
     }
+    bool given[lanes];
+    const double* from[lanes];
+    for (int t = 0; t < lanes; t++) {
+      const int at = std::min(t, used - 1);
+      strengths_[t] = strengths[at];
+      ridges_[t] = ridges[at];
+      given[t] = known[at];
+      from[t] = given[t] ? starts + at * Index(size()) : last_.data();
+    }
+    const bool any_given = std::any_of(given, given + lanes, [](bool is) { return is; });
     list_.clear();
     for (int j = 0; j < size(); j++) {
-      const double* b = coef_->data() + Index(j) * lanes;
-      if (before_[j] != 0 || std::any_of(b, b + lanes, [](double x) { return x != 0; })) list_.push_back(j);
+      double* b = coef_->data() + Index(j) * lanes;
+      if (any_given || last_[j] != 0)
+        for (int t = 0; t < lanes; t++) b[t] = from[t][j];
+      if (before_[j] != 0 || last_[j] != 0 || (any_given && std::any_of(b, b + lanes, [](double x) { return x != 0; }))) list_.push_back(j);
     }
     for (Index i = 0; i < rows_; i++) std::fill_n(residual_.data() + i * lanes, lanes, y_[i]);
     std::fill_n(offset_.data(), rank_ * lanes, 0.0);
@@ -254,10 +266,14 @@ class ResidualDescent {
     return largest;
   }
 
-  void keep(int used, double* coefs) {
+  // `coefs` are 0 where no start was known.
+  void keep(int used, const bool* known, double* coefs) {
     for (int j = 0; j < size(); j++) near_[j] = near_[j] || picked_[j];
-    for (int t = 0; t < used; t++)
-      for (int j = 0; j < size(); j++) coefs[t * Index(size()) + j] = coef_->data()[Index(j) * lanes + t];
+    for (int t = 0; t < used; t++) {
+      double* into = coefs + t * Index(size());
+      if (known[t]) std::fill_n(into, size(), 0.0);  // else it is
+      for (int j : list_) into[j] = coef_->data()[Index(j) * lanes + t];
+    }
     if (used > 1 || strength_ > strengths_[0]) {
       strength_before_ = used > 1 ? strengths_[used - 2] : strength_;
       if (used > 1)
@@ -281,7 +297,8 @@ class ResidualDescent {
   double strength_ = 0, strength_before_ = 0;  // and their strengths; 0: there is none
   double strengths_[lanes], ridges_[lanes], largest_gap_ = 0;
   products::Aligned residual_, trial_, offset_, trial_offset_;
-  std::unique_ptr<products::Aligned> coef_;  // (size x lanes)
+  std::unique_ptr<products::Aligned> coef_;  // (size x lanes), 0 but for list_
+  int coef_size_ = 0;
   std::unique_ptr<bool[]> picked_;  // by column after a look at all, else by place in the list
   std::vector<bool> near_;
   DescentList listed_;  // those of list_
