@@ -1,5 +1,7 @@
 """Coordinate descent on sparse columns, wherever it takes over, gives the certified path of the dense engine."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -88,7 +90,7 @@ def test_columns_that_cannot_be_told_apart_or_hold_nothing_do_no_harm():
 
 
 def test_where_sweeps_do_not_get_there_the_active_set_takes_over(monkeypatch):
-    monkeypatch.setattr(_sparse_fits, "MOST_SWEEPS", _sparse_descent.MOST_SWEEPS // 1000)
+    monkeypatch.setattr(_sparse_fits, "sweeps_worth", lambda *_: 1)
     X, y = problem(n=60, p=80, density=0.6, seed=7)
     found = path(X, y, alpha_min_ratio=1e-4, tol=1e-10)
     assert (found.gaps <= 1e-10 * found.problem.null.objective).all()
@@ -111,3 +113,45 @@ def test_on_all_columns_no_look_ahead_cuts_a_batch_short(reach, monkeypatch):
     found = path(X, y, n_alphas=24, alpha_min_ratio=1e-3, tol=1e-8)
     assert (found.gaps <= 1e-8 * found.problem.null.objective).all()
     assert (found.n_passes == 3) == reach  # the null model, then 8 strengths and 16
+
+
+def test_descent_is_given_the_more_sweeps_the_larger_the_support_is_beside_the_columns():
+    counts = [_sparse_descent.sweeps_worth(support, 100_000) for support in (300, 2_000, 4_000, 8_000, 10**6)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (_sparse_descent.MOST_SWEEPS, _sparse_descent.PATIENT_SWEEPS)
+    assert counts[2] == pytest.approx(4 * counts[1], abs=4)
+
+
+def test_a_support_of_nearly_all_rows_is_reached_by_descent():
+    X, y = problem(n=300, p=1_200, density=0.05, seed=9)
+    found = path(X, y, tol=1e-6)
+    assert found.n_nonzero[-1] > 200
+    assert (found.relative_gaps <= 1e-6).all()
+
+
+def test_sweeps_go_on_while_the_support_that_was_found_makes_more_of_them_worth_while(monkeypatch):
+    worth, ended = itertools.cycle([1, 20_000]), []
+    monkeypatch.setattr(_sparse_fits, "sweeps_worth", lambda *_: next(worth))
+    monkeypatch.setattr(_sparse_fits.SparseFits, "_end_descent", lambda self: ended.append(self))
+    X, y = problem(n=60, p=80, density=0.6, seed=7)
+    found = path(X, y, alpha_min_ratio=1e-3, tol=1e-8)
+    assert (found.relative_gaps <= 1e-8).all()
+    assert not ended
+
+
+def test_all_columns_join_as_soon_as_that_pays(monkeypatch):
+    asked, held = [], []
+    monkeypatch.setattr(_sparse_fits, "all_columns_pay", lambda *_: asked.append(True) or len(asked) > 6)
+    until_missed = _sparse_driver.SparseDriver._until_missed
+
+    def watched(self, first, count):
+        held.append(self.fits.holds_all)
+        return until_missed(self, first, count)
+
+    monkeypatch.setattr(_sparse_driver.SparseDriver, "_until_missed", watched)
+    monkeypatch.setattr(_engine, "LEAST_SPARSE_WIDTH", 1)
+    X, y = problem(n=200, p=400, seed=8)
+    found = path(X, y, tol=1e-8)
+    assert held == sorted(held)
+    assert set(held) == {False, True}
+    assert (found.relative_gaps <= 1e-8).all()

@@ -171,7 +171,7 @@ class Driver:
             self.result.n_passes += 1
             gaps = self.fits.gaps(batch, strengths, ridges, max_ratio, conjugate if self.l2 is not None else None)
             relative = gaps / np.where(self.fits.null_objectives > 0, self.fits.null_objectives, 1.0)[:, None]
-            good = int(first.min(initial=count))
+            good = self._until_missed(first, count)
             loose = np.flatnonzero((relative[:, :good] > self.tol).any(axis=0))
             if len(loose) and tightenings < TIGHTENINGS and self.fits.tighten():
                 good, tightenings = int(loose[0]), tightenings + 1
@@ -188,6 +188,10 @@ class Driver:
         scan = self.design.scan(batch.theta, strengths, self.l1, self.inside, self.tol / 4, self.l2, correlations)
         shaped = correlations.reshape((len(correlations), len(strengths), self.fits.n_fits), order="F")
         return scan, shaped.transpose(0, 2, 1)
+
+    def _until_missed(self, first: np.ndarray, count: int) -> int:
+        """How many of the strengths stand before the first at which a feature outside the working set is needed."""
+        return int(first.min(initial=count))
 
     def _add_violators(self, first: np.ndarray, excess: np.ndarray, count: int) -> None:
         violators = np.flatnonzero(first < count)

@@ -47,6 +47,10 @@ class SparseDriver(Driver):
     def _look_ahead(self, start: int, stop: int) -> int:
         return stop if isinstance(self.fits, SparseFits) and self.fits.takes_all() else super()._look_ahead(start, stop)
 
+    def _until_missed(self, first: np.ndarray, count: int) -> int:
+        everything = isinstance(self.fits, SparseFits) and self.fits.holds_all
+        return count if everything else super()._until_missed(first, count)
+
     def _read(self, batch, strengths: np.ndarray, ridges: np.ndarray) -> tuple[Any, Any]:
         if not len(self._norms):
             self._prepare()

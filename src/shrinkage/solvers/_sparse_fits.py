@@ -9,11 +9,11 @@ from shrinkage.problem import Problem
 from shrinkage.solvers._growing import Columns, Square
 from shrinkage.solvers._sparse_descent import (
     LARGEST_GRAM,
-    MOST_SWEEPS,
     PATIENT_SWEEPS,
     SparseDescent,
     all_columns_pay,
     descent_pays,
+    sweeps_worth,
 )
 from shrinkage.solvers._squared import Batch, FitRows, dual_points, penalty_values, raw_free_coefs, squared_gaps
 
@@ -66,7 +66,7 @@ class SparseFits:
         self.features = np.zeros(0, np.int64)
         self.tops = np.full(self.n_fits, np.inf)  # strength from which on a fit is its null model
         self._descents: list[SparseDescent] | None = None
-        self._may_descend, self._holds_all, self._support = True, False, 0
+        self._may_descend, self._holds_all, self._support, self._supported = True, False, 0, 0
         self._stands: list[tuple | None] = [
             None
         ] * self.n_fits  # where each fit stands: features, coefficients, strength
@@ -93,6 +93,15 @@ class SparseFits:
         """Whether the fits choose among all columns by themselves: descent does, which begins here where it pays."""
         if self._descents is None and self._may_descend and self._descent_pays():
             self._begin_descent()
+        elif self._descents is not None and not self._holds_all and self._all_columns_pay():
+            self._holds_all, rest = True, np.flatnonzero((self._l1 > 0).any(axis=1))
+            for descent in self._descents:
+                descent.grow(rest)
+        return self.holds_all
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether descent goes to all columns: what one violates is what sweeps have left, not a column missed."""
         return self._descents is not None and self._holds_all
 
     def solve(self, strengths: np.ndarray, ridges: np.ndarray) -> Batch:
@@ -103,7 +112,9 @@ class SparseFits:
         coefs = self._descend(strengths, ridges, steps) if self._descents is not None else None
         if coefs is None:
             coefs = self._solve_exactly(strengths, ridges, steps)
-        self._support = int(np.count_nonzero(coefs[:, count - 1 :: count], axis=0).max(initial=0))
+        last = coefs[:, count - 1 :: count] != 0
+        self._support = int(last.sum(axis=0).max(initial=0))
+        self._supported = self._stored(self.features[: len(last)][last.any(axis=1)])
         fitted = self._design.combine(self.features, coefs)
         if not self._unit:
             fitted *= self._root[:, None]
@@ -134,11 +145,14 @@ class SparseFits:
         return coefs
 
     def _descent_pays(self) -> bool:
-        return descent_pays(self._support, self._stored(), len(self._y))
+        return descent_pays(self._support, self._stored(self.features), len(self._y))
 
-    def _stored(self) -> int:
+    def _stored(self, features: np.ndarray) -> int:
         starts = self._compressed[0]
-        return int((starts[self.features + 1] - starts[self.features]).sum())
+        return int((starts[features + 1] - starts[features]).sum())
+
+    def _all_columns_pay(self) -> bool:
+        return all_columns_pay(int(self._compressed[0][-1]) * self.n_fits, self._stored(self.features))
 
     def _begin_descent(self) -> None:
         """Hand over to coordinate descent from here on, on all columns where that costs little."""
@@ -153,8 +167,7 @@ class SparseFits:
             )
             for f, fit in enumerate(self._fits)
         ]
-        everything = all_columns_pay(int(self._compressed[0][-1]) * self.n_fits, self._stored())
-        self._holds_all = everything
+        self._holds_all = everything = self._all_columns_pay()
         rest = np.flatnonzero((self._l1 > 0).any(axis=1)) if everything else self.features
         for descent, stand in zip(self._descents, self._stands, strict=True):
             descent.grow(self.features)
@@ -169,10 +182,18 @@ class SparseFits:
         """Coefficients on the working set, which takes in the features that descent found; None if it gave up."""
         assert self._descents is not None  # asked by its only caller
         feasible = 8 * len(self.features) ** 2 * self.n_fits <= LARGEST_GRAM
-        most, found = MOST_SWEEPS if feasible else PATIENT_SWEEPS, []
+        most, found = sweeps_worth(self._support, self._supported) if feasible else PATIENT_SWEEPS, []
         for f, (fit, descent) in enumerate(zip(self._fits, self._descents, strict=True)):
             descent.grow(self.features)
-            near, coefs, steps[f], met = descent.solve(strengths, ridges, self._gap * fit.null_objective, most)
+            gap = self._gap * fit.null_objective
+            near, coefs, steps[f], met = descent.solve(strengths, ridges, gap, most)
+            while not met and feasible:  # the support has grown since: more may be worth while
+                support = near[coefs[:, -1] != 0]
+                most, before = sweeps_worth(len(support), self._stored(support)), most
+                if most <= before:
+                    break
+                near, coefs, more, met = descent.solve(strengths, ridges, gap, most)
+                steps[f] += more
             if not met and feasible:
                 self._end_descent()
                 return None
