@@ -182,10 +182,10 @@ class SparseFits:
         """Coefficients on the working set, which takes in the features that descent found; None if it gave up."""
         assert self._descents is not None  # asked by its only caller
         feasible = 8 * len(self.features) ** 2 * self.n_fits <= LARGEST_GRAM
-        most, found = sweeps_worth(self._support, self._supported) if feasible else PATIENT_SWEEPS, []
+        at_first, found = sweeps_worth(self._support, self._supported) if feasible else PATIENT_SWEEPS, []
         for f, (fit, descent) in enumerate(zip(self._fits, self._descents, strict=True)):
             descent.grow(self.features)
-            gap = self._gap * fit.null_objective
+            gap, most = self._gap * fit.null_objective, at_first
             near, coefs, steps[f], met = descent.solve(strengths, ridges, gap, most)
             while not met and feasible:  # the support has grown since: more may be worth while
                 support = near[coefs[:, -1] != 0]

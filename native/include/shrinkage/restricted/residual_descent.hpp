@@ -46,8 +46,10 @@ class ResidualDescent {
   void append(const CscView& X, const Index* features, Index count, const double* l1, const double* l2) {
     Index stored = this->stored();
     for (Index a = 0; a < count; a++) stored += X.indptr[features[a] + 1] - X.indptr[features[a]];
-    row_.reserve(static_cast<std::size_t>(stored));
-    value_.reserve(static_cast<std::size_t>(stored));
+    if (const auto wanted = static_cast<std::size_t>(stored); wanted > row_.capacity()) {  // doubled, for few may come at a time
+      row_.reserve(std::max(wanted, 2 * row_.capacity()));
+      value_.reserve(std::max(wanted, 2 * value_.capacity()));
+    }
     for (Index a = 0; a < count; a++) append_column(X, features[a]);
     l1_.insert(l1_.end(), l1, l1 + count);
     l2_.insert(l2_.end(), l2, l2 + count);
