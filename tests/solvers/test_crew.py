@@ -207,8 +207,12 @@ def test_an_error_in_one_march_ends_the_other(monkeypatch):
             assert walking.wait(10)
             raise MemoryError
         walking.set()
-        while not self._shared.over:
+        for _ in range(5_000):
+            if self._shared.over:
+                break
             time.sleep(0.001)
+        else:
+            raise AssertionError("the other march's error is not heard")
         runs.append(certify(self, *given))
 
     monkeypatch.setattr(_March, "_certify", certify_here)
